@@ -1,0 +1,195 @@
+"""What arrays are: whose library, which dtype, which device; and host-side numbers (draws, constants).
+
+The only place that asks an array where it comes from. Imports NumPy alone; other libraries are
+recognised by the module of an array's class, so that none is imported before its arrays come.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+FLOATS = ("float32", "float64")
+
+
+def library(value: Any) -> str | None:
+    """`"numpy"`, `"torch"`, `"jax"`; None for Python numbers and lists of them.
+
+    Raises TypeError for anything else.
+
+    >>> library(np.zeros(2)), library([1.0, 2.0])
+    ('numpy', None)
+    """
+    root = type(value).__module__.partition(".")[0]
+    if isinstance(value, np.ndarray | np.generic):
+        return "numpy"
+    if any(c.__module__.partition(".")[0] == "torch" and c.__name__ == "Tensor" for c in type(value).__mro__):
+        return "torch"
+    if root in ("jax", "jaxlib") and hasattr(value, "dtype"):
+        return "jax"
+    if isinstance(value, bool | int | float | complex | list | tuple):
+        return None
+    if hasattr(value, "__array__"):
+        return "numpy"
+    raise TypeError(f"got {type(value).__name__}; expected a NumPy array, a torch tensor, numbers or lists of them")
+
+
+def is_array(value: Any) -> bool:
+    """True for arrays and tensors, not for Python numbers, lists or NumPy scalars."""
+    if isinstance(value, np.generic):
+        return False
+    root = type(value).__module__.partition(".")[0]
+    return isinstance(value, np.ndarray) or (root in ("torch", "jax", "jaxlib") and library_or_none(value) is not None)
+
+
+def library_or_none(value: Any) -> str | None:
+    """`library`, with None for what is not an array."""
+    try:
+        return library(value)
+    except TypeError:
+        return None
+
+
+def as_array(value: Any) -> Any:
+    """Numbers, lists and objects with `__array__` as NumPy arrays; arrays as they are."""
+    return value if is_array(value) else np.asarray(value)
+
+
+def dtype_name(array: Any) -> str:
+    """The name of the dtype.
+
+    >>> dtype_name(np.zeros(2, np.float32))
+    'float32'
+    """
+    return str(array.dtype).removeprefix("torch.")
+
+
+def device(array: Any) -> Any:
+    """The device of a torch tensor, None where there is only the host."""
+    return getattr(array, "device", None) if library(array) == "torch" else None
+
+
+def common_float(arrays: Iterable[Any], library_name: str) -> str:
+    """The float dtype that a solve works in.
+
+    float32 and float64 are kept, a mixture is float64 (both libraries' promotion); integers and bools
+    take the float dtype of the others, else the library's default (float64 in NumPy, torch's own in torch).
+    """
+    found = {dtype_name(array) for array in arrays} & set(FLOATS)
+    if found:
+        return max(found)
+    if library_name == "torch":
+        import torch
+
+        return str(torch.get_default_dtype()).removeprefix("torch.")
+    return "float64"
+
+
+def refusal(array: Any) -> str | None:
+    """Why an array cannot be used, with the remedy; None if it can."""
+    name = dtype_name(array)
+    if name not in FLOATS and not name.startswith(("int", "uint", "bool")):
+        return f"got dtype {name}; expected float32, float64, integer or bool: convert it first"
+    if library(array) == "torch":
+        import torch
+
+        if torch._C._functorch.is_functorch_wrapped_tensor(array):
+            return "got a tensor that torch.func is transforming; expected a plain one: call solve outside the transform"
+        if array.requires_grad:
+            return "got a tensor that requires grad; expected a plain one: pass it with .detach()"
+        if array.layout is not torch.strided:
+            return f"got a tensor of layout {array.layout}; expected a dense one: use .to_dense()"
+    return None
+
+
+def to_host(array: Any) -> np.ndarray:
+    """A NumPy copy or view for printing; moves from a device when it must."""
+    if library_or_none(array) == "torch":
+        array = array.detach().cpu().numpy()
+    return np.asarray(array)
+
+
+def draw(kind: str, shape: tuple[int, ...], seed: int, name: str) -> np.ndarray:
+    """One random start, float64: `"normal"` N(0, 1) or `"uniform"` on [0, 1).
+
+    NumPy's Philox on the host, keyed by seed and parameter name: the same bits for every backend.
+    """
+    generator = np.random.Generator(np.random.Philox(key=[seed % 2**64, zlib.crc32(name.encode())]))
+    return generator.standard_normal(shape) if kind == "normal" else generator.random(shape)
+
+
+def signs(shape: tuple[int, ...], name: str) -> np.ndarray:
+    """Fixed directions of +1 and -1, float64, the same in every process and on every backend."""
+    return np.where(draw("uniform", shape, 0x51635, name) < 0.5, -1.0, 1.0)
+
+
+def start(kind: str, shape: tuple[int, ...], seed: int, name: str) -> np.ndarray:
+    """A declared start by its word: `"zeros"`, `"eye"` (ones where the last two indices agree), or a draw."""
+    if kind == "zeros":
+        return np.zeros(shape)
+    if kind == "eye":
+        if len(shape) < 2:
+            return np.ones(shape)
+        return np.broadcast_to(np.eye(*shape[-2:]), shape).copy()
+    return draw(kind, shape, seed, name)
+
+
+def full(value: Any, shape: tuple[int, ...]) -> Any:
+    """An array full of a scalar array's value, in its library."""
+    if library(value) == "torch":
+        return value.expand(shape)
+    return np.broadcast_to(value, shape)
+
+
+def to_lanes(array: Any, batch: tuple[int, ...], rank: int) -> Any:
+    """Broadcast the batch axes in front of the last `rank` axes and flatten them into one; no copy if they fit."""
+    own = tuple(array.shape[array.ndim - rank :]) if rank else ()
+    wide = array.expand(*batch, *own) if library(array) == "torch" else np.broadcast_to(array, (*batch, *own))
+    return wide.reshape((int(np.prod(batch, dtype=np.int64)), *own))
+
+
+def one_lane(array: Any) -> Any:
+    """The first lane of a batch, or one of zeros where there is none."""
+    if len(array):
+        return array[0]
+    return array.new_zeros(array.shape[1:]) if library(array) == "torch" else np.zeros(array.shape[1:], array.dtype)
+
+
+def where_equal(codes: np.ndarray, code: int, most: int) -> np.ndarray:
+    """The first indices at which an array has a value, one row each."""
+    return np.argwhere(codes == code)[:most]
+
+
+def pick_lanes(value: Any, rank: int, batch: tuple[int, ...], lanes: Any) -> Any:
+    """Some lanes of an array; one without batch axes is shared and stays whole."""
+    array = as_array(value)
+    if array.ndim <= rank:
+        return value if array.ndim == rank or len(lanes) == 0 else array
+    return to_lanes(array, batch, rank)[lanes]
+
+
+def put_lanes(array: Any, axes: int, lanes: Any, values: Any) -> Any:
+    """A copy of an array with other values in some lanes of its first axes."""
+    flat = (array.clone() if library(array) == "torch" else np.array(array)).reshape((-1, *array.shape[axes:]))
+    flat[lanes] = values
+    return flat.reshape(array.shape)
+
+
+def quantiles(values: Any, at: tuple[float, ...]) -> list[float]:
+    """Quantiles of the finite values, NaN where there is none."""
+    host = to_host(values).astype(np.float64).reshape(-1)
+    host = host[np.isfinite(host)]
+    return [float(q) for q in np.quantile(host, at)] if host.size else [float("nan")] * len(at)
+
+
+def column_quantiles(history: Any, at: tuple[float, ...]) -> list[list[float]]:
+    """Quantiles over the lanes of each column of a history, NaN left out; zeros become NaN for a log axis."""
+    host = to_host(history)
+    host = host.reshape((-1, host.shape[-1])).astype(np.float64) if host.size else np.zeros((0, 0))
+    columns = [column[np.isfinite(column)] for column in host.T]
+    rows = [np.quantile(column, at) if column.size else np.full(len(at), np.nan) for column in columns]
+    table = np.array(rows).reshape((len(rows), len(at)))
+    return np.where(table > 0, table, np.nan).T.tolist()

@@ -1,0 +1,107 @@
+"""What a backend must do. It knows nothing of problems or solvers.
+
+A backend turns pure functions of ONE lane into batched ones. It needs only this file, and offers:
+
+1.  `name`, `library`               what it is called; whose arrays it computes with
+2.  `load`, `unload`                arrays in and out of its library, without a copy where that can be
+3.  `grad`, `value_and_grad`        derivatives of one-lane functions, with JAX's signatures;
+    `jvp`, `vjp`, `jacfwd`,         arguments may be nested dicts, tuples and lists of arrays
+    `jacrev`, `hessian`
+4.  `vmap`, `jit`                   batching and compiling of a user's own function
+5.  `prepare`                       a `Program` bound to shapes and dtypes: traced, checked, compiled
+6.  `Executable.iterate`            run a prepared program over many lanes until each says it is done
+
+The last one is the performance-critical one. What a lane does after it is done, how lanes are packed,
+refilled, chunked and threaded is the backend's business, and results may not depend on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+Array = Any
+Inputs = dict[str, Array]
+State = dict[str, Any]
+Function = Callable[..., Any]
+
+RUNNING = -1
+"""The value of a lane's `status` while it wants more steps."""
+
+
+class TraceError(TypeError):
+    """A declared function does something that cannot be traced faithfully."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """The whole solve of ONE lane as four pure functions.
+
+    init    inputs -> state. The state is a nested dict of arrays; `state["status"]` is a scalar int8.
+    step    (inputs, state) -> state, one iteration; `state["loss"]` is the loss before that step.
+    test    (inputs, state) -> state, with `status` other than RUNNING when the lane is done.
+    finish  (inputs, state) -> results, a nested dict of arrays.
+    every   steps between two tests; the first test comes before the first step.
+    """
+
+    init: Callable[[Inputs], State]
+    step: Callable[[Inputs, State], State]
+    test: Callable[[Inputs, State], State]
+    finish: Callable[[Inputs, State], dict[str, Any]]
+    every: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one `iterate` call is given beside the arrays.
+
+    lanes        how many lanes; batched inputs have it as their leading axis
+    shared       names of the inputs that have no lane axis
+    max_steps    steps of a lane after which it is tested last
+    history      keep the loss before every k-th step; 0 for none
+    progress     called with the number of lanes that are done
+    """
+
+    lanes: int
+    shared: frozenset[str]
+    max_steps: int
+    history: int = 0
+    progress: Callable[[int], None] | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Results with a leading lane axis; `history` is (lanes, rows) or None; `lane_steps` counts idle ones too."""
+
+    results: dict[str, Any]
+    history: Array | None
+    lane_steps: int
+
+
+class Executable(Protocol):
+    """A prepared program."""
+
+    def iterate(self, inputs: Inputs, run: Run) -> Outcome:
+        """Run every lane until its status says that it is done."""
+        ...
+
+
+class Backend(Protocol):
+    """The operations listed at the top of this file."""
+
+    name: str
+    library: str
+
+    def load(self, array: Array, dtype: str | None = None, device: Any = None) -> Array: ...
+    def unload(self, array: Array, library: str) -> Array: ...
+    def grad(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function: ...
+    def value_and_grad(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function: ...
+    def jvp(self, f: Function, primals: Any, tangents: Any, has_aux: bool = False) -> Any: ...
+    def vjp(self, f: Function, *primals: Any, has_aux: bool = False) -> Any: ...
+    def jacfwd(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function: ...
+    def jacrev(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function: ...
+    def hessian(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function: ...
+    def vmap(self, f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function: ...
+    def jit(self, f: Function) -> Function: ...
+    def prepare(self, program: Program, example: Mapping[str, Array]) -> Executable: ...

@@ -1,0 +1,74 @@
+"""The torch backend: eager torch.func on CPU or CUDA, wherever the data is.
+
+One-lane functions are traced once into ATen operations (`trace`) and batched by vmap (`iterate`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+
+from backends.base import Array, Executable, Program
+from backends.torch.iterate import TorchExecutable
+
+Function = Callable[..., Any]
+
+
+class TorchBackend:
+    """torch.func under JAX's names and signatures."""
+
+    name = "torch"
+    library = "torch"
+
+    def load(self, array: Array, dtype: str | None = None, device: Any = None) -> torch.Tensor:
+        """A tensor of an array or number, without a copy where dtype and device allow."""
+        if hasattr(array, "flags") and not (array.flags.writeable and all(s >= 0 for s in array.strides)):
+            array = array.copy()  # torch has neither read-only nor negative strides
+        tensor = torch.as_tensor(array)
+        return tensor.to(dtype=getattr(torch, dtype) if dtype else None, device=device)
+
+    def unload(self, array: torch.Tensor, library: str) -> Array:
+        """The tensor, or a NumPy view of it."""
+        return array if library == "torch" else array.cpu().numpy()
+
+    def grad(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
+        return torch.func.grad(f, argnums=argnums, has_aux=has_aux)
+
+    def value_and_grad(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
+        both = torch.func.grad_and_value(f, argnums=argnums, has_aux=has_aux)
+        return lambda *args, **kwargs: both(*args, **kwargs)[::-1]
+
+    def jvp(self, f: Function, primals: Any, tangents: Any, has_aux: bool = False) -> Any:
+        return torch.func.jvp(f, tuple(primals), tuple(tangents), has_aux=has_aux)
+
+    def vjp(self, f: Function, *primals: Any, has_aux: bool = False) -> Any:
+        return torch.func.vjp(f, *primals, has_aux=has_aux)
+
+    def jacfwd(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
+        return torch.func.jacfwd(f, argnums=argnums, has_aux=has_aux)
+
+    def jacrev(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
+        return torch.func.jacrev(f, argnums=argnums, has_aux=has_aux)
+
+    def hessian(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
+        if has_aux:
+            inner = torch.func.jacrev(f, argnums=argnums, has_aux=True)
+            return torch.func.jacfwd(inner, argnums=argnums, has_aux=True)
+        return torch.func.hessian(f, argnums=argnums)
+
+    def vmap(self, f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
+        return torch.vmap(f, in_dims=in_axes, out_dims=out_axes)
+
+    def jit(self, f: Function) -> Function:
+        """torch.compile of a function of tensors."""
+        return torch.compile(f, dynamic=True)
+
+    def prepare(self, program: Program, example: Mapping[str, Array]) -> Executable:
+        """Trace the program on lanes of the example's shapes, dtypes and device."""
+        return TorchExecutable(program, dict(example))
+
+
+BACKEND = TorchBackend()
+__all__ = ["BACKEND", "TorchBackend"]

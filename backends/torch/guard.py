@@ -1,0 +1,51 @@
+"""While a declared function is traced: refuse what would freeze one lane's numbers.
+
+A torch function mode sees every call on a tensor before it happens, so the refusal names the call, and comes
+before anything is compiled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch.overrides import TorchFunctionMode
+
+from backends.base import TraceError
+from backends.tree import leaves
+
+_T = torch.Tensor
+_REMEDY_VALUE = "values are not known while one lane is traced: use where() of the array namespace"
+_REMEDY_NUMPY = "it would freeze one lane's numbers: use the array namespace (array_api_compat.array_namespace(x))"
+
+REFUSED: dict[Any, str] = {
+    _T.__bool__: f"branches on the value of an array; {_REMEDY_VALUE}",
+    _T.__float__: f"turns an array into a Python float; {_REMEDY_VALUE}",
+    _T.__int__: f"turns an array into a Python int; {_REMEDY_VALUE}",
+    _T.__index__: f"uses an array's value as an index or a size; {_REMEDY_VALUE}",
+    _T.item: f"reads an array's value with item(); {_REMEDY_VALUE}",
+    _T.tolist: f"reads an array's values with tolist(); {_REMEDY_VALUE}",
+    _T.numpy: f"calls NumPy on a traced array (numpy()); {_REMEDY_NUMPY}",
+    _T.__array__: f"calls NumPy on a traced array; {_REMEDY_NUMPY}",
+    torch.nonzero: f"asks where an array is not zero, a shape that depends on values; {_REMEDY_VALUE}",
+    _T.nonzero: f"asks where an array is not zero, a shape that depends on values; {_REMEDY_VALUE}",
+}
+
+
+class Guard(TorchFunctionMode):
+    """Raises `TraceError` on the calls in `REFUSED`, and on NumPy arrays that meet traced tensors."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        reason = REFUSED.get(func)
+        if reason is not None:
+            raise TraceError(reason)
+        if any(isinstance(leaf, np.ndarray) for leaf in leaves(args)) and types:
+            raise TraceError(
+                f"mixes a NumPy array made inside it (or hidden in an object) with traced ones in "
+                f"{getattr(func, '__name__', func)}; {_REMEDY_NUMPY}, or capture the array as a variable"
+            )
+        return func(*args, **(kwargs or {}))

@@ -1,0 +1,138 @@
+"""From a pure one-lane function to a graph of ATen operations, or a refusal that says why not.
+
+The function is traced through torch.func (derivatives become plain operations) on two random lanes. A
+difference between the two graphs means that a number of one lane was frozen in. Needs `guard` and `linalg`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.func import functionalize
+from torch.fx import GraphModule
+from torch.fx.node import map_arg
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from backends.base import TraceError
+from backends.torch.guard import Guard
+from backends.torch.linalg import make_safe
+from backends.tree import Tree, leaves, names, tree_map, unflatten
+
+_aten = torch.ops.aten
+# an operation of derivative formulas for which vmap has no rule
+_DECOMPOSITIONS = {_aten.fill.Scalar: torch.full_like, _aten.fill.Tensor: lambda x, value: value.expand(x.shape)}
+_UNFAITHFUL = {
+    torch.Tag.nondeterministic_seeded: "draws random numbers; expected a pure function: pass them as data",
+    torch.Tag.dynamic_output_shape: "makes a shape that depends on values; expected static shapes: use where()",
+    torch.Tag.data_dependent_output: "reads an array's value; expected a pure function: use where()",
+}
+
+
+class Traced:
+    """A one-lane function as a graph; called with trees of one lane's tensors, or batched by vmap."""
+
+    def __init__(self, function: Callable[..., Tree], lanes: list[tuple[Tree, ...]]) -> None:
+        self.arguments = lanes[0]
+        self.inputs = names(list(lanes[0]))
+        graphs = [_trace(function, tree_map(torch.clone, lane)) for lane in lanes]  # one tensor, one input
+        self.graph, self.output = graphs[0]
+        _compare(*(graph for graph, _ in graphs))
+        make_safe(self.graph)
+        _fold(self.graph)
+
+    def flat(self, arguments: tuple[Tree, ...]) -> list[Tensor]:
+        """The tensors of the arguments, in the graph's order."""
+        return [leaf for argument in arguments for leaf in leaves(argument)]
+
+    def __call__(self, *arguments: Tree) -> Tree:
+        """Run the graph."""
+        return unflatten(self.output, list(self.graph(*self.flat(arguments))))
+
+
+def _trace(function: Callable[..., Tree], lane: tuple[Tree, ...]) -> tuple[GraphModule, Tree]:
+    output: list[Tree] = []
+
+    def flat(*tensors: Tensor) -> list[Tensor]:
+        found = function(*unflatten(list(lane), list(tensors)))
+        output[:] = [found]
+        return leaves(found)
+
+    with Guard(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch about its own internals, once per process
+        graph = make_fx(functionalize(flat), decomposition_table=_DECOMPOSITIONS)(*leaves(list(lane)))
+    for node in graph.graph.nodes:
+        for tag, reason in _UNFAITHFUL.items():
+            if tag in getattr(node.target, "tags", ()) and not _is_static_index(node):
+                raise TraceError(f"{reason} ({node.target})")
+    graph.graph.eliminate_dead_code()
+    graph.recompile()
+    return graph, unflatten(output[0], [None] * len(leaves(output[0])))
+
+
+def _is_static_index(node: Any) -> bool:
+    """Indexing has a dynamic shape only with a mask."""
+    if node.target is not _aten.index.Tensor:
+        return False
+    given = [i.meta.get("val") for i in node.args[1] if i is not None]
+    return all(i is None or i.dtype not in (torch.bool, torch.uint8) for i in given)
+
+
+def _compare(first: GraphModule, second: GraphModule) -> None:
+    """Two traces of a pure function agree, constants included."""
+    pairs = list(zip(first.graph.nodes, second.graph.nodes, strict=False))
+    same = len(first.graph.nodes) == len(second.graph.nodes) and all(
+        a.target == b.target and str(a.args) == str(b.args) and str(a.kwargs) == str(b.kwargs) for a, b in pairs
+    )
+    constants = (sorted(dict(g.named_buffers()) | _attributes(g)) for g in (first, second))
+    a, b = _attributes(first), _attributes(second)
+    if not same or len(set(map(tuple, constants))) > 1 or any(not _equal(a[k], b[k]) for k in a.keys() & b.keys()):
+        raise TraceError(
+            "gives another computation at every call: a number of one lane, a random or a changing one was frozen "
+            "in; expected a pure function: use where() and the array namespace, and pass numbers as data"
+        )
+
+
+def _fold(graph: GraphModule) -> None:
+    """Compute once what depends on no input, or only on the shape of one."""
+    known: dict[Any, Any] = {}
+    for node in list(graph.graph.nodes):
+        if node.op == "get_attr":
+            known[node] = getattr(graph, node.target)
+        elif node.op == "call_function" and (node.target in _SHAPE_ONLY or known.keys() >= set(node.all_input_nodes)):
+            args, kwargs = map_arg((node.args, node.kwargs), lambda a: known[a] if a in known else _blank(a))
+            value = node.target(*args, **kwargs)
+            known[_hold(graph, node, value) if isinstance(value, Tensor) else node] = value
+    graph.graph.eliminate_dead_code()
+    graph.recompile()
+
+
+def _blank(node: Any) -> Tensor:
+    """A tensor of a node's shape, dtype and device, for operations that do not read it."""
+    like = node.meta["val"]
+    return torch.zeros(like.shape, dtype=like.dtype, device=like.device)
+
+
+_SHAPE_ONLY = {_aten.ones_like.default, _aten.zeros_like.default, _aten.full_like.default, _aten.new_zeros.default}
+
+
+def _hold(graph: GraphModule, node: Any, value: Tensor) -> Any:
+    """Put a constant in a node's place."""
+    name = f"constant_{node.name}"
+    graph.register_buffer(name, value)
+    with graph.graph.inserting_before(node):
+        held = graph.graph.get_attr(name)
+    node.replace_all_uses_with(held)
+    return held
+
+
+def _attributes(graph: GraphModule) -> dict[str, Tensor]:
+    """Tensors that the trace holds as constants."""
+    return {n.target: getattr(graph, n.target) for n in graph.graph.nodes if n.op == "get_attr"}
+
+
+def _equal(a: Tensor, b: Tensor) -> bool:
+    return a.shape == b.shape and a.dtype == b.dtype and bool(((a == b) | (a.isnan() & b.isnan())).all())

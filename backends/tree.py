@@ -1,0 +1,65 @@
+"""Nested dicts, tuples and lists of arrays as flat lists of leaves, and back.
+
+Needs nothing. Everything that is not a dict, tuple or list is a leaf.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+Tree = Any
+
+
+def leaves(tree: Tree) -> list[Any]:
+    """The leaves of a tree, in order.
+
+    >>> leaves({"a": 1, "b": (2, [3])})
+    [1, 2, 3]
+    """
+    if isinstance(tree, dict):
+        return [leaf for value in tree.values() for leaf in leaves(value)]
+    if isinstance(tree, tuple | list):
+        return [leaf for value in tree for leaf in leaves(value)]
+    return [tree]
+
+
+def unflatten(tree: Tree, values: list[Any] | Iterator[Any]) -> Tree:
+    """A tree of the same form with other leaves.
+
+    >>> unflatten({"a": 1, "b": (2, [3])}, [7, 8, 9])
+    {'a': 7, 'b': (8, [9])}
+    """
+    values = iter(values)
+    if isinstance(tree, dict):
+        return {name: unflatten(value, values) for name, value in tree.items()}
+    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
+        return type(tree)(*(unflatten(value, values) for value in tree))
+    if isinstance(tree, tuple | list):
+        return type(tree)(unflatten(value, values) for value in tree)
+    return next(values)
+
+
+def tree_map(f: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
+    """Apply `f` leaf by leaf to trees of one form.
+
+    >>> tree_map(lambda a, b: a + b, {"x": 1}, {"x": 2})
+    {'x': 3}
+    """
+    columns = zip(leaves(tree), *(leaves(other) for other in others), strict=True)
+    return unflatten(tree, [f(*column) for column in columns])
+
+
+def names(tree: Tree, prefix: str = "") -> list[str]:
+    """A dotted name for each leaf.
+
+    >>> names({"params": {"X": 0}, "steps": 1})
+    ['params.X', 'steps']
+    """
+    if isinstance(tree, dict):
+        items = [(str(key), value) for key, value in tree.items()]
+    elif isinstance(tree, tuple | list):
+        items = [(str(key), value) for key, value in enumerate(tree)]
+    else:
+        return [prefix]
+    return [name for key, value in items for name in names(value, f"{prefix}.{key}" if prefix else key)]

@@ -1,0 +1,25 @@
+"""lanewise: declare a matrix problem as a pure loss over named parameters, solve thousands of small ones at once.
+
+    >>> import numpy as np, engine
+    >>> mean = engine.Problem(name="mean", data={"x": "n"}, params={"c": engine.Param("", start="zeros")},
+    ...                       residual=lambda c, x: c - x)
+    >>> x = np.array([[1.0, 2.0, 3.0], [2.0, 4.0, 6.0]])
+    >>> np.round(engine.solve(mean, x, solver=engine.solvers.GradientDescent(0.4))["c"], 6).tolist()
+    [2.0, 4.0]
+
+Importing this loads no array library but NumPy's own front; torch comes with the first torch array or solve.
+"""
+
+from engine import domains, solvers
+from engine.eye import eye_like
+from engine.objective import Objective
+from engine.problem import Param, Problem
+from engine.solution import Solution, SolveError
+from engine.solve import solve
+from engine.status import Status
+from engine.transforms import grad, hessian, jacfwd, jacrev, jit, jvp, value_and_grad, vjp, vmap
+
+__all__ = [
+    "Objective", "Param", "Problem", "Solution", "SolveError", "Status", "domains", "eye_like", "grad", "hessian",
+    "jacfwd", "jacrev", "jit", "jvp", "solve", "solvers", "value_and_grad", "vjp", "vmap",
+]  # fmt: skip

@@ -1,0 +1,174 @@
+"""What `tol` is compared with: figures of one lane, recomputed from params alone.
+
+Needs an Objective. Three kinds, by the problem's declaration:
+
+exact          backward error: rms(r) over the size of the terms that cancel in r, the largest of the blocks
+least squares  max_j |J_j' r| / (|J_j| |r|), the cosine between residual and columns, or the backward error
+plain loss     max_j |g_j| max(|x_j|, 1) / max(|f|, min(1, |f at the start|)): the relative gradient of Dennis and
+               Schnabel, Numerical Methods for Unconstrained Optimization, section 7.2, with typical x 1
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from array_api_compat import array_namespace, device
+
+from backends.arrays import signs
+from backends.tree import leaves, tree_map
+from engine.objective import Objective, Params, mean_square, zero
+
+Array = Any
+
+TOL = {True: {"float64": 1e-12, "float32": 1e-5}, False: {"float64": 1e-8, "float32": 1e-3}}
+"""exact? -> dtype -> default tolerance; that of False is also where a point counts as stationary."""
+
+DIRECTIONS = 4
+"""Sign directions per estimate; each gives an unbiased estimate of the squared size."""
+
+DENSE = 4096
+"""Entries of J up to which its column norms are computed, not estimated."""
+
+DIGITS = 0.01
+"""rms(r) above this share of rms(r at zero params) means that digits are lost, whatever the backward error."""
+
+
+def figure(objective: Objective, params: Params, start: Params) -> Array:
+    """The number that `tol` is compared with, by the problem's kind; a scalar, NaN where it has no meaning."""
+    problem = objective.problem
+    if problem.residual is None:
+        return relative_gradient(objective, params, start)
+    backward = backward_error(objective, params)
+    if problem.exact:
+        return backward
+    xp = array_namespace(backward)
+    return xp.where(backward < (angle := cosine(objective, params)), backward, angle)
+
+
+def backward_error(objective: Objective, params: Params) -> Array:
+    """max over blocks of rms(r_k) / rms(s_k), s = |J p| entry by entry + |r at zero params|.
+
+    |J p| is the root mean square of J (sigma p) over a few fixed sign patterns sigma, so that terms of a sum
+    do not cancel in it.
+    """
+    squares: Any = None
+    for k in range(DIRECTIONS):
+        turned = {name: x * _signs(x, f"{name}.{k}") for name, x in params.items()}
+        residual, product = objective.linearise(params, turned)
+        square = {name: p * p for name, p in product.items()}
+        squares = square if squares is None else tree_map(lambda a, b: a + b, squares, square)
+    origin = at_zero(objective, params)
+    worst = zero(leaves(params)[0])
+    for name, r in residual.items():
+        xp = array_namespace(r)
+        size = xp.sqrt(squares[name] / DIRECTIONS) + xp.abs(origin[name])
+        worst = xp.maximum(worst, ratio(xp.sqrt(mean_square(r)), xp.sqrt(mean_square(size))))
+    return worst
+
+
+def cosine(objective: Objective, params: Params) -> Array:
+    """max_j |J_j' r| / (|J_j| |r|) over the columns of the weighted J: 0 at a stationary point."""
+    residual, transpose = objective.pullback(params)
+    weighted = objective.scaled(residual)
+    gradient = transpose(objective.scaled(weighted))
+    length = norm(leaves(weighted))
+    worst = zero(length)
+    for g, column in zip(leaves(gradient), leaves(column_norms(objective, params)), strict=True):
+        if math.prod(g.shape):
+            xp = array_namespace(g)
+            worst = xp.maximum(worst, xp.max(ratio(xp.abs(g), column * length)))
+    return worst
+
+
+def column_norms(objective: Objective, params: Params) -> Params:
+    """|J_j| of the weighted J, in the params' shapes: computed for a small J, else estimated.
+
+    The estimate is the root mean square of J' sigma over fixed sign patterns sigma.
+    """
+    residual, transpose = objective.pullback(params)
+    rows, columns = (sum(math.prod(a.shape) for a in tree.values()) for tree in (residual, params))
+    if rows * columns <= DENSE:
+        jacobian = objective.backend.jacfwd(lambda p: objective.scaled(objective.residual(p)))(params)
+        return {name: _column_norm([block[name] for block in jacobian.values()], x) for name, x in params.items()}
+    total: Any = None
+    for k in range(DIRECTIONS):
+        turned = {name: _signs(r, f"row.{name}.{k}") for name, r in residual.items()}
+        square = tree_map(lambda g: g * g, transpose(objective.scaled(turned)))
+        total = square if total is None else tree_map(lambda a, b: a + b, total, square)
+    return tree_map(lambda t: array_namespace(t).sqrt(t / DIRECTIONS), total)
+
+
+def relative_gradient(objective: Objective, params: Params, start: Params) -> Array:
+    """max_j |g_j| max(|x_j|, 1) / max(|f|, min(1, |f at the start|))."""
+    value, gradient = objective.value_and_gradient(params)
+    xp = array_namespace(value)
+    typical = xp.minimum(xp.abs(objective.loss(start)), value * 0 + 1)
+    scale = xp.maximum(xp.abs(value), typical)
+    worst = zero(value)
+    for name, g in gradient.items():
+        if math.prod(g.shape):
+            x = xp.abs(params[name])
+            worst = xp.maximum(worst, xp.max(ratio(xp.abs(g) * xp.maximum(x, x * 0 + 1), scale)))
+    return worst
+
+
+def digits_kept(objective: Objective, params: Params) -> Array:
+    """True where rms(r) <= 0.01 rms(r at zero params), or where the latter is zero; always for a plain loss."""
+    if objective.problem.residual is None:
+        value = zero(leaves(params)[0])
+        return value == value
+    here, origin = (
+        norm(leaves(objective.scaled(blocks))) for blocks in (objective.residual(params), at_zero(objective, params))
+    )
+    return (here <= DIGITS * origin) | (origin == 0)
+
+
+def at_zero(objective: Objective, params: Params) -> dict[str, Array]:
+    """The residual at zero params; 0 where it is not finite there (a logarithm, say)."""
+    blocks = objective.residual({name: array_namespace(x).zeros_like(x) for name, x in params.items()})
+    return {
+        name: xp.where(xp.isfinite(r), r, xp.zeros_like(r))
+        for name, r in blocks.items()
+        for xp in (array_namespace(r),)
+    }
+
+
+def ratio(above: Array, below: Array) -> Array:
+    """above / below, with 0 / 0 = 0."""
+    xp = array_namespace(above)
+    nothing = above == 0
+    return xp.where(nothing, xp.zeros_like(above), above / xp.where(nothing & (below == 0), below + 1, below))
+
+
+def norm(arrays: list[Array]) -> Array:
+    """The Euclidean norm of several arrays together, a scalar."""
+    xp = array_namespace(*arrays)
+    squares = [xp.sum(a * a) for a in arrays]
+    return xp.sqrt(sum(squares[1:], start=squares[0]))
+
+
+def all_finite(arrays: list[Array], like: Array) -> Array:
+    """True where no entry is NaN or Inf; `like` says of which library the answer is."""
+    value = zero(like)
+    verdict = value == value
+    for a in arrays:
+        verdict = verdict & array_namespace(a).all(array_namespace(a).isfinite(a))
+    return verdict
+
+
+def _signs(x: Array, name: str) -> Array:
+    xp = array_namespace(x)
+    pattern = signs(tuple(x.shape), name)
+    return xp.asarray(pattern.tolist(), dtype=x.dtype, device=device(x))
+
+
+def _column_norm(blocks: list[Array], like: Array) -> Array:
+    """Norms over the residual's axes, which come first."""
+    total: Any = None
+    for block in blocks:
+        xp = array_namespace(block)
+        rows = tuple(range(block.ndim - like.ndim))
+        square = xp.sum(block * block, axis=rows) if rows else block * block
+        total = square if total is None else total + square
+    return array_namespace(total).sqrt(total)

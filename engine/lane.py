@@ -1,0 +1,232 @@
+"""The whole solve of ONE lane: a Problem and a solver as the four pure functions of a `Program`.
+
+Needs `objective` for the declared functions, `certificate` for what `tol` is compared with, a solver for its
+`init` and `step`. Inputs are a flat dict of arrays:
+
+    data.A, start.X            the data, and starts that are arrays
+    capture.residual.0         arrays that a declared function captured
+    weight.k, setting.0        numbers that may change without compiling again
+    tol, max_steps             scalars
+
+The state holds the solver's own state, the last iterate with a finite loss and the best iterate so far.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from array_api_compat import array_namespace, device
+
+from backends.base import RUNNING, Backend, Inputs, Program, State
+from backends.tree import leaves, tree_map
+from engine import certificate
+from engine.objective import Objective, Params, weights_of, zero
+from engine.problem import Param, Problem
+from engine.solvers.base import Solver, with_numbers
+from engine.status import Status
+
+Array = Any
+
+CAUTION = 0.9
+"""A lane stops at this share of `tol`: the final figure, of another batch size, may round differently."""
+
+PATIENCE = 200
+"""Steps without a new best loss after which a lane stalls, beside half of its steps so far."""
+
+FAR = 1e3
+"""Multiples of `tol` at which the residual of an exact problem counts as far from a solution."""
+
+
+class Lane:
+    """Builds the program of one lane.
+
+    Args:
+        problem: the declaration.
+        solver: the solver, whose settings are replaced by inputs.
+        backend: whose transforms to use.
+        shapes: parameter -> its shape.
+        draws: parameter -> where it starts, as an array, a number, `"eye"` or None for a declared function.
+        free: run exactly `max_steps` steps; only NONFINITE stops a lane (`tol=0`).
+    """
+
+    def __init__(
+        self, problem: Problem, solver: Solver, backend: Backend, shapes: dict[str, tuple[int, ...]], free: bool
+    ) -> None:
+        self.problem, self.solver, self.backend, self.shapes, self.free = problem, solver, backend, shapes, free
+
+    def program(self) -> Program:
+        """The four functions, for a backend."""
+        return Program(self.init, self.step, self.test, self.finish, self.solver.EVERY)
+
+    def init(self, inputs: Inputs) -> State:
+        """Starts, the solver's first state, and NONFINITE_INPUT where data or start is not finite."""
+        objective, solver = self._bind(inputs)
+        start = self._start(inputs, objective)
+        state = {"solver": solver.init(objective, start), "last": start}
+        given = [array for name, array in inputs.items() if name.startswith("data.")] + leaves(start)
+        like = leaves(start)[0]
+        finite = certificate.all_finite(given, like)
+        xp = array_namespace(like)
+        code = xp.where(finite, _code(like, RUNNING), _code(like, Status.NONFINITE_INPUT))
+        state |= {"status": code, "steps": _code(like, 0, "int32"), "loss": state["solver"]["loss"]}
+        if not self.free:
+            state |= {"best": start, "best_loss": zero(like) + float("inf"), "improved": _code(like, 0, "int32")}
+        return state
+
+    def step(self, inputs: Inputs, state: State) -> State:
+        """The solver's step; remembers the last finite and the best iterate, and whether the loss was finite."""
+        objective, solver = self._bind(inputs)
+        before = state["solver"]["params"]
+        after = solver.step(objective, state["solver"])
+        xp = array_namespace(after["loss"])
+        finite = xp.isfinite(after["loss"])
+        running = finite & (state["status"] == RUNNING)
+        kept = state | {
+            "solver": tree_map(_as_before, after, state["solver"]),
+            "loss": after["loss"],
+            "last": _select(running, before, state["last"]),
+            "status": xp.where(running | (state["status"] != RUNNING), state["status"], _code(finite, Status.NONFINITE)),
+            "steps": xp.where(running, state["steps"] + 1, state["steps"]),
+        }
+        return kept if self.free else self._improve(kept, running, before, after["loss"], state["steps"])
+
+    def test(self, inputs: Inputs, state: State) -> State:
+        """Decide whether the lane is done."""
+        objective, _ = self._bind(inputs)
+        params, status = state["solver"]["params"], state["status"]
+        loss = objective.loss(params)
+        xp = array_namespace(loss)
+        finite = xp.isfinite(loss)
+        state = state | {"last": _select(finite & (status == RUNNING), params, state["last"])}
+        verdict = xp.where(state["steps"] >= inputs["max_steps"], _code(loss, Status.MAX_STEPS), _code(loss, RUNNING))
+        if not self.free:
+            state = self._improve(state, finite & (status == RUNNING), params, loss, state["steps"])
+            idle = state["steps"] - state["improved"]
+            stalled = 2 * idle > 2 * PATIENCE + state["steps"]
+            verdict = xp.where(stalled, _code(loss, Status.STALLED), verdict)
+            start = self._start(inputs, objective)
+            passed = certificate.figure(objective, state["best"], start) <= CAUTION * inputs["tol"]
+            verdict = xp.where(passed, _code(loss, Status.CONVERGED), verdict)
+        verdict = xp.where(finite, verdict, _code(loss, Status.NONFINITE))
+        return state | {"status": xp.where(status == RUNNING, verdict, status)}
+
+    def finish(self, inputs: Inputs, state: State) -> dict[str, Any]:
+        """The answer in its canonical form, and its status and figures recomputed from it."""
+        objective, _ = self._bind(inputs)
+        status = state["status"]
+        good = state["solver"]["params"] if self.free else state["best"]
+        answer = _select(status == Status.NONFINITE, state["last"], good)
+        answer = self._canonical(objective, answer)
+        start = self._start(inputs, objective)
+        loss, figure = objective.loss(answer), certificate.figure(objective, answer, start)
+        if not self.free:
+            status = self._certify(objective, answer, figure, inputs["tol"], status)
+        measures = {name: self._measure(objective, name, answer) for name in self.problem.measures}
+        shown = {"params": answer, "loss": loss, "residual": figure, "measures": measures}
+        shown = _select(status == Status.NONFINITE_INPUT, tree_map(_nan_like, shown), shown)
+        return shown | {"status": status, "steps": state["steps"]}
+
+    def _certify(self, objective: Objective, answer: Params, figure: Array, tol: Array, status: Array) -> Array:
+        """The status that the recomputed figures support; faults found while iterating stay."""
+        xp = array_namespace(figure)
+        passed = xp.where(
+            certificate.digits_kept(objective, answer) if self.problem.exact else figure == figure,
+            _code(figure, Status.CONVERGED),
+            _code(figure, Status.ILL_CONDITIONED),
+        )
+        missed = xp.where(status == Status.MAX_STEPS, status, _code(figure, Status.STALLED))
+        if self.problem.exact:
+            rest = certificate.TOL[False][str(figure.dtype).removeprefix("torch.")] * 10
+            at_rest = (certificate.cosine(objective, answer) <= rest) & (figure > FAR * tol)
+            missed = xp.where((status == Status.STALLED) & at_rest, _code(figure, Status.INFEASIBLE), missed)
+        faulty = (status == Status.NONFINITE) | (status == Status.NONFINITE_INPUT)
+        return xp.where(faulty, status, xp.where(figure <= tol, passed, missed))
+
+    def _improve(self, state: State, running: Array, params: Params, loss: Array, steps: Array) -> State:
+        """Take over an iterate whose loss is at least as good; `improved` counts only what is strictly better."""
+        xp = array_namespace(loss)
+        better = running & (loss < state["best_loss"])
+        no_worse = running & (loss <= state["best_loss"])
+        return state | {
+            "best": _select(no_worse, params, state["best"]),
+            "best_loss": xp.where(better, loss, state["best_loss"]),
+            "improved": xp.where(better, steps, state["improved"]),
+        }
+
+    def _bind(self, inputs: Inputs) -> tuple[Objective, Solver]:
+        """The objective and the solver of these inputs."""
+        groups: dict[str, dict[str, Array]] = {"data": {}, "weight": {}, "setting": {}}
+        for name, array in inputs.items():
+            kind, _, key = name.partition(".")
+            groups.setdefault(kind, {})[key] = array
+        captured = {
+            role: [inputs[f"capture.{role}.{k}"] for k in range(len(frozen.readers))]
+            for role, frozen in self.problem.frozen.items()
+        }
+        weights = {name: inputs[f"weight.{name}"] for name in weights_of(self.problem)}
+        objective = Objective(self.problem, self.backend, groups["data"], captured, weights)
+        return objective, with_numbers(self.solver, list(groups["setting"].values()))
+
+    def _start(self, inputs: Inputs, objective: Objective) -> Params:
+        """Where this lane starts: an input, or the declared function of its data."""
+        start: Params = {}
+        for name in self.problem.params:
+            value = inputs.get(f"start.{name}")
+            start[name] = value if value is not None else self._declared(name, objective, inputs)
+        return start
+
+    def _declared(self, name: str, objective: Objective, inputs: Inputs) -> Array:
+        value = objective.call(f"start.{name}", {})
+        self._check_shape(f"start of {name!r}", value, name)
+        like = inputs["tol"]
+        return array_namespace(value).astype(value, like.dtype) if value.dtype != like.dtype else value
+
+    def _canonical(self, objective: Objective, answer: Params) -> Params:
+        if self.problem.finish is None:
+            return answer
+        changed = objective.call("finish", answer)
+        if not isinstance(changed, dict) or not changed.keys() <= answer.keys():
+            came = sorted(changed) if isinstance(changed, dict) else type(changed).__name__
+            raise TypeError(
+                f"problem {self.problem.name!r}: finish returned {came}; expected a dict of some of {sorted(answer)}"
+            )
+        for name, value in changed.items():
+            self._check_shape(f"finish for {name!r}", value, name)
+        return answer | changed
+
+    def _measure(self, objective: Objective, name: str, answer: Params) -> Array:
+        value = objective.call(f"measures.{name}", answer)
+        if not hasattr(value, "shape"):
+            raise TypeError(f"problem {self.problem.name!r}: measures[{name!r}] returned {type(value).__name__}; expected an array")
+        return value
+
+    def _check_shape(self, what: str, value: Any, name: str) -> None:
+        shape = getattr(value, "shape", None)
+        if shape is None or tuple(shape) != self.shapes[name]:
+            came = type(value).__name__ if shape is None else f"shape {tuple(shape)}"
+            axes = self.problem.params[name]
+            assert isinstance(axes, Param)
+            raise ValueError(
+                f"problem {self.problem.name!r}: {what} returned {came}; expected shape {self.shapes[name]} "
+                f"({axes.axes or 'a scalar array'}) for one lane, no batch axis"
+            )
+
+
+def _code(like: Array, value: int, dtype: str = "int8") -> Array:
+    xp = array_namespace(like)
+    return xp.asarray(int(value), dtype=getattr(xp, dtype), device=device(like))
+
+
+def _select(condition: Array, yes: Any, no: Any) -> Any:
+    """where(condition, yes, no), leaf by leaf."""
+    return tree_map(lambda a, b: array_namespace(a, b).where(condition, a, b), yes, no)
+
+
+def _as_before(now: Array, before: Array) -> Array:
+    """A user's solver may have promoted: a lane's state keeps its dtypes."""
+    return now if now.dtype == before.dtype else array_namespace(now).astype(now, before.dtype)
+
+
+def _nan_like(array: Array) -> Array:
+    xp = array_namespace(array)
+    return xp.full_like(array, float("nan")) if xp.isdtype(array.dtype, "real floating") else xp.zeros_like(array)

@@ -1,0 +1,178 @@
+"""A Problem bound to one lane's arrays: loss, residual, gradient and linearisation of that lane.
+
+Needs a backend for derivatives and a Problem for the declared functions; the arrays may be a tracer's. All
+functions are pure and see no batch axis. A solver is handed one of these and the params, nothing else.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable
+from typing import Any
+
+from array_api_compat import array_namespace, device
+
+from backends import Backend, TraceError
+from engine.problem import Problem
+
+Array = Any
+Params = dict[str, Array]
+
+
+class Objective:
+    """The declared functions of one lane, with derivatives.
+
+    Args:
+        problem: the declaration.
+        backend: whose transforms to use.
+        data: name -> one lane's array, of the declared rank.
+        captured: role -> arrays in place of those that the function of that role captured; by default those.
+        weights: block -> scalar array; by default the problem's numbers.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        backend: Backend,
+        data: dict[str, Array],
+        captured: dict[str, list[Array]] | None = None,
+        weights: dict[str, Array] | None = None,
+    ) -> None:
+        self.problem, self.backend, self.data = problem, backend, data
+        self._functions = {
+            role: frozen.bind(frozen.arrays() if captured is None else captured[role])
+            for role, frozen in problem.frozen.items()
+        }
+        self._weights = weights if weights is not None else weights_of(problem)
+
+    def call(self, role: str, params: Params) -> Any:
+        """A declared function on this lane, called with the names that it takes."""
+        function = self._functions[role]
+        takes = inspect.signature(function).parameters
+        named = {**params, **self.data}
+        if not any(p.kind is p.VAR_KEYWORD for p in takes.values()):
+            named = {name: named[name] for name in takes if name in named}
+        try:
+            return function(**named)
+        except TraceError as error:
+            raise TraceError(f"problem {self.problem.name!r}: {role} {error}") from error
+        except Exception as error:
+            shapes = ", ".join(f"{name} {tuple(a.shape)}" for name, a in named.items() if hasattr(a, "shape"))
+            raise type("DeclaredFunctionError", (TypeError, ValueError), {"__module__": __name__})(
+                f"problem {self.problem.name!r}: {role} raised {type(error).__name__}: {error}; "
+                f"called for one lane with {shapes}{_line(self.problem.frozen[role].function, error)}"
+            ) from error
+
+    def residual(self, params: Params) -> dict[str, Array]:
+        """The residual's blocks by name; a bare array is the block `""`."""
+        found = self.call("residual", params)
+        blocks = found if isinstance(found, dict) else {"": found}
+        if not blocks or not self._weights.keys() <= blocks.keys():
+            raise ValueError(
+                f"problem {self.problem.name!r}: residual returned the blocks {sorted(blocks)}; expected at least one, "
+                f"and one for each weight {sorted(self._weights)}: weights go by block name, a bare array has the name ''"
+            )
+        for name, block in blocks.items():
+            if not hasattr(block, "shape"):
+                raise TypeError(
+                    f"problem {self.problem.name!r}: residual returned {type(block).__name__}"
+                    f"{f' for block {name!r}' if name else ''}; expected an array or a dict of arrays"
+                )
+        return blocks
+
+    def loss(self, params: Params) -> Array:
+        """`sum_k weights[k] * mean(r_k**2)`, or the declared loss: a scalar. No data at all has loss 0."""
+        if self._is_empty(params):
+            return zero(next(iter(params.values())))
+        if self.problem.residual is None:
+            return self._declared_loss(params)
+        terms = [self._weighted(name, mean_square(block)) for name, block in self.residual(params).items()]
+        return sum(terms[1:], start=terms[0])
+
+    def value_and_gradient(self, params: Params) -> tuple[Array, Params]:
+        """The loss and its gradient, by parameter name."""
+        value, gradient = self.backend.value_and_grad(self.loss)(params)
+        return value, gradient
+
+    def linearise(self, params: Params, tangent: Params) -> tuple[dict[str, Array], dict[str, Array]]:
+        """The residual and J t, block by block."""
+        value, product = self.backend.jvp(self.residual, (params,), (tangent,))
+        return value, product
+
+    def pullback(self, params: Params) -> tuple[dict[str, Array], Callable[[dict[str, Array]], Params]]:
+        """The residual and the function w -> J' w."""
+        value, transpose = self.backend.vjp(self.residual, params)
+        return value, lambda cotangent: transpose(cotangent)[0]
+
+    def scaled(self, blocks: dict[str, Array]) -> dict[str, Array]:
+        """Blocks times sqrt(weight / size): the loss is their sum of squares."""
+        return {
+            name: block * sqrt(self._weighted(name, 1.0) / max(1, math.prod(block.shape)))
+            for name, block in blocks.items()
+        }
+
+    def retract(self, params: Params, tangent: Params) -> Params:
+        """Each parameter moved along its tangent, inside its domain."""
+        domains = self.problem.params
+        return {name: domains[name].domain.retract(x, tangent[name]) for name, x in params.items()}  # type: ignore[union-attr]
+
+    def _declared_loss(self, params: Params) -> Array:
+        value = self.call("loss", params)
+        shape = getattr(value, "shape", None)
+        if shape is None or tuple(shape) != ():
+            came = type(value).__name__ if shape is None else f"an array of shape {tuple(shape)}"
+            raise ValueError(
+                f"problem {self.problem.name!r}: loss returned {came}; expected a scalar array for one lane: "
+                "reduce it with sum or mean, or declare it as residual="
+            )
+        return value
+
+    def _weighted(self, block: str, value: Any) -> Any:
+        return self._weights[block] * value if block in self._weights else value
+
+    def _is_empty(self, params: Params) -> bool:
+        data = list(self.data.values()) or list(params.values())
+        return all(0 in array.shape for array in data)
+
+
+def weights_of(problem: Problem) -> dict[str, float]:
+    """The declared weights by block name; a bare number belongs to the unnamed block."""
+    if problem.weights is None:
+        return {}
+    if isinstance(problem.weights, int | float):
+        return {"": float(problem.weights)}
+    return {name: float(weight) for name, weight in problem.weights.items()}
+
+
+def mean_square(block: Array) -> Array:
+    """mean(r**2) as a scalar; 0 for an empty block."""
+    if 0 in block.shape:
+        return zero(block)
+    return array_namespace(block).mean(block * block)
+
+
+def zero(like: Array) -> Array:
+    """A scalar zero of an array's dtype and device."""
+    return array_namespace(like).zeros((), dtype=like.dtype, device=device(like))
+
+
+def zeros_like(array: Array) -> Array:
+    """Zeros of an array's shape, dtype and device."""
+    return array_namespace(array).zeros_like(array)
+
+
+def sqrt(x: Any) -> Any:
+    """Square root of a number or of an array."""
+    return math.sqrt(x) if isinstance(x, int | float) else array_namespace(x).sqrt(x)
+
+
+def _line(function: Any, error: BaseException) -> str:
+    """Where in the user's own file it happened."""
+    code = getattr(function, "__code__", None)
+    trace, line = error.__traceback__, None
+    while trace is not None:
+        if code is not None and trace.tb_frame.f_code.co_filename == code.co_filename:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return "" if line is None else f" (line {line})"

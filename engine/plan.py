@@ -1,0 +1,92 @@
+"""Which solver, which backend, and why; the prepared program is kept with the Problem.
+
+Needs `lane` to build the program, `backends` to prepare it. The choice never depends on values or batch size.
+"""
+
+from __future__ import annotations
+
+import time
+import weakref
+from dataclasses import dataclass
+from typing import Any
+
+import backends
+from backends import arrays as _arrays
+from backends.base import Executable
+from engine.bind import Bound
+from engine.lane import Lane
+from engine.problem import Problem
+from engine.solvers import Adam
+from engine.solvers.base import Solver, static_key
+
+_PREPARED: weakref.WeakKeyDictionary[Problem, dict[Any, Executable]] = weakref.WeakKeyDictionary()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a solve is carried out; `print(solution.plan)` tells."""
+
+    problem: str
+    solver: Solver
+    backend: str
+    why: str
+    dtype: str
+    device: str
+    kernel: str
+
+    def __str__(self) -> str:
+        return (
+            f"problem  {self.problem}, {self.dtype} on {self.device}\nsolver   {self.solver}\n"
+            f"backend  {self.backend}: {self.why}\nkernel   {self.kernel}"
+        )
+
+
+KERNELS = {
+    "torch": "one-lane step traced to ATen operations, batched by torch.vmap, run eagerly; done lanes compacted away",
+    "numpy": "plain Python loop over lanes; complex-step derivatives",
+}
+
+
+def choose(problem: Problem, solver: Any, backend: str, bound: Bound) -> Plan:
+    """Settle solver and backend.
+
+    Raises:
+        TypeError, ValueError: for what is no solver, and for a backend that there is not or that cannot
+            reach the data.
+    """
+    chosen = solver if solver is not None else problem.solver if problem.solver is not None else Adam()
+    if isinstance(chosen, type) or not all(callable(getattr(chosen, name, None)) for name in ("init", "step")):
+        raise TypeError(
+            f"solver came as {chosen!r}; expected one of engine.solvers with its settings, such as GradientDescent(0.1, momentum=0.9)"
+        )
+    if not isinstance(backend, str):
+        raise TypeError(f"backend came as {backend!r}; expected its name, such as 'torch'")
+    name, why = ("torch", "what auto takes for every problem") if backend == "auto" else (backend, "as asked")
+    backends.get(name)
+    where = str(bound.device) if bound.device is not None else "cpu"
+    if name == "numpy" and where != "cpu":
+        raise ValueError(
+            f"backend: got 'numpy' with data on {where}; nothing moves to the host silently: use backend='torch' or data.cpu()"
+        )
+    return Plan(problem.name, chosen, name, why, bound.dtype, where, KERNELS[name])
+
+
+def prepare(
+    problem: Problem,
+    plan: Plan,
+    shapes: dict[str, tuple[int, ...]],
+    inputs: dict[str, Any],
+    shared: frozenset[str],
+    free: bool,
+) -> tuple[Executable, float]:
+    """The prepared program and the seconds it took; a second call with the same signature takes none."""
+    signature = tuple((n, tuple(a.shape[n not in shared :]), str(a.dtype)) for n, a in inputs.items())
+    key = (plan.backend, static_key(plan.solver), free, signature, plan.device)
+    known = _PREPARED.setdefault(problem, {})
+    if key in known:
+        return known[key], 0.0
+    began = time.perf_counter()
+    backend = backends.get(plan.backend)
+    example = {n: a if n in shared else _arrays.one_lane(a) for n, a in inputs.items()}
+    known[key] = backend.prepare(Lane(problem, plan.solver, backend, shapes, free).program(), example)
+    return known[key], time.perf_counter() - began

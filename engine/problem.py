@@ -1,0 +1,177 @@
+"""The declaration: what a user says about ONE matrix. Checked when it is made, immutable afterwards.
+
+Needs `axes` to parse, `captures` to fix what the declared functions see, `domains` for where parameters live.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from backends.arrays import is_array
+from engine import axes as _axes
+from engine.captures import Frozen, freeze
+from engine.domains import Domain, Real
+
+Function = Callable[..., Any]
+STARTS = ("normal", "uniform", "zeros", "eye")
+
+
+@dataclass(frozen=True, eq=False)
+class Param:
+    """A named unknown: its axes, the domain it lives in, and where a solve starts.
+
+    Args:
+        axes: axis names in einops words, `"m n"`, or `""` for a scalar.
+        domain: where the parameter lives; `engine.domains.Real()` by default.
+        start: `"normal"`, `"uniform"`, `"zeros"`, `"eye"`, a number, an array of the parameter's shape, or a
+            pure function of one lane's data, called with the data that it names. A random start is one draw,
+            shared by all lanes.
+
+    Raises:
+        TypeError, ValueError: axes that are no names, an unknown start or domain.
+
+    Example:
+        >>> Param("n n", start="eye").axes
+        'n n'
+    """
+
+    axes: str
+    domain: Domain = field(default_factory=Real)
+    start: Any = "normal"
+
+    def __post_init__(self) -> None:
+        _axes.parse(self.axes, "Param")
+        if not callable(getattr(self.domain, "retract", None)):
+            raise TypeError(f"Param: domain came as {self.domain!r}; expected one of engine.domains, such as Real()")
+        if isinstance(self.start, str) and self.start not in STARTS:
+            raise ValueError(f"Param: start came as {self.start!r}; expected one of {STARTS}, a number, an array or a function")
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    r"""A matrix problem: a pure loss over named parameters, for ONE matrix, no batch axis anywhere.
+
+    The loss of a residual problem is `sum_k weights[k] * mean(r_k**2)`, the mean of squares.
+
+    Args:
+        name: what it is called in messages and plans.
+        data: name -> axes of one matrix; sizes are read off the data, one name has one size.
+        params: name -> `Param`, or its axes as a bare string.
+        residual: pure function of the named arrays that returns an array or a dict of arrays; or
+        loss: pure function of the named arrays that returns a scalar. Exactly one of the two.
+        weights: block name -> number (0 or more), default 1 each; a bare number for a residual of one block.
+        sizes: axes that no datum carries: a number, or a function of other axes, `{"k": lambda m, n: min(m, n)}`.
+        exact: True when the residual is zero at a solution, and success is a vanishing residual; False when
+            success is a stationary point.
+        finish: pure function of the named arrays that returns a dict of changed params: the canonical form.
+        measures: name -> pure function of the named arrays, extra figures per lane.
+        solver: the default solver; None lets the plan choose.
+
+    Raises:
+        TypeError, ValueError: at once, naming the field, what came and what was expected.
+
+    Example:
+        >>> line = Problem(name="line", data={"x": "m", "y": "m"}, params={"a": "", "b": ""},
+        ...                residual=lambda a, b, x, y: a * x + b - y)
+        >>> list(line.params)
+        ['a', 'b']
+    """
+
+    name: str
+    data: Mapping[str, str]
+    params: Mapping[str, Param | str]
+    residual: Function | None = None
+    loss: Function | None = None
+    weights: Mapping[str, float] | float | None = None
+    sizes: Mapping[str, int | Callable[..., int]] = field(default_factory=dict)
+    exact: bool = False
+    finish: Function | None = None
+    measures: Mapping[str, Function] = field(default_factory=dict)
+    solver: Any = None
+
+    axes: Mapping[str, tuple[str, ...]] = field(init=False, repr=False)
+    frozen: Mapping[str, Frozen] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            raise TypeError(f"Problem: name came as {self.name!r}; expected a non-empty string")
+        where = f"problem {self.name!r}"
+        for kind in ("data", "params", "sizes", "measures"):
+            if not isinstance(getattr(self, kind), Mapping):
+                raise TypeError(f"{where}: {kind} came as {getattr(self, kind)!r}; expected a mapping from names")
+        params = {name: self._param(name, value) for name, value in self.params.items()}
+        self._fix("params", MappingProxyType(params))
+        for kind in ("data", "sizes", "measures"):
+            self._fix(kind, MappingProxyType(dict(getattr(self, kind))))
+        self._check_names(where)
+        owners = {name: f"{where}: {name}" for name in (*self.data, *params)}
+        texts = {**self.data, **{name: param.axes for name, param in params.items()}}
+        self._fix("axes", MappingProxyType({name: _axes.parse(text, owners[name]) for name, text in texts.items()}))
+        self._check_losses(where)
+        self._fix("frozen", MappingProxyType(dict(self._declared(where))))
+
+    def _fix(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+
+    def _param(self, name: str, value: Any) -> Param:
+        if isinstance(value, str):
+            return Param(value)
+        if not isinstance(value, Param):
+            raise TypeError(f"problem {self.name!r}: param {name!r} came as {value!r}; expected Param('n n') or a string of axes")
+        return value
+
+    def _check_names(self, where: str) -> None:
+        if not self.params:
+            raise ValueError(f"{where}: params is empty; expected at least one unknown, such as {{'X': 'n n'}}")
+        for name in (*self.data, *self.params):
+            if not isinstance(name, str) or not name.isidentifier():
+                raise ValueError(f"{where}: {name!r} is no name; expected a Python identifier")
+        both = sorted(set(self.data) & set(self.params))
+        if both:
+            raise ValueError(f"{where}: {both[0]!r} is both a datum and a param; expected one of them: rename one")
+
+    def _check_losses(self, where: str) -> None:
+        given = [kind for kind in ("residual", "loss") if getattr(self, kind) is not None]
+        if len(given) != 1:
+            what = "both residual and loss" if given else "neither residual nor loss"
+            raise ValueError(f"{where}: got {what}; expected exactly one: drop or add one")
+        if self.weights is not None and self.residual is None:
+            raise ValueError(f"{where}: weights came with a loss; expected them with a residual: weigh inside the loss")
+        if self.exact and self.residual is None:
+            raise ValueError(f"{where}: exact=True came with a loss; expected a residual that vanishes: declare residual=")
+        weights = self.weights if isinstance(self.weights, Mapping) else {"": 1.0 if self.weights is None else self.weights}
+        for block, weight in weights.items():
+            if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
+                raise ValueError(f"{where}: weights[{block!r}] came as {weight!r}; expected a finite number, 0 or more")
+
+    def _declared(self, where: str) -> Any:
+        """Snapshots of all declared functions, by role."""
+        names = (*self.params, *self.data)
+        for role in ("residual", "loss", "finish"):
+            function = getattr(self, role)
+            if function is not None:
+                yield role, _checked(function, names, f"{where}: {role}")
+        for name, function in self.measures.items():
+            yield f"measures.{name}", _checked(function, names, f"{where}: measures[{name!r}]")
+        for name, param in self.params.items():
+            assert isinstance(param, Param)
+            if callable(param.start) and not is_array(param.start):
+                yield f"start.{name}", _checked(param.start, tuple(self.data), f"{where}: start of {name!r}")
+
+
+def _checked(function: Any, names: tuple[str, ...], owner: str) -> Frozen:
+    """The frozen function, after a look at its arguments."""
+    if not callable(function):
+        raise TypeError(f"{owner} came as {function!r}; expected a function of {', '.join(names)}")
+    for argument in inspect.signature(function).parameters.values():
+        if argument.kind in (argument.VAR_KEYWORD, argument.VAR_POSITIONAL):
+            continue
+        if argument.kind is argument.POSITIONAL_ONLY:
+            raise TypeError(f"{owner}: argument {argument.name!r} is positional only; functions are called by keyword: drop the /")
+        if argument.name not in names and argument.default is argument.empty:
+            raise TypeError(f"{owner}: argument {argument.name!r} is not declared; expected some of {', '.join(names)}: rename it")
+    return freeze(function)

@@ -1,0 +1,153 @@
+"""The front door: bind -> plan -> run -> certify -> Solution."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import backends
+from backends import arrays as _arrays
+from backends.base import Run
+from backends.tree import tree_map
+from engine import bind as _bind
+from engine import plan as _plan
+from engine.certificate import TOL
+from engine.problem import Problem
+from engine.progress import reporter
+from engine.solution import Call, Solution
+from engine.solvers.base import Solver
+
+HISTORY_LIMIT = 1 << 30
+"""Bytes of history above which a call is refused, with the stride that fits."""
+
+
+def solve(
+    problem: Problem,
+    data: Any,
+    *,
+    solver: Solver | None = None,
+    backend: str = "auto",
+    tol: float | None = None,
+    max_steps: int | None = None,
+    start: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    history: bool | int = False,
+    progress: bool = False,
+    check: str = "status",
+) -> Solution:
+    """Solve a declared problem for every matrix of a batch.
+
+    Args:
+        problem: the declaration, for one matrix.
+        data: an array when the problem has one datum, else a mapping by name. Leading axes before the declared
+            ones are the batch, `(..., n, n)`; a datum at its declared rank is shared by all lanes; batch axes
+            broadcast. float32 and float64 are kept, integers and bools promoted.
+        solver: one of `engine.solvers`; by default the problem's own, else the plan's choice.
+        backend: `"auto"`, `"torch"` or `"numpy"`.
+        tol: what `Solution.residual` is compared with. By default 1e-12 (float64) or 1e-5 (float32) for exact
+            problems, 1e-8 or 1e-3 otherwise. 0 runs exactly `max_steps` steps.
+        max_steps: the limit per lane; by default the solver's own.
+        start: named arrays or numbers that override the declared starts.
+        seed: of random starts; one draw shared by all lanes.
+        history: keep the loss before each step, or before every k-th step.
+        progress: show a bar on the terminal.
+        check: `"status"`, or `"raise"` to raise `SolveError` when a lane did not converge.
+
+    Returns:
+        Solution: arrays of the batch shape, in the library and on the device of the data.
+
+    Raises:
+        TypeError, ValueError: bad usage, before anything is compiled, naming the culprit.
+        SolveError: with `check="raise"`, naming the lanes that did not converge.
+
+    Example:
+        >>> import numpy as np, engine, problems
+        >>> A = np.array([[2.0, 0.0], [0.0, 4.0]])
+        >>> solution = engine.solve(problems.inverse(), A, solver=engine.solvers.GradientDescent(0.1, momentum=0.9))
+        >>> np.round(solution["X"], 6) + 0.0
+        array([[0.5 , 0.  ],
+               [0.  , 0.25]])
+    """
+    options = dict(
+        solver=solver, backend=backend, tol=tol, max_steps=max_steps, seed=seed, history=history, progress=progress
+    )
+    if not isinstance(problem, Problem):
+        raise TypeError(f"problem came as {problem!r}; expected an engine.Problem, such as problems.inverse()")
+    if check not in ("status", "raise"):
+        raise ValueError(f"check came as {check!r}; expected 'status' or 'raise'")
+    bound = _bind.bind(problem, data, start, seed)
+    plan = _plan.choose(problem, solver, backend, bound)
+    tol = _tolerance(tol, problem, bound)
+    max_steps = _limit(max_steps, plan)
+    stride = _stride(history, bound, max_steps)
+    inputs = _inputs(problem, plan, bound, tol, max_steps)
+    shared = frozenset(inputs) - {name for name in bound.arrays if name not in bound.shared}
+    executable, compile_s = _plan.prepare(problem, plan, bound.shapes, inputs, shared, free=tol == 0)
+
+    began = time.perf_counter()
+    with reporter(bound.lanes, problem.name, progress) as report:
+        outcome = executable.iterate(inputs, Run(bound.lanes, shared, max_steps, stride, report))
+
+    def leave(array: Any) -> Any:
+        return backends.get(plan.backend).unload(array.reshape((*bound.batch, *array.shape[1:])), bound.library)
+
+    found = tree_map(leave, outcome.results)
+    solution = Solution(
+        **found,
+        history=None if outcome.history is None else leave(outcome.history),
+        lane_steps=outcome.lane_steps,
+        plan=plan,
+        timings={"compile_s": compile_s, "run_s": time.perf_counter() - began},
+        call=Call(problem, data, bound.batch, start, options),
+    )
+    return solution.raise_for_status() if check == "raise" else solution
+
+
+def _inputs(problem: Problem, plan: _plan.Plan, bound: _bind.Bound, tol: float, max_steps: int) -> dict[str, Any]:
+    """All inputs of the lanes as the backend's arrays, in the working dtype, one lane axis in front."""
+    backend = backends.get(plan.backend)
+    loaded = {}
+    for name, array in bound.arrays.items():
+        rank = len(problem.axes[name.partition(".")[2]])
+        wide = array if name in bound.shared else _arrays.to_lanes(array, bound.batch, rank)
+        loaded[name] = backend.load(wide, bound.dtype, bound.device)
+    for name, array in _bind.captured_arrays(problem).items():
+        floating = _arrays.dtype_name(array) in _arrays.FLOATS
+        loaded[name] = backend.load(array, bound.dtype if floating else None, bound.device)
+    for name, value in _bind.runtime_numbers(problem, plan.solver, tol, max_steps).items():
+        loaded[name] = backend.load(value, "int32" if name == "max_steps" else bound.dtype, bound.device)
+    return loaded
+
+
+def _tolerance(tol: Any, problem: Problem, bound: _bind.Bound) -> float:
+    if tol is None:
+        return TOL[problem.exact][bound.dtype]
+    if isinstance(tol, bool) or not isinstance(tol, int | float) or not 0 <= tol < math.inf:
+        raise ValueError(f"tol came as {tol!r}; expected a number, 0 or more (0 runs exactly max_steps steps)")
+    return float(tol)
+
+
+def _limit(max_steps: Any, plan: _plan.Plan) -> int:
+    if max_steps is None:
+        return int(getattr(plan.solver, "MAX_STEPS", 10_000))
+    if isinstance(max_steps, bool) or not hasattr(max_steps, "__index__") or not 0 <= int(max_steps) < 2**31:
+        raise ValueError(f"max_steps came as {max_steps!r}; expected a whole number, 0 or more")
+    return int(max_steps)
+
+
+def _stride(history: Any, bound: _bind.Bound, max_steps: int) -> int:
+    """Every how many steps the loss is kept; 0 for never."""
+    if not hasattr(history, "__index__") or int(history) < 0:
+        raise ValueError(f"history came as {history!r}; expected True, False or a whole number k for every k-th step")
+    stride = int(history)
+    row = bound.lanes * (8 if bound.dtype == "float64" else 4)
+    rows = -(-max_steps // stride) if stride else 0
+    if rows * row > HISTORY_LIMIT:
+        fits = -(-max_steps * row // HISTORY_LIMIT)
+        raise ValueError(
+            f"history={history!r} asks for {rows * row / 2**30:.1f} GiB ({bound.lanes} lanes x {rows} losses); "
+            f"expected at most 1 GiB: history={fits} fits"
+        )
+    return stride

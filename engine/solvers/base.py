@@ -1,0 +1,73 @@
+"""What a solver is: frozen settings with a pure `init` and `step` for one lane.
+
+A solver is a frozen dataclass. Its float fields (and tuples of floats) reach `step` as scalar arrays of the
+working dtype, so that another rate compiles nothing; ints, bools and strings are part of the compiled code.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from backends.tree import tree_map
+from engine.objective import Objective, Params
+
+State = dict[str, Any]
+S = TypeVar("S", bound="Solver")
+
+
+class Solver(Protocol):
+    """The contract. `EVERY` steps lie between two tests of a lane; `MAX_STEPS` is the default limit."""
+
+    EVERY: int
+    MAX_STEPS: int
+
+    def init(self, objective: Objective, params: Params) -> State:
+        """The state before the first step: at least `{"params": params, "loss": scalar}`."""
+        ...
+
+    def step(self, objective: Objective, state: State) -> State:
+        """One iteration: new params, and in `"loss"` the loss of the params before it."""
+        ...
+
+
+def numbers(solver: Solver) -> list[float]:
+    """The float settings, in order of declaration."""
+    found: list[float] = []
+    _map_floats(solver, lambda value: found.append(value) or value)  # type: ignore[func-returns-value]
+    return found
+
+
+def with_numbers(solver: S, values: list[Any]) -> S:
+    """The solver with these scalars in place of its float settings."""
+    remaining = iter(values)
+    return _map_floats(solver, lambda _: next(remaining))
+
+
+def static_key(solver: Solver) -> tuple[Any, ...]:
+    """What of a solver is part of the compiled code: its class and all settings that are no floats."""
+    plain = with_numbers(solver, [0.0] * len(numbers(solver)))
+    return (type(solver), *(getattr(plain, f.name) for f in dataclasses.fields(plain)))  # type: ignore[arg-type]
+
+
+def _map_floats(solver: S, f: Callable[[float], Any]) -> S:
+    """A copy whose floats, also inside tuples, are mapped; `replace` would validate scalars as settings."""
+    made = copy.copy(solver)
+    for field in dataclasses.fields(solver):  # type: ignore[arg-type]
+        value = getattr(solver, field.name)
+        object.__setattr__(made, field.name, tree_map(lambda v: f(v) if isinstance(v, float) else v, value))
+    return made
+
+
+def checked(owner: str, name: str, value: Any, low: float, high: float, closed: bool = True) -> float:
+    """A setting as a float between low and high.
+
+    Raises TypeError, ValueError naming the setting, what came and what was expected.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{owner}: {name} came as {value!r}; expected a number")
+    if not low <= value <= high or (value == high and not closed):
+        raise ValueError(f"{owner}: {name} came as {value!r}; expected {low} <= {name} {'<=' if closed else '<'} {high}")
+    return float(value)

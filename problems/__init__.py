@@ -1,0 +1,23 @@
+"""The catalogue: one problem a file, one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from engine import Problem
+from problems.inverse import inverse
+from problems.svd_penalty import svd_penalty
+
+__all__ = ["catalogue", "inverse", "svd_penalty"]
+
+_CATALOGUE: tuple[Callable[[], Problem], ...] = (inverse, svd_penalty)
+
+
+def catalogue() -> dict[str, Callable[[], Problem]]:
+    """All problems: name -> the function that makes its Problem.
+
+    Example:
+        >>> list(catalogue())
+        ['inverse', 'svd_penalty']
+    """
+    return {make.__name__: make for make in _CATALOGUE}
