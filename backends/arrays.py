@@ -133,7 +133,7 @@ def start(kind: str, shape: tuple[int, ...], seed: int, name: str) -> np.ndarray
     if kind == "eye":
         if len(shape) < 2:
             return np.ones(shape)
-        return np.broadcast_to(np.eye(*shape[-2:]), shape).copy()
+        return np.broadcast_to(np.eye(shape[-2], shape[-1]), shape).copy()
     return draw(kind, shape, seed, name)
 
 
@@ -192,4 +192,5 @@ def column_quantiles(history: Any, at: tuple[float, ...]) -> list[list[float]]:
     columns = [column[np.isfinite(column)] for column in host.T]
     rows = [np.quantile(column, at) if column.size else np.full(len(at), np.nan) for column in columns]
     table = np.array(rows).reshape((len(rows), len(at)))
-    return np.where(table > 0, table, np.nan).T.tolist()
+    columns_: list[list[float]] = np.where(table > 0, table, np.nan).T.tolist()
+    return columns_

@@ -49,7 +49,7 @@ def bind(problem: Problem, data: Any, start: Mapping[str, Any] | None, seed: int
     sizes: dict[str, int] = {}
     origin: dict[str, str] = {}
     batches = {
-        f"data.{name}": _axes.read(name, problem.axes[name], tuple(array.shape), sizes, origin)
+        f"data.{name}": _axes.read(f"datum {name!r}", problem.axes[name], tuple(array.shape), sizes, origin)
         for name, array in given.items()
     }
     _axes.derive(problem.sizes, sizes, problem.name)
@@ -75,9 +75,7 @@ def runtime_numbers(problem: Problem, solver: Solver, tol: float, max_steps: int
 
 def captured_arrays(problem: Problem) -> dict[str, Array]:
     """Inputs that are arrays which declared functions captured, as they are now."""
-    found = {
-        f"capture.{role}.{k}": array for role, frozen in problem.frozen.items() for k, array in enumerate(frozen.arrays())
-    }
+    found = {f"capture.{role}.{k}": array for role, frozen in problem.frozen.items() for k, array in enumerate(frozen.arrays())}
     for name, array in found.items():
         reason = _arrays.refusal(array)
         if reason:
@@ -122,7 +120,9 @@ def _home(problem: Problem, given: dict[str, Array]) -> tuple[str, Any]:
         raise TypeError(f"problem {problem.name!r}: got {came}; expected one library and device: convert the data first")
     for name, (library, _) in homes.items():
         if library == "jax":
-            raise TypeError(f"problem {problem.name!r}: datum {name!r} is a jax array; expected NumPy or torch: use numpy.asarray")
+            raise TypeError(
+                f"problem {problem.name!r}: datum {name!r} is a jax array; expected NumPy or torch: use numpy.asarray"
+            )
     return next(iter(homes.values()), ("numpy", None))  # type: ignore[return-value]
 
 

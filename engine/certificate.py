@@ -96,7 +96,8 @@ def column_norms(objective: Objective, params: Params) -> Params:
         turned = {name: _signs(r, f"row.{name}.{k}") for name, r in residual.items()}
         square = tree_map(lambda g: g * g, transpose(objective.scaled(turned)))
         total = square if total is None else tree_map(lambda a, b: a + b, total, square)
-    return tree_map(lambda t: array_namespace(t).sqrt(t / DIRECTIONS), total)
+    norms: Params = tree_map(lambda t: array_namespace(t).sqrt(t / DIRECTIONS), total)
+    return norms
 
 
 def relative_gradient(objective: Objective, params: Params, start: Params) -> Array:
@@ -118,20 +119,14 @@ def digits_kept(objective: Objective, params: Params) -> Array:
     if objective.problem.residual is None:
         value = zero(leaves(params)[0])
         return value == value
-    here, origin = (
-        norm(leaves(objective.scaled(blocks))) for blocks in (objective.residual(params), at_zero(objective, params))
-    )
+    here, origin = (norm(leaves(objective.scaled(blocks))) for blocks in (objective.residual(params), at_zero(objective, params)))
     return (here <= DIGITS * origin) | (origin == 0)
 
 
 def at_zero(objective: Objective, params: Params) -> dict[str, Array]:
     """The residual at zero params; 0 where it is not finite there (a logarithm, say)."""
     blocks = objective.residual({name: array_namespace(x).zeros_like(x) for name, x in params.items()})
-    return {
-        name: xp.where(xp.isfinite(r), r, xp.zeros_like(r))
-        for name, r in blocks.items()
-        for xp in (array_namespace(r),)
-    }
+    return {name: xp.where(xp.isfinite(r), r, xp.zeros_like(r)) for name, r in blocks.items() for xp in (array_namespace(r),)}
 
 
 def ratio(above: Array, below: Array) -> Array:

@@ -122,7 +122,7 @@ class Lane:
         if not self.free:
             status = self._certify(objective, answer, figure, inputs["tol"], status)
         measures = {name: self._measure(objective, name, answer) for name in self.problem.measures}
-        shown = {"params": answer, "loss": loss, "residual": figure, "measures": measures}
+        shown: dict[str, Any] = {"params": answer, "loss": loss, "residual": figure, "measures": measures}
         shown = _select(status == Status.NONFINITE_INPUT, tree_map(_nan_like, shown), shown)
         return shown | {"status": status, "steps": state["steps"]}
 
@@ -187,9 +187,7 @@ class Lane:
         changed = objective.call("finish", answer)
         if not isinstance(changed, dict) or not changed.keys() <= answer.keys():
             came = sorted(changed) if isinstance(changed, dict) else type(changed).__name__
-            raise TypeError(
-                f"problem {self.problem.name!r}: finish returned {came}; expected a dict of some of {sorted(answer)}"
-            )
+            raise TypeError(f"problem {self.problem.name!r}: finish returned {came}; expected a dict of some of {sorted(answer)}")
         for name, value in changed.items():
             self._check_shape(f"finish for {name!r}", value, name)
         return answer | changed
@@ -197,7 +195,9 @@ class Lane:
     def _measure(self, objective: Objective, name: str, answer: Params) -> Array:
         value = objective.call(f"measures.{name}", answer)
         if not hasattr(value, "shape"):
-            raise TypeError(f"problem {self.problem.name!r}: measures[{name!r}] returned {type(value).__name__}; expected an array")
+            raise TypeError(
+                f"problem {self.problem.name!r}: measures[{name!r}] returned {type(value).__name__}; expected an array"
+            )
         return value
 
     def _check_shape(self, what: str, value: Any, name: str) -> None:

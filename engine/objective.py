@@ -41,8 +41,7 @@ class Objective:
     ) -> None:
         self.problem, self.backend, self.data = problem, backend, data
         self._functions = {
-            role: frozen.bind(frozen.arrays() if captured is None else captured[role])
-            for role, frozen in problem.frozen.items()
+            role: frozen.bind(frozen.arrays() if captured is None else captured[role]) for role, frozen in problem.frozen.items()
         }
         self._weights = weights if weights is not None else weights_of(problem)
 
@@ -107,10 +106,7 @@ class Objective:
 
     def scaled(self, blocks: dict[str, Array]) -> dict[str, Array]:
         """Blocks times sqrt(weight / size): the loss is their sum of squares."""
-        return {
-            name: block * sqrt(self._weighted(name, 1.0) / max(1, math.prod(block.shape)))
-            for name, block in blocks.items()
-        }
+        return {name: block * sqrt(self._weighted(name, 1.0) / max(1, math.prod(block.shape))) for name, block in blocks.items()}
 
     def retract(self, params: Params, tangent: Params) -> Params:
         """Each parameter moved along its tangent, inside its domain."""

@@ -54,7 +54,7 @@ def choose(problem: Problem, solver: Any, backend: str, bound: Bound) -> Plan:
         TypeError, ValueError: for what is no solver, and for a backend that there is not or that cannot
             reach the data.
     """
-    chosen = solver if solver is not None else problem.solver if problem.solver is not None else Adam()
+    chosen: Any = solver if solver is not None else problem.solver if problem.solver is not None else Adam()
     if isinstance(chosen, type) or not all(callable(getattr(chosen, name, None)) for name in ("init", "step")):
         raise TypeError(
             f"solver came as {chosen!r}; expected one of engine.solvers with its settings, such as GradientDescent(0.1, momentum=0.9)"

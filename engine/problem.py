@@ -171,7 +171,11 @@ def _checked(function: Any, names: tuple[str, ...], owner: str) -> Frozen:
         if argument.kind in (argument.VAR_KEYWORD, argument.VAR_POSITIONAL):
             continue
         if argument.kind is argument.POSITIONAL_ONLY:
-            raise TypeError(f"{owner}: argument {argument.name!r} is positional only; functions are called by keyword: drop the /")
+            raise TypeError(
+                f"{owner}: argument {argument.name!r} is positional only; functions are called by keyword: drop the /"
+            )
         if argument.name not in names and argument.default is argument.empty:
-            raise TypeError(f"{owner}: argument {argument.name!r} is not declared; expected some of {', '.join(names)}: rename it")
+            raise TypeError(
+                f"{owner}: argument {argument.name!r} is not declared; expected some of {', '.join(names)}: rename it"
+            )
     return freeze(function)

@@ -31,7 +31,9 @@ def summary(solution: Solution) -> str:
         spread.add_row(name, *(f"{q:.2e}" for q in _arrays.quantiles(getattr(solution, name), QUANTILES)))
     run, compile = solution.timings["run_s"], solution.timings["compile_s"]
     speed = f", {lanes / run:,.0f} matrices/s" if lanes and run > 0 else ""
-    title = f"{solution.plan.problem}: {lanes:,} {'lane' if lanes == 1 else 'lanes'}, {solution.plan.backend}, {solution.plan.dtype}"
+    title = (
+        f"{solution.plan.problem}: {lanes:,} {'lane' if lanes == 1 else 'lanes'}, {solution.plan.backend}, {solution.plan.dtype}"
+    )
     time = f"compile {compile:.3g} s, run {run:.3g} s{speed}"
     text = io.StringIO()
     Console(file=text, width=100, color_system=None).print(Group(title, str(solution.plan.solver), counts, spread, time))

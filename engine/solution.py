@@ -71,7 +71,7 @@ class Solution:
     loss: Array
     residual: Array
     measures: dict[str, Array]
-    history: Array | None
+    history: Array
     lane_steps: int
     plan: Plan
     timings: dict[str, float]
@@ -170,9 +170,13 @@ class Solution:
         merged = tree_map(lambda a, b: _arrays.put_lanes(a, batch, lanes, b), mine, other)
         timings = {name: self.timings[name] + again.timings[name] for name in self.timings}
         rest = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Solution(**(rest | merged | dict(
-            history=None, lane_steps=self.lane_steps + again.lane_steps, plan=again.plan, timings=timings
-        )))
+        return Solution(
+            **(
+                rest
+                | merged
+                | dict(history=None, lane_steps=self.lane_steps + again.lane_steps, plan=again.plan, timings=timings)
+            )
+        )
 
     def plot(self) -> Any:
         """A plotly figure of the loss against the step: median and quantile bands over the lanes, log scale.

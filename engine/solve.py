@@ -70,9 +70,7 @@ def solve(
         array([[0.5 , 0.  ],
                [0.  , 0.25]])
     """
-    options = dict(
-        solver=solver, backend=backend, tol=tol, max_steps=max_steps, seed=seed, history=history, progress=progress
-    )
+    options = dict(solver=solver, backend=backend, tol=tol, max_steps=max_steps, seed=seed, history=history, progress=progress)
     if not isinstance(problem, Problem):
         raise TypeError(f"problem came as {problem!r}; expected an engine.Problem, such as problems.inverse()")
     if check not in ("status", "raise"):

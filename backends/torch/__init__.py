@@ -26,8 +26,7 @@ class TorchBackend:
         """A tensor of an array or number, without a copy where dtype and device allow."""
         if hasattr(array, "flags") and not (array.flags.writeable and all(s >= 0 for s in array.strides)):
             array = array.copy()  # torch has neither read-only nor negative strides
-        tensor = torch.as_tensor(array)
-        return tensor.to(dtype=getattr(torch, dtype) if dtype else None, device=device)
+        return torch.as_tensor(array, dtype=getattr(torch, dtype) if dtype else None, device=device)
 
     def unload(self, array: torch.Tensor, library: str) -> Array:
         """The tensor, or a NumPy view of it."""

@@ -28,7 +28,8 @@ REFUSED: dict[Any, str] = {
     _T.item: f"reads an array's value with item(); {_REMEDY_VALUE}",
     _T.tolist: f"reads an array's values with tolist(); {_REMEDY_VALUE}",
     _T.numpy: f"calls NumPy on a traced array (numpy()); {_REMEDY_NUMPY}",
-    _T.__array__: f"calls NumPy on a traced array; {_REMEDY_NUMPY}",
+    _T.__array__: f"calls NumPy on a traced array, or mixes it with a NumPy array that it did not capture as a "
+    f"variable; {_REMEDY_NUMPY}",
     torch.nonzero: f"asks where an array is not zero, a shape that depends on values; {_REMEDY_VALUE}",
     _T.nonzero: f"asks where an array is not zero, a shape that depends on values; {_REMEDY_VALUE}",
 }
@@ -45,7 +46,7 @@ class Guard(TorchFunctionMode):
             raise TraceError(reason)
         if any(isinstance(leaf, np.ndarray) for leaf in leaves(args)) and types:
             raise TraceError(
-                f"mixes a NumPy array made inside it (or hidden in an object) with traced ones in "
-                f"{getattr(func, '__name__', func)}; {_REMEDY_NUMPY}, or capture the array as a variable"
+                f"mixes a NumPy array that it did not capture as a variable with traced ones in "
+                f"{getattr(func, '__name__', func)}; {_REMEDY_NUMPY}, and capture the array as a variable"
             )
         return func(*args, **(kwargs or {}))

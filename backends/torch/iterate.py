@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -39,9 +38,7 @@ class TorchExecutable:
         self.every = program.every
         self.example = dict(example)
         self.init = compile(init)
-        self.step, self.test, self.finish = (
-            compile(Traced(f, pairs)) for f in (program.step, program.test, program.finish)
-        )
+        self.step, self.test, self.finish = (compile(Traced(f, pairs)) for f in (program.step, program.test, program.finish))
 
     def iterate(self, inputs: Inputs, run: Run) -> Outcome:
         """Run all lanes; see `backends.base`."""
@@ -88,10 +85,7 @@ class Pack:
     @classmethod
     def start(cls, executable: TorchExecutable, inputs: Inputs, run: Run) -> Pack:
         """Initial states of all lanes, tested once. A shared input is the same memory for every lane."""
-        wide = {
-            name: array.expand(run.lanes, *array.shape) if name in run.shared else array
-            for name, array in inputs.items()
-        }
+        wide = {name: array.expand(run.lanes, *array.shape) if name in run.shared else array for name, array in inputs.items()}
         state = executable.test(wide, executable.init(wide))
         home = torch.arange(run.lanes, device=state["status"].device)
         final = tree_map(torch.empty_like, state)

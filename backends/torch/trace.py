@@ -1,7 +1,7 @@
 """From a pure one-lane function to a graph of ATen operations, or a refusal that says why not.
 
 The function is traced through torch.func (derivatives become plain operations) on two random lanes. A
-difference between the two graphs means that a number of one lane was frozen in. Needs `guard` and `linalg`.
+difference between the two graphs means that a number of one lane was frozen in. Needs `guard`, `linalg` and `uniform`.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ import torch
 from torch import Tensor
 from torch.func import functionalize
 from torch.fx import GraphModule
-from torch.fx.node import map_arg
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.fx.node import map_arg
 
 from backends.base import TraceError
 from backends.torch.guard import Guard
 from backends.torch.linalg import make_safe
+from backends.torch.uniform import make_uniform
 from backends.tree import Tree, leaves, names, tree_map, unflatten
 
 _aten = torch.ops.aten
@@ -43,6 +44,8 @@ class Traced:
         _compare(*(graph for graph, _ in graphs))
         make_safe(self.graph)
         _fold(self.graph)
+        if all(leaf.device.type == "cpu" for leaf in leaves(list(lanes[0]))):
+            make_uniform(self.graph)
 
     def flat(self, arguments: tuple[Tree, ...]) -> list[Tensor]:
         """The tensors of the arguments, in the graph's order."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from backends.tree import tree_map
 from engine.objective import Objective, Params
@@ -21,8 +21,8 @@ S = TypeVar("S", bound="Solver")
 class Solver(Protocol):
     """The contract. `EVERY` steps lie between two tests of a lane; `MAX_STEPS` is the default limit."""
 
-    EVERY: int
-    MAX_STEPS: int
+    EVERY: ClassVar[int]
+    MAX_STEPS: ClassVar[int]
 
     def init(self, objective: Objective, params: Params) -> State:
         """The state before the first step: at least `{"params": params, "loss": scalar}`."""

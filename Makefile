@@ -1,0 +1,25 @@
+# Each target sets up all that it needs: a private environment with the pinned dependencies.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+.PHONY: demo test lint clean
+
+test: lint
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n 2
+
+lint: $(VENV)/ready
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+
+demo: $(VENV)/ready
+	$(RUN) -m demo
+
+clean:
+	rm -rf $(VENV) out
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,demo]'
+	touch $@

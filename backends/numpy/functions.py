@@ -1,0 +1,105 @@
+"""Rules for NumPy functions of perturbed arrays: what passes, what has a rule; the rest is refused by name.
+
+Arguments and results are plain arrays, complex where they carry a derivative. Needs `rules` for ufuncs and
+`matrices` for linear algebra.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from backends.numpy import matrices, rules
+from backends.numpy import real as plain
+from backends.numpy.context import words
+from backends.numpy.dual import Rule, join, real
+
+_SHAPES = """
+    append array_split atleast_1d atleast_2d atleast_3d block broadcast_arrays broadcast_to column_stack compress
+    concatenate copy delete diag diagflat diagonal dsplit dstack expand_dims extract flip fliplr flipud hsplit
+    hstack matrix_transpose meshgrid moveaxis pad permute_dims ravel repeat reshape resize roll rollaxis rot90
+    select split squeeze stack swapaxes take take_along_axis tile transpose tril triu unstack vsplit vstack
+    zeros_like ones_like empty_like full_like
+"""
+_SUMS = """
+    average convolve cross cumprod cumsum cumulative_prod cumulative_sum diff dot ediff1d einsum gradient inner
+    kron linspace outer polyval prod sinc sum tensordot trace trapezoid vander
+"""
+_BY_REAL_PART = """
+    all allclose any argmax argmin argsort argwhere around array_equal array_equiv can_cast count_nonzero digitize
+    fix flatnonzero isclose iscomplex iscomplexobj isneginf isposinf isreal isrealobj ndim nonzero result_type
+    round searchsorted shape shares_memory may_share_memory common_type min_scalar_type size
+"""
+
+
+def _named(text: str) -> list[Any]:
+    return [getattr(np, word) for word in words(text) if hasattr(np, word)]
+
+
+def _extreme(pick: Callable[..., Any], name: str) -> Rule:
+    """max and min by real part; ties share the derivative evenly, as in torch and JAX."""
+
+    def rule(z: Any, axis: Any = None, *, keepdims: bool = False, **rest: Any) -> Any:
+        if any(value is not np._NoValue and value is not True for value in rest.values()):
+            raise rules.refusal(f"np.{name} with {', '.join(rest)}", "leave those arguments out, use where()")
+        top = pick(z.real, axis=axis, keepdims=True)
+        ties = z.real == top
+        shared = np.sum(np.where(ties, z.imag, 0.0), axis=axis, keepdims=True)
+        found = join(top, shared / np.sum(ties, axis=axis, keepdims=True))
+        return found if keepdims else np.squeeze(found, axis=axis) if axis is not None else found.reshape(())
+
+    return rule
+
+
+def _sort(z: Any, axis: int | None = -1, **rest: Any) -> Any:
+    z, axis = (z.ravel(), 0) if axis is None else (z, axis)
+    return np.take_along_axis(z, np.argsort(z.real, axis=axis, kind="stable"), axis=axis)
+
+
+def _clip(x: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
+    return rules.clip(x, a_min if min is None else min, a_max if max is None else max)
+
+
+def _where(condition: Any, *branches: Any) -> Any:
+    return np.where(real(condition), *branches)
+
+
+def _nan_to_num(x: Any, copy: bool = True, **limits: Any) -> Any:
+    """Numbers for what is not finite, with no derivative there."""
+    return np.where(np.isfinite(x.real), x, np.nan_to_num(x.real, **limits))
+
+
+def _vdot(a: Any, b: Any) -> Any:
+    return np.dot(np.ravel(a), np.ravel(b))
+
+
+RULES: dict[Any, Rule] = {function: function for function in _named(_SHAPES + _SUMS)}
+RULES |= {function: (lambda f: lambda *a, **k: f(*map(real, a), **k))(function) for function in _named(_BY_REAL_PART)}
+RULES |= {
+    np.max: _extreme(np.max, "max"),
+    np.min: _extreme(np.min, "min"),
+    np.ptp: lambda z, axis=None, **k: RULES[np.max](z, axis, **k) - RULES[np.min](z, axis, **k),
+    np.sort: _sort,
+    np.clip: _clip,
+    np.where: _where,
+    np.mean: plain.mean,
+    np.var: plain.var,
+    np.std: lambda *a, **k: rules.RULES["sqrt"](plain.var(*a, **k)),
+    np.nan_to_num: _nan_to_num,
+    np.vdot: _vdot,
+    np.real: lambda z: z,
+    np.imag: lambda z: np.zeros_like(z.real),
+}
+RULES |= {f: RULES[g] for f, g in ((np.amax, np.max), (np.amin, np.min))}
+RULES |= matrices.RULES
+
+
+def apply(function: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+    """The value and derivative of one call. Raises TraceError for a function without a rule."""
+    if function not in RULES:
+        module = getattr(function, "__module__", None) or "numpy"
+        name = f"{module}.{function.__name__}".replace("numpy", "np", 1)
+        raise rules.refusal(name, matrices.REMEDIES.get(function.__name__, ""))
+    return RULES[function](*args, **kwargs)

@@ -1,0 +1,109 @@
+"""`Lane`: the real arrays that declared functions are given.
+
+An ndarray whose NumPy functions never raise or warn for what the numbers do (`real` has the rules), and whose
+elements stay arrays: `A[0, 0]` is a 0-d Lane, as it is a 0-d tensor in torch. `Perturbed` derives from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from backends.base import TraceError
+from backends.numpy.context import words
+
+_FLOAT64 = np.dtype(np.float64)
+_ROUTED = words(
+    "all any argmax argmin argsort clip cumprod cumsum diagonal dot max mean min nonzero prod ptp round "
+    "searchsorted std sum take trace var"
+)
+
+
+def stripped(value: Any) -> Any:
+    """The plain arrays in nested lists and tuples of arguments."""
+    if isinstance(value, Lane):
+        return value.view(np.ndarray)
+    if isinstance(value, list):
+        return [stripped(item) for item in value]
+    if isinstance(value, tuple):
+        return tuple(stripped(item) for item in value)
+    return value
+
+
+def wrapped(value: Any) -> Any:
+    """Lanes of the plain arrays and NumPy scalars in a result; the other way of `stripped`."""
+    if isinstance(value, Lane):
+        return value
+    if isinstance(value, np.ndarray):
+        return value.view(Lane)
+    if isinstance(value, np.generic):
+        return np.asarray(value).view(Lane)
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*map(wrapped, value))
+    if isinstance(value, tuple | list):
+        return type(value)(map(wrapped, value))
+    return value
+
+
+def inner_dtype(array: Any) -> np.dtype[Any]:
+    """The dtype that is really stored, where `.dtype` shows a long double as float64."""
+    found: np.dtype[Any] = np.ndarray.dtype.__get__(array)
+    return found
+
+
+class Lane(np.ndarray[Any, Any]):
+    """A real array in a declared function. Raises TraceError when a perturbed value is assigned into it."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype; float64 for the long doubles of nested derivatives, of which no other code need know."""
+        found = inner_dtype(self)
+        return _FLOAT64 if found.char == "g" else found
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        from backends.numpy import real
+
+        plain = {name: stripped(value) for name, value in kwargs.items()}
+        return wrapped(real.RULES.get(func, func)(*stripped(args), **plain))
+
+    def __getitem__(self, index: Any) -> Any:
+        found = np.ndarray.__getitem__(self, index)
+        if isinstance(found, np.ndarray):
+            return found
+        index = index if isinstance(index, tuple) else (index,)
+        return np.ndarray.__getitem__(self, (*index, ...))
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        if (isinstance(value, np.ndarray) and value.dtype.kind == "V") or hasattr(value, "is_perturbed"):
+            raise TraceError(
+                "assigns an array that is being differentiated into a plain one, which would drop its derivative: "
+                "build the array with stack, concat or where"
+            )
+        np.ndarray.__setitem__(self, index, value)
+
+    def __iter__(self) -> Iterator[Any]:
+        if not self.ndim:
+            raise TypeError("iteration over a 0-d array")
+        return (self[k] for k in range(len(self)))
+
+    def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> Any:
+        """A copy with another dtype; long doubles stay so where a float is asked for."""
+        keep = inner_dtype(self).char == "g" and np.dtype(dtype).kind == "f"
+        return np.ndarray.astype(self, np.longdouble if keep else dtype, *args, **kwargs)
+
+
+def _routed(name: str) -> Callable[..., Any]:
+    function = getattr(np, name)
+
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return function(self, *args, **kwargs)
+
+    method.__name__ = name
+    method.__doc__ = f"np.{name} of this array: the method of ndarray knows no rules, and returns scalars."
+    return method
+
+
+for _name in _ROUTED:
+    setattr(Lane, _name, _routed(_name))

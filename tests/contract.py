@@ -1,0 +1,77 @@
+"""The contract table: every (problem, solver, backend, dtype) that must keep the promises. A new one is one row.
+
+`BACKENDS` lists what a backend promises; `CASES` what is solved. Tests take the product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from array_api_compat import array_namespace
+
+import problems
+from engine import Param, Problem
+from engine.solvers import Adam, GradientDescent
+
+Array = Any
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A backend; `exact` when a lane has the same bits at any batch size."""
+
+    name: str
+    exact: bool
+
+
+BACKENDS = (Backend("torch", exact=False), Backend("numpy", exact=True))
+DTYPES = ("float64", "float32")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A problem with a solver, good lanes for it, and how many steps to run."""
+
+    name: str
+    problem: Problem
+    solver: Any
+    lanes: Callable[[np.random.Generator, int], dict[str, np.ndarray]]
+    steps: int = 60
+
+
+def near_identity(n: int) -> Callable[[np.random.Generator, int], dict[str, np.ndarray]]:
+    """Well-conditioned matrices around the identity."""
+    return lambda rng, lanes: {"A": np.eye(n) + 0.2 * rng.standard_normal((lanes, n, n)) / np.sqrt(n)}
+
+
+def tall(m: int, n: int) -> Callable[[np.random.Generator, int], dict[str, np.ndarray]]:
+    """Random tall matrices."""
+    return lambda rng, lanes: {"A": rng.random((lanes, m, n))}
+
+
+def _log_cosh(c: Any, A: Any) -> Any:
+    xp = array_namespace(A)
+    return xp.mean(xp.log(xp.cosh(A - c)))
+
+
+ROBUST_MEAN = Problem(name="robust_mean", data={"A": "n n"}, params={"c": Param("", start="zeros")}, loss=_log_cosh)
+
+CASES = (
+    Case("inverse-gd", problems.inverse(), GradientDescent(0.9, momentum=0.9), near_identity(4)),
+    Case("inverse-nesterov", problems.inverse("right"), GradientDescent(0.5, momentum=0.9, nesterov=True), near_identity(3)),
+    Case("inverse-adam", problems.inverse("both"), Adam(0.05), near_identity(3)),
+    Case("svd-gd", problems.svd_penalty(), GradientDescent(0.9, momentum=0.9), tall(4, 3)),
+    Case("svd-adam", problems.svd_penalty(), Adam(0.01, weight_decay=1e-5), tall(3, 3)),
+    Case("robust_mean-gd", ROBUST_MEAN, GradientDescent(0.5), near_identity(2)),
+)
+
+TABLE = [
+    pytest.param(case, backend, dtype, id=f"{case.name}-{backend.name}-{dtype}")
+    for case in CASES
+    for backend in BACKENDS
+    for dtype in DTYPES
+]
