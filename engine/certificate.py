@@ -17,7 +17,10 @@ from array_api_compat import array_namespace, device
 
 from backends.arrays import signs
 from backends.tree import leaves, tree_map
-from engine.objective import Objective, Params, mean_square, zero
+from engine.curvature import diagonal, least_squares, structure_of
+from engine.domains import Real
+from engine.objective import Objective, Params, at_zero, mean_square, zero
+from engine.tangent import Tangent
 
 Array = Any
 
@@ -34,11 +37,14 @@ DIGITS = 0.01
 """rms(r) above this share of rms(r at zero params) means that digits are lost, whatever the backward error."""
 
 
-def figure(objective: Objective, params: Params, start: Params) -> Array:
-    """The number that `tol` is compared with, by the problem's kind; a scalar, NaN where it has no meaning."""
+def figure(objective: Objective, params: Params, first: Array | None) -> Array:
+    """The number that `tol` is compared with, by the problem's kind; a scalar, NaN where it has no meaning.
+
+    `first` is |loss| at the start, which a plain loss needs.
+    """
     problem = objective.problem
     if problem.residual is None:
-        return relative_gradient(objective, params, start)
+        return relative_gradient(objective, params, first)
     backward = backward_error(objective, params)
     if problem.exact:
         return backward
@@ -68,17 +74,38 @@ def backward_error(objective: Objective, params: Params) -> Array:
 
 
 def cosine(objective: Objective, params: Params) -> Array:
-    """max_j |J_j' r| / (|J_j| |r|) over the columns of the weighted J: 0 at a stationary point."""
+    """max_j |J_j' r| / (|J_j| |r|) over the columns of the weighted J in tangent coordinates: 0 at a stationary point.
+
+    What presses against a face of a closed domain does not count.
+    """
+    tangent = Tangent(objective, params)
     residual, transpose = objective.pullback(params)
     weighted = objective.scaled(residual)
-    gradient = transpose(objective.scaled(weighted))
+    gradient = tangent.pull(transpose(objective.scaled(weighted)))
     length = norm(leaves(weighted))
-    worst = zero(length)
-    for g, column in zip(leaves(gradient), leaves(column_norms(objective, params)), strict=True):
-        if math.prod(g.shape):
-            xp = array_namespace(g)
-            worst = xp.maximum(worst, xp.max(ratio(xp.abs(g), column * length)))
-    return worst
+    if objective.structure is not None or not all(isinstance(domain, Real) for domain in objective.domains.values()):
+        columns = _tangent_norms(objective, params, tangent)
+    else:
+        columns = tangent.pull(column_norms(objective, params))
+    return _largest(ratio(array_namespace(gradient).abs(_open(tangent, gradient)), columns * length), length)
+
+
+def _tangent_norms(objective: Objective, params: Params, tangent: Tangent) -> Array:
+    """|J_j| in tangent coordinates, from the diagonal of J'J."""
+    blocks = least_squares(objective, params)["blocks"]
+    squares = diagonal(blocks, structure_of(objective, tangent))
+    return array_namespace(squares).sqrt(squares)
+
+
+def _open(tangent: Tangent, gradient: Array) -> Array:
+    """The gradient where a step against it may go, 0 elsewhere."""
+    free = tangent.free(gradient)
+    return gradient if free is None else gradient * free
+
+
+def _largest(values: Array, like: Array) -> Array:
+    xp = array_namespace(like)
+    return xp.maximum(zero(like), xp.max(values)) if values.shape[0] else zero(like)
 
 
 def column_norms(objective: Objective, params: Params) -> Params:
@@ -100,18 +127,14 @@ def column_norms(objective: Objective, params: Params) -> Params:
     return norms
 
 
-def relative_gradient(objective: Objective, params: Params, start: Params) -> Array:
-    """max_j |g_j| max(|x_j|, 1) / max(|f|, min(1, |f at the start|))."""
+def relative_gradient(objective: Objective, params: Params, first: Array) -> Array:
+    """max_j |g_j| max(|x_j|, 1) / max(|f|, min(1, |f at the start|)), in tangent coordinates."""
+    tangent = Tangent(objective, params)
     value, gradient = objective.value_and_gradient(params)
     xp = array_namespace(value)
-    typical = xp.minimum(xp.abs(objective.loss(start)), value * 0 + 1)
-    scale = xp.maximum(xp.abs(value), typical)
-    worst = zero(value)
-    for name, g in gradient.items():
-        if math.prod(g.shape):
-            x = xp.abs(params[name])
-            worst = xp.maximum(worst, xp.max(ratio(xp.abs(g) * xp.maximum(x, x * 0 + 1), scale)))
-    return worst
+    scale = xp.maximum(xp.abs(value), xp.minimum(first, value * 0 + 1))
+    slope, size = xp.abs(_open(tangent, tangent.pull(gradient))), tangent.magnitude()
+    return _largest(ratio(slope * xp.maximum(size, size * 0 + 1), scale), value)
 
 
 def digits_kept(objective: Objective, params: Params) -> Array:
@@ -121,12 +144,6 @@ def digits_kept(objective: Objective, params: Params) -> Array:
         return value == value
     here, origin = (norm(leaves(objective.scaled(blocks))) for blocks in (objective.residual(params), at_zero(objective, params)))
     return (here <= DIGITS * origin) | (origin == 0)
-
-
-def at_zero(objective: Objective, params: Params) -> dict[str, Array]:
-    """The residual at zero params; 0 where it is not finite there (a logarithm, say)."""
-    blocks = objective.residual({name: array_namespace(x).zeros_like(x) for name, x in params.items()})
-    return {name: xp.where(xp.isfinite(r), r, xp.zeros_like(r)) for name, r in blocks.items() for xp in (array_namespace(r),)}
 
 
 def ratio(above: Array, below: Array) -> Array:

@@ -24,6 +24,7 @@ from engine.objective import Objective, Params, weights_of, zero
 from engine.problem import Param, Problem
 from engine.solvers.base import Solver, with_numbers
 from engine.status import Status
+from engine.structure import Structure
 
 Array = Any
 
@@ -47,12 +48,20 @@ class Lane:
         shapes: parameter -> its shape.
         draws: parameter -> where it starts, as an array, a number, `"eye"` or None for a declared function.
         free: run exactly `max_steps` steps; only NONFINITE stops a lane (`tol=0`).
+        structure: of the curvature, for solvers that use it.
     """
 
     def __init__(
-        self, problem: Problem, solver: Solver, backend: Backend, shapes: dict[str, tuple[int, ...]], free: bool
+        self,
+        problem: Problem,
+        solver: Solver,
+        backend: Backend,
+        shapes: dict[str, tuple[int, ...]],
+        free: bool,
+        structure: Structure | None = None,
     ) -> None:
         self.problem, self.solver, self.backend, self.shapes, self.free = problem, solver, backend, shapes, free
+        self.structure = structure
 
     def program(self) -> Program:
         """The four functions, for a backend."""
@@ -62,13 +71,17 @@ class Lane:
         """Starts, the solver's first state, and NONFINITE_INPUT where data or start is not finite."""
         objective, solver = self._bind(inputs)
         start = self._start(inputs, objective)
-        state = {"solver": solver.init(objective, start), "last": start}
-        given = [array for name, array in inputs.items() if name.startswith("data.")] + leaves(start)
         like = leaves(start)[0]
-        finite = certificate.all_finite(given, like)
         xp = array_namespace(like)
-        code = xp.where(finite, _code(like, RUNNING), _code(like, Status.NONFINITE_INPUT))
+        code = self._fit(objective, start)
+        start = objective.project(start)
+        state = {"solver": solver.init(objective, start)}
         state |= {"status": code, "steps": _code(like, 0, "int32"), "loss": state["solver"]["loss"]}
+        if self.problem.residual is None:
+            state |= {"first": xp.abs(objective.loss(start))}
+        if _judges(state):
+            return state
+        state |= {"last": start}
         if not self.free:
             state |= {"best": start, "best_loss": zero(like) + float("inf"), "improved": _code(like, 0, "int32")}
         return state
@@ -79,6 +92,15 @@ class Lane:
         before = state["solver"]["params"]
         after = solver.step(objective, state["solver"])
         xp = array_namespace(after["loss"])
+        if _judges(state):
+            running = state["status"] == RUNNING
+            after = tree_map(_as_before, after, state["solver"])
+            after["params"] = _select(running, after["params"], before)
+            return state | {
+                "solver": after,
+                "loss": after["loss"],
+                "steps": xp.where(running, state["steps"] + 1, state["steps"]),
+            }
         finite = xp.isfinite(after["loss"])
         running = finite & (state["status"] == RUNNING)
         kept = state | {
@@ -92,6 +114,8 @@ class Lane:
 
     def test(self, inputs: Inputs, state: State) -> State:
         """Decide whether the lane is done."""
+        if _judges(state):
+            return self._heed(inputs, state)
         objective, _ = self._bind(inputs)
         params, status = state["solver"]["params"], state["status"]
         loss = objective.loss(params)
@@ -104,8 +128,7 @@ class Lane:
             idle = state["steps"] - state["improved"]
             stalled = 2 * idle > 2 * PATIENCE + state["steps"]
             verdict = xp.where(stalled, _code(loss, Status.STALLED), verdict)
-            start = self._start(inputs, objective)
-            passed = certificate.figure(objective, state["best"], start) <= CAUTION * inputs["tol"]
+            passed = certificate.figure(objective, state["best"], state.get("first")) <= CAUTION * inputs["tol"]
             verdict = xp.where(passed, _code(loss, Status.CONVERGED), verdict)
         verdict = xp.where(finite, verdict, _code(loss, Status.NONFINITE))
         return state | {"status": xp.where(status == RUNNING, verdict, status)}
@@ -114,17 +137,47 @@ class Lane:
         """The answer in its canonical form, and its status and figures recomputed from it."""
         objective, _ = self._bind(inputs)
         status = state["status"]
-        good = state["solver"]["params"] if self.free else state["best"]
-        answer = _select(status == Status.NONFINITE, state["last"], good)
+        if _judges(state):
+            answer = state["solver"]["params"]
+        else:
+            good = state["solver"]["params"] if self.free else state["best"]
+            answer = _select(status == Status.NONFINITE, state["last"], good)
         answer = self._canonical(objective, answer)
-        start = self._start(inputs, objective)
-        loss, figure = objective.loss(answer), certificate.figure(objective, answer, start)
+        loss, figure = objective.loss(answer), certificate.figure(objective, answer, state.get("first"))
         if not self.free:
             status = self._certify(objective, answer, figure, inputs["tol"], status)
         measures = {name: self._measure(objective, name, answer) for name in self.problem.measures}
         shown: dict[str, Any] = {"params": answer, "loss": loss, "residual": figure, "measures": measures}
         shown = _select(status == Status.NONFINITE_INPUT, tree_map(_nan_like, shown), shown)
         return shown | {"status": status, "steps": state["steps"]}
+
+    def _heed(self, inputs: Inputs, state: State) -> State:
+        """Decide by what a solver that judges its own steps says: go on while they help."""
+        solver, status = state["solver"], state["status"]
+        xp = array_namespace(solver["figure"])
+        verdict = xp.where(state["steps"] >= inputs["max_steps"], _code(status, Status.MAX_STEPS), _code(status, RUNNING))
+        if not self.free:
+            rounding = 4 * float(xp.finfo(solver["figure"].dtype).eps)
+            passed = (solver["figure"] <= inputs["tol"]) & (~solver["halving"] | (solver["figure"] <= rounding))
+            # the first test comes before the first step, which is due unless there is nothing to gain
+            passed = passed & ((state["steps"] > 0) | (solver["figure"] <= rounding))
+            verdict = xp.where(solver["stuck"], _code(status, Status.STALLED), verdict)
+            verdict = xp.where(passed, _code(status, Status.CONVERGED), verdict)
+        verdict = xp.where(xp.isfinite(solver["loss"]), verdict, _code(status, Status.NONFINITE))
+        return state | {"status": xp.where(status == RUNNING, verdict, status)}
+
+    def _fit(self, objective: Objective, start: Params) -> Array:
+        """RUNNING, or what is wrong with the lane's numbers before anything is done."""
+        like = leaves(start)[0]
+        xp = array_namespace(like)
+        bounds = {name for domain in objective.domains.values() for name in domain.names}
+        given = [_unbounded(array) if name in bounds else array for name, array in objective.data.items()]
+        code = _code(like, RUNNING)
+        for name, domain in objective.domains.items():
+            feasible = domain.feasible(start[name])
+            if feasible is not None:
+                code = xp.where(feasible, code, _code(like, Status.INFEASIBLE))
+        return xp.where(certificate.all_finite(given + leaves(start), like), code, _code(like, Status.NONFINITE_INPUT))
 
     def _certify(self, objective: Objective, answer: Params, figure: Array, tol: Array, status: Array) -> Array:
         """The status that the recomputed figures support; faults found while iterating stay."""
@@ -139,7 +192,7 @@ class Lane:
             rest = certificate.TOL[False][str(figure.dtype).removeprefix("torch.")] * 10
             at_rest = (certificate.cosine(objective, answer) <= rest) & (figure > FAR * tol)
             missed = xp.where((status == Status.STALLED) & at_rest, _code(figure, Status.INFEASIBLE), missed)
-        faulty = (status == Status.NONFINITE) | (status == Status.NONFINITE_INPUT)
+        faulty = (status == Status.NONFINITE) | (status == Status.NONFINITE_INPUT) | (status == Status.INFEASIBLE)
         return xp.where(faulty, status, xp.where(figure <= tol, passed, missed))
 
     def _improve(self, state: State, running: Array, params: Params, loss: Array, steps: Array) -> State:
@@ -164,7 +217,7 @@ class Lane:
             for role, frozen in self.problem.frozen.items()
         }
         weights = {name: inputs[f"weight.{name}"] for name in weights_of(self.problem)}
-        objective = Objective(self.problem, self.backend, groups["data"], captured, weights)
+        objective = Objective(self.problem, self.backend, groups["data"], captured, weights, self.structure)
         return objective, with_numbers(self.solver, list(groups["setting"].values()))
 
     def _start(self, inputs: Inputs, objective: Objective) -> Params:
@@ -220,6 +273,17 @@ def _code(like: Array, value: int, dtype: str = "int8") -> Array:
 def _select(condition: Array, yes: Any, no: Any) -> Any:
     """where(condition, yes, no), leaf by leaf."""
     return tree_map(lambda a, b: array_namespace(a, b).where(condition, a, b), yes, no)
+
+
+def _judges(state: State) -> bool:
+    """Whether the solver judges its own steps; its params are then the best ones, always."""
+    return "figure" in state["solver"]
+
+
+def _unbounded(bound: Array) -> Array:
+    """Bounds with a number for what is infinite, as only NaN is at fault there."""
+    xp = array_namespace(bound)
+    return xp.where(xp.isinf(bound), xp.zeros_like(bound), bound)
 
 
 def _as_before(now: Array, before: Array) -> Array:

@@ -14,7 +14,9 @@ from typing import Any
 from array_api_compat import array_namespace, device
 
 from backends import Backend, TraceError
-from engine.problem import Problem
+from engine.domains import Domain
+from engine.problem import Param, Problem
+from engine.structure import Structure
 
 Array = Any
 Params = dict[str, Array]
@@ -29,6 +31,7 @@ class Objective:
         data: name -> one lane's array, of the declared rank.
         captured: role -> arrays in place of those that the function of that role captured; by default those.
         weights: block -> scalar array; by default the problem's numbers.
+        structure: the sparsity of the curvature in tangent coordinates; by default dense.
     """
 
     def __init__(
@@ -38,12 +41,17 @@ class Objective:
         data: dict[str, Array],
         captured: dict[str, list[Array]] | None = None,
         weights: dict[str, Array] | None = None,
+        structure: Structure | None = None,
     ) -> None:
         self.problem, self.backend, self.data = problem, backend, data
         self._functions = {
             role: frozen.bind(frozen.arrays() if captured is None else captured[role]) for role, frozen in problem.frozen.items()
         }
         self._weights = weights if weights is not None else weights_of(problem)
+        self.structure = structure
+        self.domains: dict[str, Domain] = {
+            name: param.domain.bind(data) for name, param in problem.params.items() if isinstance(param, Param)
+        }
 
     def call(self, role: str, params: Params) -> Any:
         """A declared function on this lane, called with the names that it takes."""
@@ -106,12 +114,19 @@ class Objective:
 
     def scaled(self, blocks: dict[str, Array]) -> dict[str, Array]:
         """Blocks times sqrt(weight / size): the loss is their sum of squares."""
-        return {name: block * sqrt(self._weighted(name, 1.0) / max(1, math.prod(block.shape))) for name, block in blocks.items()}
+        return {name: block * sqrt(self.factor(name, block)) for name, block in blocks.items()}
 
-    def retract(self, params: Params, tangent: Params) -> Params:
-        """Each parameter moved along its tangent, inside its domain."""
-        domains = self.problem.params
-        return {name: domains[name].domain.retract(x, tangent[name]) for name, x in params.items()}  # type: ignore[union-attr]
+    def factor(self, name: str, block: Array) -> Any:
+        """weight / size of a block."""
+        return self._weighted(name, 1.0) / max(1, math.prod(block.shape))
+
+    def retract(self, params: Params, change: Params) -> Params:
+        """Each parameter moved along an ambient change, inside its domain."""
+        return {name: self.domains[name].retract(x, change[name]) for name, x in params.items()}
+
+    def project(self, params: Params) -> Params:
+        """Each parameter brought into its domain."""
+        return {name: self.domains[name].project(x) for name, x in params.items()}
 
     def _declared_loss(self, params: Params) -> Array:
         value = self.call("loss", params)
@@ -130,6 +145,12 @@ class Objective:
     def _is_empty(self, params: Params) -> bool:
         data = list(self.data.values()) or list(params.values())
         return all(0 in array.shape for array in data)
+
+
+def at_zero(objective: Objective, params: Params) -> dict[str, Array]:
+    """The residual at zero params; 0 where it is not finite there (a logarithm, say)."""
+    blocks = objective.residual({name: array_namespace(x).zeros_like(x) for name, x in params.items()})
+    return {name: xp.where(xp.isfinite(r), r, xp.zeros_like(r)) for name, r in blocks.items() for xp in (array_namespace(r),)}
 
 
 def weights_of(problem: Problem) -> dict[str, float]:

@@ -5,6 +5,7 @@ Needs `lane` to build the program, `backends` to prepare it. The choice never de
 
 from __future__ import annotations
 
+import math
 import time
 import weakref
 from dataclasses import dataclass
@@ -13,12 +14,18 @@ from typing import Any
 import backends
 from backends import arrays as _arrays
 from backends.base import Executable
+from engine import discover
 from engine.bind import Bound
 from engine.lane import Lane
 from engine.problem import Problem
-from engine.solvers import Adam
+from engine.solvers import LBFGS, LevenbergMarquardt, Newton
 from engine.solvers.base import Solver, static_key
+from engine.structure import Structure
 
+NEWTON_SIZE = 32
+"""Unknowns of a plain loss up to which its Hessian is worth its price."""
+
+_FOUND: weakref.WeakKeyDictionary[Problem, dict[Any, Structure]] = weakref.WeakKeyDictionary()
 _PREPARED: weakref.WeakKeyDictionary[Problem, dict[Any, Executable]] = weakref.WeakKeyDictionary()
 
 
@@ -33,11 +40,13 @@ class Plan:
     dtype: str
     device: str
     kernel: str
+    structure: Structure | None = None
 
     def __str__(self) -> str:
+        curvature = "" if self.structure is None else f"\ncurvature {self.structure}, found by numbers"
         return (
             f"problem  {self.problem}, {self.dtype} on {self.device}\nsolver   {self.solver}\n"
-            f"backend  {self.backend}: {self.why}\nkernel   {self.kernel}"
+            f"backend  {self.backend}: {self.why}\nkernel   {self.kernel}{curvature}"
         )
 
 
@@ -54,7 +63,7 @@ def choose(problem: Problem, solver: Any, backend: str, bound: Bound) -> Plan:
         TypeError, ValueError: for what is no solver, and for a backend that there is not or that cannot
             reach the data.
     """
-    chosen: Any = solver if solver is not None else problem.solver if problem.solver is not None else Adam()
+    chosen: Any = solver if solver is not None else problem.solver if problem.solver is not None else _default(problem, bound)
     if isinstance(chosen, type) or not all(callable(getattr(chosen, name, None)) for name in ("init", "step")):
         raise TypeError(
             f"solver came as {chosen!r}; expected one of engine.solvers with its settings, such as GradientDescent(0.1, momentum=0.9)"
@@ -63,12 +72,38 @@ def choose(problem: Problem, solver: Any, backend: str, bound: Bound) -> Plan:
         raise TypeError(f"backend came as {backend!r}; expected its name, such as 'torch'")
     name, why = ("torch", "what auto takes for every problem") if backend == "auto" else (backend, "as asked")
     backends.get(name)
+    kind = getattr(chosen, "CURVATURE", None)
+    if kind == "residual" and problem.residual is None:
+        raise ValueError(
+            f"problem {problem.name!r}: solver {type(chosen).__name__} came with a loss; expected a residual: "
+            "use engine.solvers.Newton() or LBFGS(), or declare residual="
+        )
     where = str(bound.device) if bound.device is not None else "cpu"
     if name == "numpy" and where != "cpu":
         raise ValueError(
             f"backend: got 'numpy' with data on {where}; nothing moves to the host silently: use backend='torch' or data.cpu()"
         )
-    return Plan(problem.name, chosen, name, why, bound.dtype, where, KERNELS[name])
+    structure = None if kind is None else _structure(problem, name, bound, kind)
+    return Plan(problem.name, chosen, name, why, bound.dtype, where, KERNELS[name], structure)
+
+
+def _default(problem: Problem, bound: Bound) -> Solver:
+    """Levenberg-Marquardt for a residual; Newton's method for another loss of few unknowns, else LBFGS."""
+    if problem.residual is not None:
+        return LevenbergMarquardt()
+    size = sum(math.prod(shape) for shape in bound.shapes.values())
+    return Newton() if size <= NEWTON_SIZE else LBFGS()
+
+
+def _structure(problem: Problem, backend: str, bound: Bound, kind: str) -> Structure:
+    """The structure of the curvature, found once per problem and shapes."""
+    data = {n.partition(".")[2]: a for n, a in bound.arrays.items() if n.startswith("data.")}
+    lanes = {n: a.shape[len(a.shape) - len(problem.axes[n]) :] for n, a in data.items()}
+    key = (kind, tuple(sorted((n, tuple(shape)) for n, shape in lanes.items())))
+    known = _FOUND.setdefault(problem, {})
+    if key not in known:
+        known[key] = discover.structure(problem, backend, bound.shapes, {n: tuple(s) for n, s in lanes.items()}, kind)
+    return known[key]
 
 
 def prepare(
@@ -81,12 +116,12 @@ def prepare(
 ) -> tuple[Executable, float]:
     """The prepared program and the seconds it took; a second call with the same signature takes none."""
     signature = tuple((n, tuple(a.shape[n not in shared :]), str(a.dtype)) for n, a in inputs.items())
-    key = (plan.backend, static_key(plan.solver), free, signature, plan.device)
+    key = (plan.backend, static_key(plan.solver), free, signature, plan.device, plan.structure)
     known = _PREPARED.setdefault(problem, {})
     if key in known:
         return known[key], 0.0
     began = time.perf_counter()
     backend = backends.get(plan.backend)
     example = {n: a if n in shared else _arrays.one_lane(a) for n, a in inputs.items()}
-    known[key] = backend.prepare(Lane(problem, plan.solver, backend, shapes, free).program(), example)
+    known[key] = backend.prepare(Lane(problem, plan.solver, backend, shapes, free, plan.structure).program(), example)
     return known[key], time.perf_counter() - began

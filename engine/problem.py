@@ -111,6 +111,7 @@ class Problem:
         owners = {name: f"{where}: {name}" for name in (*self.data, *params)}
         texts = {**self.data, **{name: param.axes for name, param in params.items()}}
         self._fix("axes", MappingProxyType({name: _axes.parse(text, owners[name]) for name, text in texts.items()}))
+        self._check_bounds(where)
         self._check_losses(where)
         self._fix("frozen", MappingProxyType(dict(self._declared(where))))
 
@@ -133,6 +134,16 @@ class Problem:
         both = sorted(set(self.data) & set(self.params))
         if both:
             raise ValueError(f"{where}: {both[0]!r} is both a datum and a param; expected one of them: rename one")
+
+    def _check_bounds(self, where: str) -> None:
+        for name, param in self.params.items():
+            assert isinstance(param, Param)
+            for datum in getattr(param.domain, "names", ()):
+                if datum not in self.data:
+                    raise ValueError(
+                        f"{where}: param {name!r}: its domain reads the datum {datum!r}, which is not declared; "
+                        f"expected one of {sorted(self.data)}: declare it in data="
+                    )
 
     def _check_losses(self, where: str) -> None:
         given = [kind for kind in ("residual", "loss") if getattr(self, kind) is not None]

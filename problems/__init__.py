@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from engine import Problem
+from problems.eigh import eigh
 from problems.inverse import inverse
+from problems.svd import svd
 from problems.svd_penalty import svd_penalty
 
-__all__ = ["catalogue", "inverse", "svd_penalty"]
+__all__ = ["catalogue", "eigh", "inverse", "svd", "svd_penalty"]
 
-_CATALOGUE: tuple[Callable[[], Problem], ...] = (inverse, svd_penalty)
+_CATALOGUE: tuple[Callable[[], Problem], ...] = (eigh, inverse, svd, svd_penalty)
 
 
 def catalogue() -> dict[str, Callable[[], Problem]]:
@@ -18,6 +20,6 @@ def catalogue() -> dict[str, Callable[[], Problem]]:
 
     Example:
         >>> list(catalogue())
-        ['inverse', 'svd_penalty']
+        ['eigh', 'inverse', 'svd', 'svd_penalty']
     """
     return {make.__name__: make for make in _CATALOGUE}

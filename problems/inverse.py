@@ -6,7 +6,6 @@ from functools import cache
 from typing import Any
 
 from engine import Param, Problem, eye_like
-from engine.solvers import GradientDescent
 
 RESIDUALS = {
     "left": lambda X, A: X @ A - eye_like(A),
@@ -44,5 +43,4 @@ def inverse(side: str = "left") -> Problem:
         params={"X": Param("n n", start="uniform")},
         residual=residual,
         exact=True,
-        solver=GradientDescent(0.9, momentum=0.9),
     )

@@ -1,0 +1,103 @@
+"""What a domain is. Every update of a parameter goes through its domain, so that no solver ever leaves it.
+
+Needs nothing of its neighbours; arrays come as arguments, a tracer's among them. A point x of one lane has
+tangent coordinates u, a flat vector:
+
+    size(shape)         how many coordinates
+    lift(x, u)          the change of x along u, in the shape of x; linear in u
+    pull(x, g)          the adjoint: the gradient in coordinates of an ambient gradient g
+    curve(x, u)         x + lift(x, u) + second order of the retraction: polynomial in u, for derivatives at u = 0
+    move(x, u)          the point of the domain where a step along u ends
+    retract(x, t)       the same for an ambient step t, which need be no tangent
+    project(x)          a point of the domain for any array: the start
+    magnitude(x)        what counts as a change of order one, coordinate by coordinate
+    free(x, g)          closed domains: where a step against the pulled gradient g may go; None: everywhere
+    feasible(x)         False for a lane whose domain is empty; None: never empty
+    names, bind(data)   the data that bounds are read from, and the domain of one lane's data
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from array_api_compat import array_namespace, device
+
+Array = Any
+Shape = tuple[int, ...]
+
+
+class Domain:
+    """A linear space without constraints; the domains derive from it and differ."""
+
+    closed = False
+    names: tuple[str, ...] = ()
+
+    def size(self, shape: Shape) -> int:
+        """The number of tangent coordinates of a parameter of this shape."""
+        return math.prod(shape)
+
+    def lift(self, x: Array, u: Array) -> Array:
+        """The change of x along the coordinates u."""
+        return array_namespace(u).reshape(u, tuple(x.shape))
+
+    def pull(self, x: Array, g: Array) -> Array:
+        """The gradient in coordinates of an ambient gradient g."""
+        return array_namespace(g).reshape(g, (math.prod(g.shape),))
+
+    def curve(self, x: Array, u: Array) -> Array:
+        """A curve in u that agrees with `move` to second order."""
+        return x + self.lift(x, u)
+
+    def move(self, x: Array, u: Array) -> Array:
+        """The point where a step along u ends."""
+        return x + self.lift(x, u)
+
+    def retract(self, x: Array, t: Array) -> Array:
+        """The point where an ambient step t ends."""
+        return x + t
+
+    def project(self, x: Array) -> Array:
+        """A point of the domain near any array."""
+        return x
+
+    def magnitude(self, x: Array) -> Array:
+        """A change of order one, coordinate by coordinate."""
+        return array_namespace(x).abs(self.pull(x, x))
+
+    def free(self, x: Array, g: Array) -> Array | None:
+        """Where a step against g may go."""
+        return None
+
+    def feasible(self, x: Array) -> Array | None:
+        """Whether there is any point in the domain."""
+        return None
+
+    def bind(self, data: Mapping[str, Array]) -> Domain:
+        """The domain of one lane."""
+        return self
+
+
+def gather(flat: Array, indices: list[int], shape: Shape) -> Array:
+    """Entries of a flat array at fixed places, in a shape."""
+    xp = array_namespace(flat)
+    places = xp.asarray(indices, dtype=xp.int64, device=device(flat))
+    return xp.reshape(xp.take(flat, places, axis=-1), shape)
+
+
+def constant(values: list[float], like: Array, shape: Shape) -> Array:
+    """Fixed numbers as an array of another's dtype and device."""
+    xp = array_namespace(like)
+    return xp.reshape(xp.asarray(values, dtype=like.dtype, device=device(like)), shape)
+
+
+def flat(x: Array, axes: int) -> Array:
+    """The last axes of an array as one."""
+    lead = tuple(x.shape[: len(x.shape) - axes])
+    return array_namespace(x).reshape(x, (*lead, math.prod(x.shape[len(lead) :])))
+
+
+def ones(x: Array, count: int) -> Array:
+    """A vector of ones of an array's dtype and device."""
+    return array_namespace(x).ones((count,), dtype=x.dtype, device=device(x))

@@ -1,0 +1,129 @@
+"""Closed domains: steps are projected, and what presses against a face stays on it (an active set).
+
+Coordinates are the entries themselves. A change of variables would stall at the boundary; projection does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from array_api_compat import array_namespace, device
+
+from engine.domains.base import Array, Domain, Shape, flat
+
+Bound = Any
+
+
+@dataclass(frozen=True, eq=False)
+class Box(Domain):
+    """lo <= x <= hi, entry by entry, faces included; lo = hi fixes an entry.
+
+    Args:
+        lo, hi: numbers, arrays that broadcast to the parameter, or names of data, so that bounds differ per lane.
+            Infinite ones are allowed, also in such data. lo > hi makes a lane INFEASIBLE.
+
+    Example:
+        >>> import numpy as np
+        >>> Box(0.0, 1.0).project(np.array([-1.0, 0.5, 3.0])).tolist()
+        [0.0, 0.5, 1.0]
+    """
+
+    lo: Bound = float("-inf")
+    hi: Bound = float("inf")
+
+    closed = True
+
+    @property
+    def names(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The data that hold bounds."""
+        return tuple(bound for bound in (self.lo, self.hi) if isinstance(bound, str))
+
+    def bind(self, data: Mapping[str, Array]) -> Box:
+        lo, hi = (data[bound] if isinstance(bound, str) else bound for bound in (self.lo, self.hi))
+        return Box(lo, hi)
+
+    def move(self, x: Array, u: Array) -> Array:
+        return self.project(x + self.lift(x, u))
+
+    def retract(self, x: Array, t: Array) -> Array:
+        return self.project(x + t)
+
+    def project(self, x: Array) -> Array:
+        xp = array_namespace(x)
+        lo, hi = self._bounds(x)
+        return xp.minimum(xp.maximum(x, lo), hi)
+
+    def free(self, x: Array, g: Array) -> Array:
+        xp = array_namespace(x)
+        lo, hi = self._bounds(x)
+        g = xp.reshape(g, tuple(x.shape))
+        return self.pull(x, (lo < hi) & ((x > lo) | (g < 0)) & ((x < hi) | (g > 0)))
+
+    def feasible(self, x: Array) -> Array:
+        lo, hi = self._bounds(x)
+        return array_namespace(x).all(lo <= hi)
+
+    def _bounds(self, x: Array) -> tuple[Array, Array]:
+        xp = array_namespace(x)
+
+        def wide(bound: Bound) -> Array:
+            if not hasattr(bound, "dtype") or array_namespace(bound) is not xp:
+                bound = xp.asarray(getattr(bound, "tolist", lambda: bound)(), dtype=x.dtype, device=device(x))
+            return xp.broadcast_to(xp.astype(bound, x.dtype), tuple(x.shape))
+
+        return wide(self.lo), wide(self.hi)
+
+
+@dataclass(frozen=True)
+class Simplex(Domain):
+    """x >= 0 with sum 1 along the last axis, faces and corners included: `(..., n)`.
+
+    Coordinates u move x by u - x sum(u), so that the pulled gradient g - x'g is the multiplier of x >= 0.
+
+    Source:
+        Held, Wolfe and Crowder, Validation of subgradient optimization, Mathematical Programming 6 (projection).
+
+    Example:
+        >>> import numpy as np
+        >>> Simplex().project(np.array([2.0, 0.5, 0.0])).tolist()
+        [1.0, 0.0, 0.0]
+    """
+
+    closed = True
+
+    def size(self, shape: Shape) -> int:
+        if not shape or not shape[-1]:
+            raise ValueError(f"domain {self}: the parameter has shape {shape}; expected a last axis of 1 or more")
+        return super().size(shape)
+
+    def lift(self, x: Array, u: Array) -> Array:
+        xp = array_namespace(x)
+        u = xp.reshape(u, tuple(x.shape))
+        return u - x * xp.sum(u, axis=-1, keepdims=True)
+
+    def pull(self, x: Array, g: Array) -> Array:
+        xp = array_namespace(x)
+        return flat(g - xp.sum(x * g, axis=-1, keepdims=True), x.ndim)
+
+    def magnitude(self, x: Array) -> Array:
+        return flat(x, x.ndim)
+
+    def move(self, x: Array, u: Array) -> Array:
+        return self.project(x + self.lift(x, u))
+
+    def retract(self, x: Array, t: Array) -> Array:
+        return self.project(x + t)
+
+    def project(self, x: Array) -> Array:
+        """The nearest point: max(x - s, 0) with s = max over k of (sum of the k largest - 1) / k."""
+        xp = array_namespace(x)
+        x = x - xp.max(x, axis=-1, keepdims=True)
+        larger = xp.astype(x[..., None, :] >= x[..., :, None], x.dtype)
+        shift = (xp.sum(larger * x[..., None, :], axis=-1) - 1) / xp.sum(larger, axis=-1)
+        found = xp.maximum(x - xp.max(shift, axis=-1, keepdims=True), xp.zeros_like(x))
+        return found / xp.sum(found, axis=-1, keepdims=True)
+
+    def free(self, x: Array, g: Array) -> Array:
+        return (flat(x, x.ndim) > 0) | (g < 0)

@@ -1,0 +1,259 @@
+"""Small dense linear algebra in plain array operations: traceable, for one lane, any leading axes of blocks.
+
+Needs the array-API namespace alone. Every function is unrolled over the size, a column at a time, with the rest of
+the matrix as one array; nothing raises and nothing branches on a value. A pivot that is not positive is replaced by a
+small one and reported, so that a faulty lane stays finite where it can, and stays alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from array_api_compat import array_namespace, device
+
+Array = Any
+
+
+def solve_symmetric(a: Array, b: Array) -> tuple[Array, Array]:
+    """x with A x = b by LDL' without pivoting, and where a pivot was not positive: `(..., n)`, `(...)`.
+
+    Args:
+        a: symmetric, `(..., n, n)`. Each pivot d becomes max(|d|, eps A_jj), so that A + E is positive definite.
+        b: `(..., n)`.
+
+    Example:
+        >>> import numpy as np
+        >>> x, broken = solve_symmetric(np.array([[4.0, 2.0], [2.0, 3.0]]), np.array([2.0, 5.0]))
+        >>> x.tolist(), bool(broken)
+        ([-0.5, 2.0], False)
+    """
+    xp = array_namespace(a)
+    floor = _floor(a)
+    columns, inverses, values = [], [], []
+    broken = None
+    for j in range(a.shape[-1]):
+        pivot, here = _guarded(a[..., 0, 0], floor[..., j])
+        broken = here if broken is None else broken | here
+        inverse = 1 / pivot
+        column = a[..., 1:, 0] * inverse[..., None]
+        inverses.append(inverse)
+        columns.append(column)
+        values.append(b[..., 0])
+        if j + 1 < floor.shape[-1]:
+            b = b[..., 1:] - column * b[..., :1]
+            a = a[..., 1:, 1:] - column[..., :, None] * a[..., :1, 1:]
+    x: Array = None
+    for column, inverse, value in zip(reversed(columns), reversed(inverses), reversed(values), strict=True):
+        head = value * inverse
+        x = head[..., None] if x is None else xp.concat([(head - xp.sum(column * x, axis=-1))[..., None], x], axis=-1)
+    return x, broken
+
+
+def cholesky(a: Array) -> tuple[Array, Array]:
+    """L lower triangular with L L' = A, and where a pivot was not positive: `(..., n, n)`, `(...)`.
+
+    Example:
+        >>> import numpy as np
+        >>> low, broken = cholesky(np.array([[4.0, 2.0], [2.0, 10.0]]))
+        >>> low.tolist(), bool(broken)
+        ([[2.0, 0.0], [1.0, 3.0]], False)
+    """
+    xp = array_namespace(a)
+    floor = _floor(a)
+    columns: list[Array] = []
+    broken = None
+    for j in range(a.shape[-1]):
+        pivot, here = _guarded(a[..., 0, 0], floor[..., j])
+        broken = here if broken is None else broken | here
+        root = xp.sqrt(pivot)
+        below = a[..., 1:, 0] / root[..., None]
+        above = xp.zeros_like(floor[..., :j])
+        columns.append(xp.concat([above, root[..., None], below], axis=-1))
+        a = a[..., 1:, 1:] - below[..., :, None] * below[..., None, :]
+    return xp.stack(columns, axis=-1), broken
+
+
+def solve_lower(low: Array, b: Array) -> Array:
+    """x with L x = b for a lower triangular L, by columns: `(..., n, n)`, `(..., n, r)` -> `(..., n, r)`.
+
+    Example:
+        >>> import numpy as np
+        >>> solve_lower(np.array([[2.0, 0.0], [1.0, 4.0]]), np.array([[2.0], [9.0]])).tolist()
+        [[1.0], [2.0]]
+    """
+    xp = array_namespace(low)
+    rows = []
+    for j in range(low.shape[-1]):
+        row = b[..., :1, :] / low[..., j, j][..., None, None]
+        rows.append(row)
+        b = b[..., 1:, :] - low[..., j + 1 :, j][..., :, None] * row
+    return xp.concat(rows, axis=-2)
+
+
+def solve_upper(up: Array, b: Array) -> Array:
+    """x with R x = b for an upper triangular R, by columns; shapes as for `solve_lower`.
+
+    Example:
+        >>> import numpy as np
+        >>> solve_upper(np.array([[2.0, 1.0], [0.0, 4.0]]), np.array([[4.0], [8.0]])).tolist()
+        [[1.0], [2.0]]
+    """
+    xp = array_namespace(up)
+    rows: list[Array] = []
+    for j in reversed(range(up.shape[-1])):
+        row = b[..., -1:, :] / up[..., j, j][..., None, None]
+        rows.insert(0, row)
+        b = b[..., :-1, :] - up[..., :j, j][..., :, None] * row
+    return xp.concat(rows, axis=-2)
+
+
+def solve_unpivoted(a: Array, b: Array) -> Array:
+    """x with A x = b by elimination without pivoting, for A with a positive definite symmetric part.
+
+    Shapes as for `solve_lower`. Such a matrix has positive pivots, and their growth is bounded by its condition
+    (Golub and Van Loan, Matrix Computations, section 4.1.2).
+
+    Example:
+        >>> import numpy as np
+        >>> solve_unpivoted(np.array([[1.0, 1.0], [-1.0, 1.0]]), np.array([[3.0], [1.0]])).tolist()
+        [[1.0], [2.0]]
+    """
+    xp = array_namespace(a)
+    heads, rows, inverses = [], [], []
+    for _ in range(a.shape[-1]):
+        inverse = 1 / a[..., 0, 0]
+        column = (a[..., 1:, 0] * inverse[..., None])[..., :, None]
+        heads.append(b[..., :1, :])
+        rows.append(a[..., 0, 1:])
+        inverses.append(inverse)
+        b = b[..., 1:, :] - column * b[..., :1, :]
+        a = a[..., 1:, 1:] - column * a[..., :1, 1:]
+    x: Array = None
+    for head, row, inverse in zip(reversed(heads), reversed(rows), reversed(inverses), strict=True):
+        rest = head if x is None else head - row[..., None, :] @ x
+        rest = rest * inverse[..., None, None]
+        x = rest if x is None else xp.concat([rest, x], axis=-2)
+    return x
+
+
+def qr(a: Array, full: bool = False) -> tuple[Array, Array]:
+    """A = Q R by Householder reflections, R with a diagonal of 0 or more: `(..., m, n)`, m >= n.
+
+    Q is `(..., m, n)` with orthonormal columns, whatever the rank of A; `(..., m, m)` with `full`. R is `(..., n, n)`.
+
+    Source:
+        Golub and Van Loan, Matrix Computations, algorithms 5.1.1 and 5.2.1.
+
+    Example:
+        >>> import numpy as np
+        >>> q, r = qr(np.array([[0.0, 2.0], [3.0, 1.0]]))
+        >>> (q @ r).round(12).tolist(), r.round(12).tolist()
+        ([[0.0, 2.0], [3.0, 1.0]], [[3.0, 1.0], [0.0, 2.0]])
+    """
+    xp = array_namespace(a)
+    m, n = a.shape[-2:]
+    vectors, factors, signs, rows = [], [], [], []
+    for j in range(n):
+        vector, factor, length, sign = _reflector(a[..., :, 0])
+        vectors.append(vector)
+        factors.append(factor)
+        signs.append(sign)
+        a = a[..., 1:] - vector[..., :, None] * (factor[..., None, None] * (vector[..., None, :] @ a[..., 1:]))
+        head = xp.concat([length[..., None], sign[..., None] * a[..., 0, :]], axis=-1)
+        rows.append(xp.concat([_zeros(head, j), head], axis=-1))
+        a = a[..., 1:, :]
+    width = m if full else n
+    q = xp.eye(m, width, dtype=rows[0].dtype, device=device(rows[0]))
+    q = xp.broadcast_to(q, (*rows[0].shape[:-1], m, width))
+    for j in reversed(range(n)):
+        vector, factor = vectors[j], factors[j]
+        low = q[..., j:, :]
+        low = low - vector[..., :, None] * (factor[..., None, None] * (vector[..., None, :] @ low))
+        q = xp.concat([q[..., :j, :], low], axis=-2) if j else low
+    turned = xp.stack(signs, axis=-1)
+    if width > n:
+        turned = xp.concat([turned, _zeros(turned, width - n) + 1], axis=-1)
+    return q * turned[..., None, :], xp.stack(rows, axis=-2)
+
+
+def orthonormal(a: Array) -> Array:
+    """The Q of A = Q R for well-conditioned columns, by Cholesky of A'A, twice: `(..., m, n)`, to rounding.
+
+    Source:
+        Yamamoto et al., Roundoff error analysis of the CholeskyQR2 algorithm, ETNA 44, section 3.
+
+    Example:
+        >>> import numpy as np
+        >>> orthonormal(np.array([[2.0, 2.0], [0.0, 3.0]])).tolist()
+        [[1.0, 0.0], [0.0, 1.0]]
+    """
+    xp = array_namespace(a)
+    for _ in range(2):
+        transposed = xp.matrix_transpose(a)
+        a = xp.matrix_transpose(solve_lower(cholesky(transposed @ a)[0], transposed))
+    return a
+
+
+def descending(values: Array) -> Array:
+    """The permutation P with `values @ P` in descending order, as a matrix of ones and zeros: `(..., n, n)`.
+
+    A comparison of all pairs: no sort, no index that depends on a value. Equal values keep their order.
+
+    Example:
+        >>> import numpy as np
+        >>> v = np.array([1.0, 3.0, 2.0])
+        >>> (v @ descending(v)).tolist()
+        [3.0, 2.0, 1.0]
+    """
+    xp = array_namespace(values)
+    places = xp.arange(values.shape[-1], device=device(values))
+    here, there = values[..., :, None], values[..., None, :]
+    ahead = (there > here) | ((there == here) & (places[None, :] < places[:, None]))
+    rank = xp.sum(xp.astype(ahead, values.dtype), axis=-1)
+    return xp.astype(rank[..., :, None] == xp.astype(places, values.dtype), values.dtype)
+
+
+def condition(low: Array) -> Array:
+    """A cheap lower bound on the 2-norm condition of A = L L': the squared ratio of L's extreme diagonal entries.
+
+    Example:
+        >>> import numpy as np
+        >>> float(condition(np.array([[2.0, 0.0], [5.0, 1.0]])))
+        4.0
+    """
+    xp = array_namespace(low)
+    pivots = xp.linalg.diagonal(low)
+    return (xp.max(pivots, axis=-1) / xp.min(pivots, axis=-1)) ** 2
+
+
+def _reflector(x: Array) -> tuple[Array, Array, Array, Array]:
+    """v, beta, |x| and a sign s with (I - beta v v') x = s |x| e_1; beta = 0 where x = 0."""
+    xp = array_namespace(x)
+    length = xp.sqrt(xp.sum(x * x, axis=-1))
+    head = x[..., 0]
+    one = xp.ones_like(head)
+    sign = xp.where(head > 0, -one, one)
+    shifted = head - sign * length
+    vector = xp.concat([shifted[..., None], x[..., 1:]], axis=-1)
+    square = -sign * length * shifted  # v'v / 2
+    return vector, xp.where(square > 0, 1 / xp.where(square > 0, square, one), xp.zeros_like(one)), length, sign
+
+
+def _guarded(pivot: Array, floor: Array) -> tuple[Array, Array]:
+    """The pivot at work, and where it was not positive."""
+    xp = array_namespace(pivot)
+    size = xp.abs(pivot)
+    return xp.where(size > floor, size, floor), ~(pivot > floor)
+
+
+def _floor(a: Array) -> Array:
+    """eps A_jj, or the smallest normal number, below which a pivot is rounding: `(..., n)`."""
+    xp = array_namespace(a)
+    info = xp.finfo(a.dtype)
+    return xp.abs(xp.linalg.diagonal(a)) * float(info.eps) + float(info.smallest_normal)
+
+
+def _zeros(like: Array, count: int) -> Array:
+    """Zeros with the leading axes of an array."""
+    xp = array_namespace(like)
+    return xp.zeros((*like.shape[:-1], count), dtype=like.dtype, device=device(like))

@@ -1,0 +1,114 @@
+"""Fixed-point iteration, with Anderson's acceleration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from array_api_compat import array_namespace, device
+
+from engine import smalllinalg
+from engine.objective import Array, Objective, Params
+from engine.solvers.base import State, checked
+
+
+@dataclass(frozen=True)
+class FixedPoint:
+    r"""x <- x + damping * r(x), for residuals of the params' shapes, accelerated from the last few changes.
+
+    With memory, x <- x + b r - (dX + b dR)' c, where c minimises |r - dR' c| over the last changes dX, dR. The residual
+    is an array for a single param, else a dict by param name.
+
+    Args:
+        damping: b, above 0.
+        memory: how many changes are used; 0 for the plain iteration.
+
+    Raises:
+        TypeError, ValueError: a setting out of its range; a residual whose blocks are not the params.
+
+    Source:
+        Walker and Ni, Anderson acceleration for fixed-point iterations, SIAM J. Numer. Anal. 49, algorithm AA.
+
+    Example:
+        >>> FixedPoint(0.5)
+        FixedPoint(damping=0.5, memory=4)
+    """
+
+    damping: float = 1.0
+    memory: int = 4
+
+    EVERY: ClassVar[int] = 2
+    MAX_STEPS: ClassVar[int] = 2_000
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "damping", checked("FixedPoint", "damping", self.damping, 1e-15, 1e15))
+        if isinstance(self.memory, bool) or not isinstance(self.memory, int):
+            raise TypeError(f"FixedPoint: memory came as {self.memory!r}; expected a whole number")
+        if self.memory < 0:
+            raise ValueError(f"FixedPoint: memory came as {self.memory!r}; expected 0 or more")
+
+    def init(self, objective: Objective, params: Params) -> State:
+        """Nothing remembered."""
+        state: State = {"params": params, "loss": objective.loss(params)}
+        x = _flat(params)
+        if self.memory:
+            xp = array_namespace(x)
+            empty = xp.zeros((self.memory, x.shape[0]), dtype=x.dtype, device=device(x))
+            state |= {"point": x, "before": x * 0, "moves": empty, "changes": empty, "seen": xp.sum(x[:0])}
+        return state
+
+    def step(self, objective: Objective, state: State) -> State:
+        """One evaluation of the residual."""
+        params = state["params"]
+        loss, residual = objective.loss(params), _by_param(objective, params)
+        if not self.memory:
+            moved = objective.retract(params, {name: self.damping * r for name, r in residual.items()})
+            return {"params": moved, "loss": loss}
+        x, r = _flat(params), _flat(residual)
+        xp = array_namespace(x)
+        known = state["seen"] > 0
+        moves = xp.where(known, _pushed(state["moves"], x - state["point"]), state["moves"])
+        changes = xp.where(known, _pushed(state["changes"], r - state["before"]), state["changes"])
+        gram = changes @ xp.matrix_transpose(changes)
+        size = xp.linalg.trace(gram) * (100 * float(xp.finfo(x.dtype).eps)) + float(xp.finfo(x.dtype).smallest_normal)
+        eye = xp.eye(self.memory, dtype=x.dtype, device=device(x))
+        share, _ = smalllinalg.solve_symmetric(gram + size * eye, changes @ r)
+        change = self.damping * r - share @ (moves + self.damping * changes)
+        moved = objective.retract(params, _shaped(change, params))
+        seen = state["seen"] * 0 + 1
+        return {"params": moved, "loss": loss, "point": x, "before": r, "moves": moves, "changes": changes, "seen": seen}
+
+
+def _by_param(objective: Objective, params: Params) -> Params:
+    """The residual's blocks by the params that they move."""
+    blocks = objective.residual(params)
+    if set(blocks) == {""} and len(params) == 1:
+        blocks = {next(iter(params)): blocks[""]}
+    shapes = {name: tuple(x.shape) for name, x in params.items()}
+    came = {name: tuple(r.shape) for name, r in blocks.items()}
+    if came != shapes:
+        raise ValueError(
+            f"problem {objective.problem.name!r}: FixedPoint moves params by the residual, which came as {came}; "
+            f"expected the params' names and shapes {shapes}: choose LevenbergMarquardt()"
+        )
+    return {name: blocks[name] for name in params}
+
+
+def _flat(tree: Params) -> Array:
+    arrays = [array_namespace(x).reshape(x, (-1,)) for x in tree.values()]
+    return arrays[0] if len(arrays) == 1 else array_namespace(*arrays).concat(arrays)
+
+
+def _shaped(vector: Array, params: Params) -> Params:
+    found, start = {}, 0
+    for name, x in params.items():
+        count = 1
+        for length in x.shape:
+            count *= length
+        found[name] = array_namespace(vector).reshape(vector[start : start + count], tuple(x.shape))
+        start += count
+    return found
+
+
+def _pushed(rows: Array, row: Array) -> Array:
+    return array_namespace(rows).concat([row[None], rows[:-1]])

@@ -1,0 +1,50 @@
+"""Gauss-Newton with a backtracking line search."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from array_api_compat import array_namespace
+
+from engine.curvature import least_squares, solve, structure_of
+from engine.objective import Objective, Params
+from engine.solvers.base import State
+from engine.solvers.trial import begin, judge
+from engine.tangent import Tangent
+
+
+@dataclass(frozen=True)
+class GaussNewton:
+    r"""Gauss-Newton for residual problems: J'J u = -J'r, x moved along t u; t is halved until the loss falls.
+
+    A step is one trial. For problems that start near a solution; `LevenbergMarquardt` is the one for the rest.
+
+    Source:
+        Nocedal and Wright, Numerical Optimization, section 10.3.
+
+    Example:
+        >>> GaussNewton()
+        GaussNewton()
+    """
+
+    EVERY: ClassVar[int] = 1
+    MAX_STEPS: ClassVar[int] = 500
+    CURVATURE: ClassVar[str] = "residual"
+
+    def init(self, objective: Objective, params: Params) -> State:
+        """The model at the start; full steps first."""
+        state = begin(objective, params, least_squares)
+        return state | {"length": array_namespace(state["loss"]).ones_like(state["loss"])}
+
+    def step(self, objective: Objective, state: State) -> State:
+        """One trial."""
+        tangent = Tangent(objective, state["params"])
+        gradient, scale, length = state["model"]["gradient"], state["scale"], state["length"]
+        xp = array_namespace(gradient)
+        info = xp.finfo(gradient.dtype)
+        tiny = float(info.eps) * scale + float(info.smallest_normal)  # keeps a singular system finite
+        structure = structure_of(objective, tangent)
+        u, _ = solve(state["model"]["blocks"], structure, tiny, -gradient, tangent.free(gradient))
+        state, accepted, _ = judge(objective, state, length * u, least_squares)
+        return state | {"length": xp.where(accepted, xp.ones_like(length), length / 2)}

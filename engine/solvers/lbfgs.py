@@ -1,0 +1,125 @@
+"""Limited-memory BFGS with a backtracking line search."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from array_api_compat import array_namespace, device
+
+from engine.objective import Array, Objective, Params
+from engine.solvers.base import State
+from engine.solvers.trial import select
+from engine.tangent import Tangent
+
+DECREASE = 1e-4
+NOISE = 8.0
+
+
+@dataclass(frozen=True)
+class LBFGS:
+    r"""L-BFGS for any loss: x moved along t d, d = -H g with H from the last changes of x and g.
+
+    A step is one trial: t is cut by interpolation until the loss falls by 1e-4 of what its slope promises. Changes
+    whose curvature is not positive are not remembered; where the search gives up, all of them are forgotten. On
+    domains, coordinates carry over from point to point.
+
+    Args:
+        memory: how many changes are remembered, 1 or more.
+
+    Raises:
+        TypeError, ValueError: a memory that is no whole number, or less than 1.
+
+    Source:
+        Nocedal and Wright, Numerical Optimization, algorithms 7.4 and 3.1.
+
+    Example:
+        >>> LBFGS()
+        LBFGS(memory=8)
+    """
+
+    memory: int = 8
+
+    EVERY: ClassVar[int] = 4
+    MAX_STEPS: ClassVar[int] = 5_000
+
+    def __post_init__(self) -> None:
+        if isinstance(self.memory, bool) or not isinstance(self.memory, int):
+            raise TypeError(f"LBFGS: memory came as {self.memory!r}; expected a whole number")
+        if self.memory < 1:
+            raise ValueError(f"LBFGS: memory came as {self.memory!r}; expected 1 or more")
+
+    def init(self, objective: Objective, params: Params) -> State:
+        """Nothing remembered; the first step has length 1 or |g|, the smaller."""
+        loss, gradient = _evaluate(objective, params)
+        xp = array_namespace(gradient)
+        empty = xp.zeros((self.memory, gradient.shape[0]), dtype=gradient.dtype, device=device(gradient))
+        state = {"params": params, "here": loss, "gradient": gradient, "moves": empty, "turns": empty, "loss": loss}
+        return state | {"length": _first(gradient)}
+
+    def step(self, objective: Objective, state: State) -> State:
+        """One trial."""
+        params, loss, gradient, length = (state[k] for k in ("params", "here", "gradient", "length"))
+        tangent = Tangent(objective, params)
+        xp = array_namespace(gradient)
+        free = tangent.free(gradient)
+        slope = gradient if free is None else gradient * free
+        u = length * self._direction(state, slope, free)
+        moved = tangent.move(u)
+        taken = tangent.taken(moved, u)
+        trial, after = _evaluate(objective, moved)
+        promise = xp.sum(slope * taken)
+        noise = NOISE * float(xp.finfo(loss.dtype).eps) * xp.abs(loss)
+        flatter = (trial <= loss + noise) & (xp.sum(after * after) < xp.sum(gradient * gradient)) & (-promise <= noise)
+        accepted = xp.isfinite(trial + xp.sum(after)) & ((trial <= loss + DECREASE * promise) | flatter)
+        # the minimum of the parabola through both losses with the slope at the start
+        cut = -promise / (2 * (trial - loss - promise))
+        cut = xp.clip(xp.where(xp.isfinite(cut), cut, cut * 0 + 0.1), 0.1, 0.5)
+        one = xp.ones_like(length)
+        lost = ~accepted & (length < 1e-8)
+        kept = {"params": moved, "here": trial, "gradient": after} | _remembered(state, taken, after - gradient)
+        rest = {name: state[name] for name in kept}
+        rest |= {name: xp.where(lost, xp.zeros_like(state[name]), state[name]) for name in ("moves", "turns")}
+        length = xp.where(accepted, one, xp.where(lost, _first(gradient), length * xp.where(xp.isnan(cut), one / 10, cut)))
+        return state | select(accepted, kept, rest) | {"length": length, "loss": loss}
+
+    def _direction(self, state: State, slope: Array, free: Array | None) -> Array:
+        """-H g by the two-loop recursion; what is not remembered has a zero row."""
+        xp = array_namespace(slope)
+        moves, turns = state["moves"], state["turns"]
+        products = xp.sum(moves * turns, axis=1)
+        inverse = xp.where(products > 0, 1 / xp.where(products > 0, products, products * 0 + 1), products * 0)
+        q, shares = slope, {}
+        for k in range(self.memory):  # row 0 is the newest
+            shares[k] = inverse[k] * xp.sum(moves[k] * q)
+            q = q - shares[k] * turns[k]
+        size = xp.sum(turns[0] * turns[0])
+        q = q * xp.where(size > 0, products[0] / xp.where(size > 0, size, size * 0 + 1), size * 0 + 1)
+        for k in reversed(range(self.memory)):
+            q = q + moves[k] * (shares[k] - inverse[k] * xp.sum(turns[k] * q))
+        q = q if free is None else q * free
+        return -xp.where(xp.sum(q * slope) > 0, q, slope)
+
+
+def _evaluate(objective: Objective, params: Params) -> tuple[Array, Array]:
+    loss, gradient = objective.value_and_gradient(params)
+    return loss, Tangent(objective, params).pull(gradient)
+
+
+def _first(gradient: Array) -> Array:
+    """1 / |g|, at most 1."""
+    xp = array_namespace(gradient)
+    size = xp.sqrt(xp.sum(gradient * gradient))
+    return 1 / xp.maximum(size, xp.ones_like(size))
+
+
+def _remembered(state: State, move: Array, turn: Array) -> dict[str, Array]:
+    """The newest change in front of the others, if it has positive curvature."""
+    xp = array_namespace(move)
+    product = xp.sum(move * turn)
+    good = product > float(xp.finfo(move.dtype).eps) * xp.sqrt(xp.sum(move * move) * xp.sum(turn * turn))
+
+    def pushed(rows: Array, row: Array) -> Array:
+        return xp.where(good, xp.concat([row[None], rows[:-1]]), rows)
+
+    return {"moves": pushed(state["moves"], move), "turns": pushed(state["turns"], turn)}

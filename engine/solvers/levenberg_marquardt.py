@@ -1,0 +1,53 @@
+"""Levenberg-Marquardt: Gauss-Newton with damping by the gain ratio, scaled by the columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from engine.curvature import least_squares
+from engine.objective import Objective, Params
+from engine.solvers.base import State, checked
+from engine.solvers.damped import damped_init, damped_step
+
+
+@dataclass(frozen=True)
+class LevenbergMarquardt:
+    r"""Levenberg-Marquardt for residual problems: (J'J + mu D) u = -J'r in tangent coordinates.
+
+    D is the largest diagonal of J'J so far, so that units of the params do not matter. mu shrinks by
+    max(1/3, 1 - (2 q - 1)^3) after a step with gain ratio q (by 10 where the model was right), and grows by 2, 4, 8,
+    ... at each rejection. A step is one trial with one linearisation, at the trial point. J'J is taken and solved by
+    the blocks that it falls into.
+
+    Args:
+        damping: mu before the first step, relative to D; above 0.
+
+    Raises:
+        TypeError, ValueError: a setting that is no number or out of its range.
+
+    Source:
+        Nielsen, Damping parameter in Marquardt's method, IMM-REP-1999-05, section 4; More, The Levenberg-Marquardt
+        algorithm: implementation and theory, section 6 (scaling).
+
+    Example:
+        >>> LevenbergMarquardt()
+        LevenbergMarquardt(damping=0.001)
+    """
+
+    damping: float = 1e-3
+
+    EVERY: ClassVar[int] = 1
+    MAX_STEPS: ClassVar[int] = 500
+    CURVATURE: ClassVar[str] = "residual"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "damping", checked("LevenbergMarquardt", "damping", self.damping, 1e-15, 1e15))
+
+    def init(self, objective: Objective, params: Params) -> State:
+        """The model at the start."""
+        return damped_init(objective, params, self.damping, least_squares)
+
+    def step(self, objective: Objective, state: State) -> State:
+        """One trial."""
+        return damped_step(objective, state, least_squares)

@@ -1,0 +1,111 @@
+"""Trial steps on a local model, for the solvers that have one: try, judge by the gain ratio, keep or reject.
+
+Needs `curvature` for the model. One call is one trial: the model is taken at the trial point, and where the trial is
+accepted it becomes the state. The state holds the params (always the best so far), their model, and what `Lane`
+reads to stop a lane: `figure`, `halving` (the last step halved it) and `stuck` (none can be told from rounding).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from array_api_compat import array_namespace
+
+from backends.tree import tree_map
+from engine.curvature import Model, apply, diagonal, structure_of
+from engine.objective import Array, Objective, Params, at_zero, zero
+from engine.solvers.base import State
+from engine.tangent import Tangent, rows
+
+NOISE = 8.0
+"""Changes of the loss below this many units in the last place say nothing."""
+
+Evaluate = Callable[[Objective, Params], Model]
+
+
+def begin(objective: Objective, params: Params, evaluate: Evaluate) -> State:
+    """The state at the start."""
+    model = evaluate(objective, params)
+    tangent = Tangent(objective, params)
+    scale = diagonal(model["blocks"], structure_of(objective, tangent))
+    xp = array_namespace(model["loss"])
+    never = zero(model["loss"]) > 0
+    reference = _reference(objective, params, model["loss"])
+    state = {"params": params, "model": model, "scale": xp.abs(scale), "reference": reference}
+    state |= {"halving": never, "stuck": never, "loss": model["loss"]}
+    return state | {"figure": figure(objective, params, model, reference)}
+
+
+def judge(objective: Objective, state: State, u: Array, evaluate: Evaluate) -> tuple[State, Array, Array]:
+    """Try a step: the state after it, whether it was accepted, and the gain ratio (1 within rounding)."""
+    params, model = state["params"], state["model"]
+    tangent = Tangent(objective, params)
+    structure = structure_of(objective, tangent)
+    moved = tangent.move(u)
+    taken = tangent.taken(moved, u)
+    xp = array_namespace(u)
+    gain = -(2 * xp.sum(model["gradient"] * taken) + xp.sum(taken * apply(model["blocks"], structure, taken)))
+    after = evaluate(objective, moved)
+    now = figure(objective, moved, after, state["reference"])
+    loss, trial = model["loss"], after["loss"]
+    noise = NOISE * float(xp.finfo(u.dtype).eps) * xp.abs(loss)
+    spread = diagonal(after["blocks"], structure)
+    finite = xp.isfinite(trial + xp.sum(spread) + xp.sum(after["gradient"]))
+    accepted = finite & ((trial < loss) | ((trial <= loss + noise) & (now < state["figure"])))
+    ratio = xp.where(gain > noise, (loss - trial) / xp.where(gain > noise, gain, noise + 1), gain * 0 + 1)
+    halving = accepted & (now <= state["figure"] / 2)
+    kept = select(accepted, {"params": moved, "model": after}, {"params": params, "model": model})
+    state = state | kept | {
+        "scale": xp.where(accepted, xp.maximum(state["scale"], xp.abs(spread)), state["scale"]),
+        "figure": xp.where(accepted, now, state["figure"]),
+        "halving": halving,
+        "stuck": ~halving & (gain <= noise),
+        "loss": loss,
+    }  # fmt: skip
+    return state, accepted, ratio
+
+
+def figure(objective: Objective, params: Params, model: Model, reference: Array) -> Array:
+    """What `tol` is compared with, from what the model holds; `certificate` has the definitions.
+
+    The size of the terms of the residual is taken from the diagonal of J'J and the params' magnitudes.
+    """
+    tangent = Tangent(objective, params)
+    spread = diagonal(model["blocks"], structure_of(objective, tangent))
+    xp = array_namespace(spread)
+    gradient, loss, magnitude = model["gradient"], model["loss"], tangent.magnitude()
+    free = tangent.free(gradient)
+    slope = xp.abs(gradient if free is None else gradient * free)
+    if objective.problem.residual is None:
+        large = 2 * slope * xp.maximum(magnitude, xp.ones_like(magnitude))
+        return _ratio(_largest(large), xp.maximum(xp.abs(loss), reference))
+    backward = xp.sqrt(_ratio(loss, xp.sum(spread * magnitude * magnitude) + reference))
+    if objective.problem.exact:
+        return backward
+    return xp.minimum(backward, _largest(_ratio(slope, xp.sqrt(spread * loss))))
+
+
+def select(condition: Array, yes: Any, no: Any) -> Any:
+    """where(condition, yes, no), leaf by leaf."""
+    return tree_map(lambda a, b: array_namespace(a, b).where(condition, a, b), yes, no)
+
+
+def _reference(objective: Objective, params: Params, loss: Array) -> Array:
+    """What the loss is compared with: of a residual problem that of zero params, else 1 or the start's, the smaller."""
+    xp = array_namespace(loss)
+    if objective.problem.residual is None:
+        return xp.minimum(xp.abs(loss), xp.ones_like(loss))
+    vector, factor = rows(objective, at_zero(objective, params))
+    return factor * xp.sum(vector * vector)
+
+
+def _largest(values: Array) -> Array:
+    xp = array_namespace(values)
+    return xp.max(values) if values.shape[0] else xp.sum(values)
+
+
+def _ratio(above: Array, below: Array) -> Array:
+    """above / below, with 0 / 0 = 0."""
+    xp = array_namespace(above)
+    return xp.where(above == 0, xp.zeros_like(above), above / xp.where(below == 0, xp.ones_like(below), below))

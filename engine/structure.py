@@ -1,0 +1,58 @@
+"""The sparsity of the curvature in tangent coordinates: static knowledge of a solver's step, found by numbers.
+
+Needs nothing; `discover` finds one. The curvature is J'J of a residual problem, the Hessian of another loss. Coordinates
+that it couples form blocks: one product with the sum of the k-th members of all blocks gives the k-th column of
+every block at once, so that as many products as the largest block has members give all entries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Blocks of coupled coordinates, each in ascending order; together they are a permutation of all.
+
+    Example:
+        >>> Structure(((0, 2), (1,))).colours
+        ((0, 1), (2,))
+        >>> print(Structure(((0, 2), (1,))))
+        1 block of 2 x 2, 1 block of 1 x 1
+    """
+
+    blocks: tuple[tuple[int, ...], ...]
+
+    @classmethod
+    def dense(cls, size: int) -> Structure:
+        """One block."""
+        return cls((tuple(range(size)),) if size else ())
+
+    @property
+    def size(self) -> int:
+        """The number of coordinates."""
+        return sum(map(len, self.blocks))
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether products would save nothing over all columns of J."""
+        return 2 * max(map(len, self.blocks), default=0) > self.size
+
+    @cached_property
+    def groups(self) -> tuple[tuple[tuple[int, ...], ...], ...]:
+        """The blocks by size, largest first."""
+        widths = sorted({len(block) for block in self.blocks}, reverse=True)
+        return tuple(tuple(block for block in self.blocks if len(block) == width) for width in widths)
+
+    @property
+    def colours(self) -> tuple[tuple[int, ...], ...]:
+        """For each k, the k-th members of all blocks that have so many."""
+        width = max(map(len, self.blocks), default=0)
+        return tuple(tuple(sorted(block[k] for block in self.blocks if len(block) > k)) for k in range(width))
+
+    def __str__(self) -> str:
+        if len(self.blocks) == 1:
+            return f"dense, {self.size} x {self.size}"
+        words = (f"{len(group)} block{'s' * (len(group) > 1)} of {len(group[0])} x {len(group[0])}" for group in self.groups)
+        return ", ".join(words)

@@ -1,0 +1,89 @@
+"""Tangent coordinates of all params of one lane: one flat vector, cut into the domains' own.
+
+Needs an Objective for its domains and declared functions. Columns of zero width and scalars cost nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from array_api_compat import array_namespace, device
+
+from engine.objective import Array, Objective, Params
+
+
+class Tangent:
+    """The tangent space at some params: `u` is `(size,)`, ambient changes are params-shaped."""
+
+    def __init__(self, objective: Objective, params: Params) -> None:
+        self.objective, self.params, self.domains = objective, params, objective.domains
+        self.slices: dict[str, slice] = {}
+        start = 0
+        for name, x in params.items():
+            stop = start + self.domains[name].size(tuple(x.shape))
+            self.slices[name] = slice(start, stop)
+            start = stop
+        self.size = start
+        self.closed = any(domain.closed for domain in self.domains.values())
+
+    def lift(self, u: Array) -> Params:
+        """The ambient change along u."""
+        return {name: self.domains[name].lift(x, u[self.slices[name]]) for name, x in self.params.items()}
+
+    def pull(self, gradient: Params) -> Array:
+        """The gradient in coordinates of an ambient one."""
+        return self._joined({name: self.domains[name].pull(x, gradient[name]) for name, x in self.params.items()})
+
+    def curve(self, u: Array) -> Params:
+        """Params along u, to second order, as a polynomial in u."""
+        return {name: self.domains[name].curve(x, u[self.slices[name]]) for name, x in self.params.items()}
+
+    def move(self, u: Array) -> Params:
+        """Where a step along u ends."""
+        return {name: self.domains[name].move(x, u[self.slices[name]]) for name, x in self.params.items()}
+
+    def magnitude(self) -> Array:
+        """A change of order one, coordinate by coordinate."""
+        return self._joined({name: self.domains[name].magnitude(x) for name, x in self.params.items()})
+
+    def free(self, gradient: Array) -> Array | None:
+        """1 where a step against the gradient may go, 0 where a face is in its way; None without closed domains."""
+        if not self.closed:
+            return None
+        parts = {}
+        for name, x in self.params.items():
+            part = gradient[self.slices[name]]
+            free = self.domains[name].free(x, part)
+            xp = array_namespace(part)
+            parts[name] = xp.ones_like(part) if free is None else xp.astype(free, part.dtype)
+        return self._joined(parts)
+
+    def taken(self, moved: Params, u: Array) -> Array:
+        """The coordinates of a step as it was taken: u, but for what closed domains have cut off."""
+        if not self.closed:
+            return u
+        parts = {}
+        for name, x in self.params.items():
+            cut = self.domains[name].closed
+            parts[name] = array_namespace(x).reshape(moved[name] - x, (-1,)) if cut else u[self.slices[name]]
+        return self._joined(parts)
+
+    def zeros(self) -> Array:
+        """The origin of the tangent space."""
+        like = next(iter(self.params.values()))
+        return array_namespace(like).zeros((self.size,), dtype=like.dtype, device=device(like))
+
+    def _joined(self, parts: dict[str, Any]) -> Array:
+        arrays = [part for part in parts.values() if part.shape[0]]
+        if not arrays:
+            return next(iter(parts.values()))
+        return arrays[0] if len(arrays) == 1 else array_namespace(*arrays).concat(arrays)
+
+
+def rows(objective: Objective, blocks: dict[str, Array]) -> tuple[Array, Any]:
+    """The residual's entries as one vector, and a factor: the loss is the factor times their sum of squares."""
+    if len(blocks) == 1:
+        ((name, block),) = blocks.items()
+        return array_namespace(block).reshape(block, (-1,)), objective.factor(name, block)
+    parts = [array_namespace(b).reshape(b, (-1,)) for b in objective.scaled(blocks).values()]
+    return array_namespace(*parts).concat(parts), 1.0

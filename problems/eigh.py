@@ -1,0 +1,65 @@
+"""The eigendecomposition of a symmetric matrix, from its definition."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from array_api_compat import array_namespace
+
+from engine import Param, Problem, smalllinalg
+from engine.domains import Orthogonal
+
+Array = Any
+ROUNDS = 3
+
+
+@cache
+def eigh() -> Problem:
+    r"""A = V diag(w) V' with V'V = I, for a symmetric A.
+
+    Data `A`, `(..., n, n)`; params `w` `(n,)`, ascending, and `V` `(n, n)`, the largest entry of each column positive.
+    Loss mean((V diag(w) V' - A)^2): the mean over n^2 entries. A matrix that is not symmetric has no zero of it and is
+    never CONVERGED. The start is a few rounds of orthogonal iteration.
+
+    Source:
+        Golub and Van Loan, Matrix Computations, section 8.1 (definition) and 8.2.4 (orthogonal iteration).
+
+    Example:
+        >>> import numpy as np, engine
+        >>> w, V = engine.solve(eigh(), np.array([[2.0, 1.0], [1.0, 2.0]]))
+        >>> np.round(w, 12).tolist()
+        [1.0, 3.0]
+    """
+    return Problem(
+        name="eigh",
+        data={"A": "n n"},
+        params={
+            "w": Param("n", start=lambda A: _start(A)[0]),
+            "V": Param("n n", Orthogonal(), start=lambda A: _start(A)[1]),
+        },
+        residual=lambda w, V, A: (V * w) @ V.T - A,
+        exact=True,
+        finish=_canonical,
+    )
+
+
+def _start(A: Array) -> tuple[Array, Array]:
+    """w, V by a few rounds of orthogonal iteration, scaled so that no square overflows."""
+    xp = array_namespace(A)
+    scale = xp.max(xp.abs(A))
+    scale = xp.where(scale > 0, scale, xp.ones_like(scale))
+    B = A / scale
+    V, _ = smalllinalg.qr(B)
+    for _ in range(ROUNDS - 1):
+        V, _ = smalllinalg.qr(B @ V)
+    return xp.sum(V * (B @ V), axis=0) * scale, V
+
+
+def _canonical(w: Array, V: Array) -> dict[str, Array]:
+    """Ascending; the largest entry of each column of V positive."""
+    xp = array_namespace(w)
+    one = xp.ones_like(w)
+    V = V * xp.where(xp.max(V, axis=0) + xp.min(V, axis=0) < 0, -one, one)
+    order = smalllinalg.descending(-w)
+    return {"w": w @ order, "V": V @ order}
