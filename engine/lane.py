@@ -170,7 +170,7 @@ class Lane:
         """RUNNING, or what is wrong with the lane's numbers before anything is done."""
         like = leaves(start)[0]
         xp = array_namespace(like)
-        bounds = {name for domain in objective.domains.values() for name in domain.names}
+        bounds = {name for param in self.problem.params.values() for name in param.domain.names}  # type: ignore[union-attr]
         given = [_unbounded(array) if name in bounds else array for name, array in objective.data.items()]
         code = _code(like, RUNNING)
         for name, domain in objective.domains.items():
