@@ -16,7 +16,17 @@ from pathlib import Path
 __all__ = ["Target", "ToolchainError", "host_target"]
 
 # No -ffast-math: it makes tests for NaN vanish.
-COMMON = ("-O3", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-fopenmp", "-shared", "-fPIC", "-std=c++17")
+COMMON = (
+    "-O3",
+    "-ffp-contract=fast",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-fopenmp",
+    "-shared",
+    "-fPIC",
+    "-std=c++17",
+    "-Wno-psabi",
+)
 
 # The levels of the x86-64 psABI, by the names of Linux's processor flags.
 V3 = frozenset("avx avx2 bmi1 bmi2 f16c fma abm movbe".split())
