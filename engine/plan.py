@@ -42,6 +42,7 @@ class Plan:
 
 
 KERNELS = {
+    "fused": "one native kernel: a SIMD element is a lane, the loop over steps inside, done lanes replaced at once",
     "torch": "one-lane step traced to ATen operations, batched by torch.vmap, run eagerly; done lanes compacted away",
     "numpy": "plain Python loop over lanes; complex-step derivatives",
 }
@@ -81,12 +82,12 @@ def prepare(
 ) -> tuple[Executable, float]:
     """The prepared program and the seconds it took; a second call with the same signature takes none."""
     signature = tuple((n, tuple(a.shape[n not in shared :]), str(a.dtype)) for n, a in inputs.items())
-    key = (plan.backend, static_key(plan.solver), free, signature, plan.device)
+    key = (plan.backend, static_key(plan.solver), free, signature, shared, plan.device)
     known = _PREPARED.setdefault(problem, {})
     if key in known:
         return known[key], 0.0
     began = time.perf_counter()
     backend = backends.get(plan.backend)
     example = {n: a if n in shared else _arrays.one_lane(a) for n, a in inputs.items()}
-    known[key] = backend.prepare(Lane(problem, plan.solver, backend, shapes, free).program(), example)
+    known[key] = backend.prepare(Lane(problem, plan.solver, backend, shapes, free).program(), example, shared)
     return known[key], time.perf_counter() - began

@@ -1,1 +1,33 @@
-"""The lane compiler: one-lane functions become native kernels in which a SIMD element is a lane."""
+"""The fused backend, a lane compiler: one-lane functions become native kernels in which a SIMD element is a lane.
+
+    trace       backends.torch.trace: the function through torch.func, as a graph of ATen operations
+    lower       the graph in the lane IR (`ir`), by `meanings`, `movement` and torch's own decompositions
+    schedule    which operations share a loop; `emit` writes the loops, `kernel` the whole C++ text (`runtime.h`, `vmath.h`)
+    toolchain   text to a loaded library, through a cache
+    iterate     a program over many lanes
+
+A new operation is one entry in `meanings` (and one in `ops`, if it is pointwise and new).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from backends.base import Array, Executable, Program
+from backends.fused.iterate import FusedExecutable
+from backends.torch import TorchBackend
+
+
+class FusedBackend(TorchBackend):
+    """torch.func's transforms, and native kernels on the CPU."""
+
+    name = "fused"
+
+    def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str]) -> Executable:
+        """Trace, lower and compile. Raises NotLowered, ToolchainError."""
+        return FusedExecutable(program, dict(example), shared)
+
+
+BACKEND: Any = FusedBackend()
+__all__ = ["BACKEND", "FusedBackend"]

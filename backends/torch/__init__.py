@@ -64,7 +64,7 @@ class TorchBackend:
         """torch.compile of a function of tensors."""
         return torch.compile(f, dynamic=True)
 
-    def prepare(self, program: Program, example: Mapping[str, Array]) -> Executable:
+    def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str]) -> Executable:
         """Trace the program on lanes of the example's shapes, dtypes and device."""
         return TorchExecutable(program, dict(example))
 

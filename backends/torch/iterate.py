@@ -31,7 +31,7 @@ class TorchExecutable:
     """A program traced for the shapes of one example lane."""
 
     def __init__(self, program: Program, example: Mapping[str, Tensor], compile: Compile = eager) -> None:
-        lanes = [_random_lane(example, seed) for seed in (1, 2)]
+        lanes = [random_lane(example, seed) for seed in (1, 2)]
         init = Traced(program.init, [(lane,) for lane in lanes])
         states = [init(lane) for lane in lanes]
         pairs = list(zip(lanes, states, strict=True))
@@ -147,7 +147,7 @@ class Pack:
         return torch.stack(rows, dim=1) if rows else self.final["loss"][:, None][:, :0]
 
 
-def _random_lane(example: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]:
+def random_lane(example: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]:
     """A lane of the example's shapes; integer inputs keep their values, which may be indices."""
     generator = torch.Generator().manual_seed(seed)
 

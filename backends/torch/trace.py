@@ -34,17 +34,21 @@ _UNFAITHFUL = {
 
 
 class Traced:
-    """A one-lane function as a graph; called with trees of one lane's tensors, or batched by vmap."""
+    """A one-lane function as a graph; called with trees of one lane's tensors, or batched by vmap.
 
-    def __init__(self, function: Callable[..., Tree], lanes: list[tuple[Tree, ...]]) -> None:
+    `polish` makes it fit to be run by torch's own kernels: linear algebra that does not raise, even rounding.
+    """
+
+    def __init__(self, function: Callable[..., Tree], lanes: list[tuple[Tree, ...]], polish: bool = True) -> None:
         self.arguments = lanes[0]
         self.inputs = names(list(lanes[0]))
         graphs = [_trace(function, tree_map(torch.clone, lane)) for lane in lanes]  # one tensor, one input
         self.graph, self.output = graphs[0]
         _compare(*(graph for graph, _ in graphs))
-        make_safe(self.graph)
+        if polish:
+            make_safe(self.graph)
         _fold(self.graph)
-        if all(leaf.device.type == "cpu" for leaf in leaves(list(lanes[0]))):
+        if polish and all(leaf.device.type == "cpu" for leaf in leaves(list(lanes[0]))):
             make_uniform(self.graph)
 
     def flat(self, arguments: tuple[Tree, ...]) -> list[Tensor]:
