@@ -124,7 +124,7 @@ def build(program: Program, lanes: list[dict[str, Tensor]], shared: frozenset[st
             form, results = traced.output, layout(names(traced.output), outputs)
         goes = results if name == "finish" else state
         targets = [Place("r" if name == "finish" else "s", leaf.offset) for leaf in goes]
-        tile = (4, 4) if target.name in ("avx512", "neon") else (3, 3)
+        tile = (2, 2) if name != "step" else (4, 4) if target.name in ("avx512", "neon") else (3, 3)
         emitters[name] = Emitter(graph.nodes, where, list(zip(outputs, targets, strict=True)), tables, tile)
     return _assemble(emitters, program.every, lane_inputs, shared_inputs, state, results, form, dtype, width, tables)
 
@@ -180,7 +180,7 @@ def _assemble(
 def _function(name: str, body: str) -> str:
     """A function apart, so that its one copy rounds in one way wherever it is called from."""
     if name == "step":
-        return f"static __attribute__((noinline)) void steps(const V *__restrict in, V *__restrict s, const T *__restrict sh, V *__restrict w, long n) {{\nfor (; n > 0; n--) {{\n{body}\n}}\n}}"
+        return f'static __attribute__((noinline)) void steps(const V *__restrict in, V *__restrict s, const T *__restrict sh, V *__restrict w, long n) {{\nfor (; n > 0; n--) {{\nasm volatile("" ::: "memory");  // or the whole state goes to registers, and spills\n{body}\n}}\n}}'
     more = ", V *__restrict r" if name == "finish" else ""
     return f"static __attribute__((noinline)) void {name}(const V *__restrict in, V *__restrict s, const T *__restrict sh, V *__restrict w{more}) {{\n{body}\n}}"
 

@@ -75,7 +75,35 @@ def schedule(nodes: Iterable[Node]) -> Schedule:
         if node.kind != "contract":
             made.groups[fits[0]].members.append(node)
         made.place[node] = fits[0]
+    _sink(made)
     return made
+
+
+def _sink(made: Schedule) -> None:
+    """Move maps of inputs to the one later loop that reads them, where they need no storing."""
+    for k in range(len(made.groups) - 1, -1, -1):
+        group = made.groups[k]
+        for node in [n for n in group.members[::-1] if n.kind == "map" and all(made.place.get(v.node) != k for v in n.args)]:
+            readers = [
+                (g, reader, view)
+                for g, other in enumerate(made.groups)
+                for reader in other.nodes()
+                for view in reader.args
+                if view.node is node
+            ]
+            places = {g for g, _, _ in readers}
+            if len(places) != 1 or k in places:
+                continue
+            (place,) = places
+            later = made.groups[place]
+            fits = later.size == node.size and not later.alone
+            if fits and all(
+                reader.kind in ("map", "reduce") and view.is_whole() and view.index.size == node.size
+                for _, reader, view in readers
+            ):
+                group.members.remove(node)
+                later.members.insert(0, node)
+                made.place[node] = place
 
 
 def _takes(group: Group, node: Node) -> bool:

@@ -26,12 +26,8 @@ template <class V> using Element = typename Bare<decltype(made<V>()[0])>::type;
 template <class V> using Mask = decltype(made<V>() < made<V>());
 template <class V> constexpr int lanes = sizeof(V) / sizeof(Element<V>);
 
-// x in every lane.
-template <class V> inline V splat(Element<V> x) {
-  V r;
-  for (int i = 0; i < lanes<V>; i++) r[i] = x;
-  return r;
-}
+// x in every lane: one broadcast, for x - 0 is x for every x, -0.0 and NaN among them.
+template <class V> inline V splat(Element<V> x) { return x - V{}; }
 
 template <class V> inline V select(Mask<V> mask, V a, V b) { return mask ? a : b; }
 
