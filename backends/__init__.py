@@ -13,7 +13,7 @@ from backends.base import Array, Backend, Executable, Outcome, Program, Run, Tra
 
 __all__ = ["NAMES", "Array", "Backend", "Executable", "Outcome", "Program", "Run", "TraceError", "get"]
 
-NAMES = {"torch": "backends.torch", "numpy": "backends.numpy"}
+NAMES = {"torch": "backends.torch", "inductor": "backends.torch.inductor", "numpy": "backends.numpy"}
 """Name of a backend -> the module whose `BACKEND` it is."""
 
 

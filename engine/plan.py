@@ -43,6 +43,7 @@ class Plan:
 
 KERNELS = {
     "torch": "one-lane step traced to ATen operations, batched by torch.vmap, run eagerly; done lanes compacted away",
+    "inductor": "one-lane step traced to ATen operations, batched by torch.vmap, compiled by Inductor; done lanes compacted away",
     "numpy": "plain Python loop over lanes; complex-step derivatives",
 }
 
