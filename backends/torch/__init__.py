@@ -63,14 +63,16 @@ class TorchBackend:
 
     def jit(self, f: Function) -> Function:
         """torch.compile of a function of tensors; run as it is where it cannot be compiled (no C++ compiler, say)."""
-        compiled = torch.compile(f, dynamic=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of torch about its own internals
+            compiled = torch.compile(f, dynamic=True)
         usable = [True]
 
         def run(*args: Any, **kwargs: Any) -> Any:
             if usable[0]:
                 try:
                     with warnings.catch_warnings():
-                        warnings.simplefilter("ignore")  # of torch about its own internals
+                        warnings.simplefilter("ignore")
                         return compiled(*args, **kwargs)
                 except _uncompiled():
                     found = f(*args, **kwargs)  # a mistake in f shows here, in its own words
