@@ -13,7 +13,12 @@ from backends.base import Array, Backend, Executable, Outcome, Program, Run, Tra
 
 __all__ = ["NAMES", "Array", "Backend", "Executable", "Outcome", "Program", "Run", "TraceError", "get"]
 
-NAMES = {"fused": "backends.fused", "torch": "backends.torch", "numpy": "backends.numpy"}
+NAMES = {
+    "fused": "backends.fused",
+    "inductor": "backends.torch.inductor",
+    "torch": "backends.torch",
+    "numpy": "backends.numpy",
+}
 """Name of a backend -> the module whose `BACKEND` it is."""
 
 

@@ -72,11 +72,17 @@ class Run:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Results with a leading lane axis; `history` is (lanes, rows) or None; `lane_steps` counts idle ones too."""
+    """Results with a leading lane axis; `history` is (lanes, rows) or None; `lane_steps` counts idle ones too.
+
+    compile_s    seconds of this call that went into compiling, not running
+    kernel       what ran, for the plan, where that shows only at run time
+    """
 
     results: dict[str, Any]
     history: Array | None
     lane_steps: int
+    compile_s: float = 0.0
+    kernel: str = ""
 
 
 class Executable(Protocol):

@@ -44,6 +44,7 @@ class Plan:
 KERNELS = {
     "fused": "one native kernel: a SIMD element is a lane, the loop over steps inside, done lanes replaced at once",
     "torch": "one-lane step traced to ATen operations, batched by torch.vmap, run eagerly; done lanes compacted away",
+    "inductor": "one-lane step traced to ATen operations, batched by torch.vmap, compiled by Inductor; done lanes compacted away",
     "numpy": "plain Python loop over lanes; complex-step derivatives",
 }
 

@@ -5,6 +5,7 @@ One-lane functions are traced once into ATen operations (`trace`) and batched by
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -61,12 +62,37 @@ class TorchBackend:
         return torch.vmap(f, in_dims=in_axes, out_dims=out_axes)
 
     def jit(self, f: Function) -> Function:
-        """torch.compile of a function of tensors."""
-        return torch.compile(f, dynamic=True)
+        """torch.compile of a function of tensors; run as it is where it cannot be compiled (no C++ compiler, say)."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of torch about its own internals
+            compiled = torch.compile(f, dynamic=True)
+        usable = [True]
+
+        def run(*args: Any, **kwargs: Any) -> Any:
+            if usable[0]:
+                try:
+                    with warnings.catch_warnings():
+                        warnings.simplefilter("ignore")
+                        return compiled(*args, **kwargs)
+                except _uncompiled():
+                    found = f(*args, **kwargs)  # a mistake in f shows here, in its own words
+                    usable[0] = False
+                    return found
+            return f(*args, **kwargs)
+
+        return run
 
     def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str]) -> Executable:
         """Trace the program on lanes of the example's shapes, dtypes and device."""
         return TorchExecutable(program, dict(example))
+
+
+def _uncompiled() -> tuple[type[Exception], ...]:
+    """What torch.compile raises; not imported before something was raised, which takes a second."""
+    from torch._dynamo.exc import TorchDynamoException
+    from torch._inductor.exc import InductorError
+
+    return TorchDynamoException, InductorError
 
 
 BACKEND = TorchBackend()

@@ -37,8 +37,9 @@ class TorchExecutable:
         pairs = list(zip(lanes, states, strict=True))
         self.every = program.every
         self.example = dict(example)
-        self.init = compile(init)
-        self.step, self.test, self.finish = (compile(Traced(f, pairs)) for f in (program.step, program.test, program.finish))
+        # what runs once a solve is not worth the seconds that a compiler takes
+        self.init, self.finish = eager(init), eager(Traced(program.finish, pairs))
+        self.step, self.test = (compile(Traced(f, pairs)) for f in (program.step, program.test))
 
     def iterate(self, inputs: Inputs, run: Run) -> Outcome:
         """Run all lanes; see `backends.base`."""
@@ -55,7 +56,7 @@ class TorchExecutable:
         wide = {
             name: array
             if name in run.shared
-            else (array if run.lanes else self.example[name][None].to(array)).expand(2, *array.shape[1:])
+            else (array if run.lanes else self.example[name][None].to(array)).expand(2, *array.shape[1:]).contiguous()
             for name, array in inputs.items()
         }
         steps = run.max_steps if run.lanes else 0
@@ -85,8 +86,9 @@ class Pack:
     @classmethod
     def start(cls, executable: TorchExecutable, inputs: Inputs, run: Run) -> Pack:
         """Initial states of all lanes, tested once. A shared input is the same memory for every lane."""
-        wide = {name: array.expand(run.lanes, *array.shape) if name in run.shared else array for name, array in inputs.items()}
-        state = executable.test(wide, executable.init(wide))
+        dense = {name: array.contiguous() for name, array in inputs.items()}
+        wide = {name: array.expand(run.lanes, *array.shape) if name in run.shared else array for name, array in dense.items()}
+        state = executable.test(wide, tree_map(Tensor.contiguous, executable.init(wide)))
         home = torch.arange(run.lanes, device=state["status"].device)
         final = tree_map(torch.empty_like, state)
         pack = cls(executable, run, wide, wide, state, home, final)

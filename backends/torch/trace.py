@@ -25,7 +25,7 @@ from backends.tree import Tree, leaves, names, tree_map, unflatten
 
 _aten = torch.ops.aten
 # an operation of derivative formulas for which vmap has no rule
-_DECOMPOSITIONS = {_aten.fill.Scalar: torch.full_like, _aten.fill.Tensor: lambda x, value: value.expand(x.shape)}
+DECOMPOSITIONS = {_aten.fill.Scalar: torch.full_like, _aten.fill.Tensor: lambda x, value: value.expand(x.shape)}
 _UNFAITHFUL = {
     torch.Tag.nondeterministic_seeded: "draws random numbers; expected a pure function: pass them as data",
     torch.Tag.dynamic_output_shape: "makes a shape that depends on values; expected static shapes: use where()",
@@ -70,7 +70,7 @@ def _trace(function: Callable[..., Tree], lane: tuple[Tree, ...]) -> tuple[Graph
 
     with Guard(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch about its own internals, once per process
-        graph = make_fx(functionalize(flat), decomposition_table=_DECOMPOSITIONS)(*leaves(list(lane)))
+        graph = make_fx(functionalize(flat), decomposition_table=DECOMPOSITIONS)(*leaves(list(lane)))
     for node in graph.graph.nodes:
         for tag, reason in _UNFAITHFUL.items():
             if tag in getattr(node.target, "tags", ()) and not _is_static_index(node):
