@@ -14,7 +14,7 @@ lint: $(VENV)/ready
 	$(RUN) -m mypy
 
 demo: $(VENV)/ready
-	$(RUN) -m demo
+	OMP_WAIT_POLICY=passive $(RUN) -m demo
 
 clean:
 	rm -rf $(VENV) out

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import torch
@@ -15,6 +16,14 @@ from backends.base import Array, Executable, Program
 from backends.torch.iterate import TorchExecutable
 
 Function = Callable[..., Any]
+
+
+@cache
+def _load_forward_mode() -> None:
+    """torch loads its forward rules at the first use and warns about its own internals, which no user can mend."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.func.jvp(torch.sin, (torch.zeros(()),), (torch.ones(()),))
 
 
 class TorchBackend:
@@ -41,18 +50,21 @@ class TorchBackend:
         return lambda *args, **kwargs: both(*args, **kwargs)[::-1]
 
     def jvp(self, f: Function, primals: Any, tangents: Any, has_aux: bool = False) -> Any:
+        _load_forward_mode()
         return torch.func.jvp(f, tuple(primals), tuple(tangents), has_aux=has_aux)
 
     def vjp(self, f: Function, *primals: Any, has_aux: bool = False) -> Any:
         return torch.func.vjp(f, *primals, has_aux=has_aux)
 
     def jacfwd(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
+        _load_forward_mode()
         return torch.func.jacfwd(f, argnums=argnums, has_aux=has_aux)
 
     def jacrev(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
         return torch.func.jacrev(f, argnums=argnums, has_aux=has_aux)
 
     def hessian(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
+        _load_forward_mode()
         if has_aux:
             inner = torch.func.jacrev(f, argnums=argnums, has_aux=True)
             return torch.func.jacfwd(inner, argnums=argnums, has_aux=True)
