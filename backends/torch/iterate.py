@@ -62,7 +62,9 @@ class TorchExecutable:
         steps = run.max_steps if run.lanes else 0
         if not run.lanes:
             wide["max_steps"] = wide["max_steps"] * 0
-        outcome = self.iterate(wide, Run(2, run.shared, steps, run.history, run.progress))
+        report = run.progress
+        progress = None if report is None else lambda done: report(min(done, run.lanes))
+        outcome = self.iterate(wide, Run(2, run.shared, steps, run.history, progress))
         history = None if outcome.history is None else outcome.history[: run.lanes]
         results = tree_map(lambda array: array[: run.lanes], outcome.results)
         return Outcome(results, history, outcome.lane_steps // 2 * run.lanes)
