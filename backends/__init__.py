@@ -9,9 +9,9 @@ import importlib
 from functools import cache
 from typing import cast
 
-from backends.base import Array, Backend, Executable, Outcome, Program, Run, TraceError
+from backends.base import Array, Backend, Executable, Outcome, Program, Run, TraceError, Unsupported
 
-__all__ = ["NAMES", "Array", "Backend", "Executable", "Outcome", "Program", "Run", "TraceError", "get"]
+__all__ = ["NAMES", "Array", "Backend", "Executable", "Outcome", "Program", "Run", "TraceError", "Unsupported", "get"]
 
 NAMES = {
     "fused": "backends.fused",
@@ -20,6 +20,9 @@ NAMES = {
     "numpy": "backends.numpy",
 }
 """Name of a backend -> the module whose `BACKEND` it is."""
+
+AUTO = {"cpu": ("fused", "inductor", "torch")}
+"""Device -> the backends that `"auto"` asks in turn; `"torch"` elsewhere."""
 
 
 @cache

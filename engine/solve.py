@@ -83,7 +83,7 @@ def solve(
     stride = _stride(history, bound, max_steps)
     inputs = _inputs(problem, plan, bound, tol, max_steps)
     shared = frozenset(inputs) - {name for name in bound.arrays if name not in bound.shared}
-    executable, compile_s = _plan.prepare(problem, plan, bound.shapes, inputs, shared, free=tol == 0)
+    plan, executable, compile_s = _plan.prepare(problem, plan, bound.shapes, inputs, shared, free=tol == 0)
 
     began = time.perf_counter()
     with reporter(bound.lanes, problem.name, progress) as report:

@@ -14,8 +14,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from backends.base import Array, Executable, Program
+from backends.base import Array, Executable, Program, Unsupported
 from backends.fused.iterate import FusedExecutable
+from backends.fused.toolchain import ToolchainError
 from backends.torch import TorchBackend
 
 
@@ -25,8 +26,14 @@ class FusedBackend(TorchBackend):
     name = "fused"
 
     def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str]) -> Executable:
-        """Trace, lower and compile. Raises NotLowered, ToolchainError."""
-        return FusedExecutable(program, dict(example), shared)
+        """Trace, lower and compile."""
+        elsewhere = {array.device.type for array in example.values()} - {"cpu"}
+        if elsewhere:
+            raise Unsupported(f"native kernels run on the CPU, the data is on {elsewhere.pop()}")
+        try:
+            return FusedExecutable(program, dict(example), shared)
+        except ToolchainError as error:
+            raise Unsupported(str(error)) from error
 
 
 BACKEND: Any = FusedBackend()

@@ -290,7 +290,7 @@ class Emitter:
 
     def _copies(self, late: list[tuple[View, Place]]) -> None:
         """Late outputs, by way of a copy where one output's place is another one's source."""
-        second = []
+        second: list[tuple[str, str, int]] = []
         for view, place in late:
             target, size = _pointer(view.dtype, place), view.index.size
             if view.node in self.inputs and not self.inputs[view.node].shared and self.inputs[view.node].array == place.array:

@@ -50,7 +50,7 @@ class View:
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of the array that it stands for."""
-        return self.index.shape
+        return tuple(self.index.shape)
 
     @property
     def dtype(self) -> str:
@@ -137,7 +137,7 @@ class Graph:
         if a.shape[2] == 1:
             return self.map("mul", a, b)
         if a.node.value is not None and b.node.value is not None:
-            return self.const(np.matmul(a.constant(), b.constant()), a.dtype)
+            return self.const(np.matmul(a.node.value[a.index], b.node.value[b.index]), a.dtype)
         shape = (a.shape[0], a.shape[1], b.shape[2])
         return whole(self._node("contract", "", (a, b), math.prod(shape), a.dtype), shape)
 
@@ -149,7 +149,7 @@ class Graph:
         if len(nodes) == 1:
             return parts[0].at(np.concatenate([p.index for p in parts], axis))
         if all(p.node.value is not None for p in parts):
-            return self.const(np.concatenate([p.constant() for p in parts], axis), parts[0].dtype)  # type: ignore[arg-type]
+            return self.const(np.concatenate([np.asarray(p.constant()) for p in parts], axis), parts[0].dtype)
         sizes = np.cumsum([0, *(p.index.size for p in parts)])
         index = [np.arange(p.index.size).reshape(p.shape) + start for p, start in zip(parts, sizes[:-1], strict=True)]
         flat = tuple(p.at(p.index.reshape(-1)) for p in parts)

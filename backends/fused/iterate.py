@@ -47,7 +47,16 @@ class FusedExecutable:
         lanes = [random_lane(example, seed) for seed in (1, 2)]
         self.kernel: Kernel = build(program, lanes, shared, target)
         self.library = compile_library(self.kernel.source, target)
-        self.target = target
+        built = (
+            f"compiled in {self.library.seconds:.2g} s"
+            if self.library.origin == "compiled"
+            else f"from the {self.library.origin} cache"
+        )
+        self.about = (
+            f"native, {target.name}, {self.kernel.width} lanes a vector, {self.kernel.flops:,} flops a lane-step, "
+            f"{len(self.kernel.source) // 1024:,} KiB of source, {self.kernel.working_set // 1024:,} KiB a thread, {built}"
+            f"{'; ' + self.library.note if self.library.note else ''}"
+        )
 
     def iterate(self, inputs: Inputs, run: Run) -> Outcome:
         """Run all lanes; see `backends.base`."""
@@ -81,7 +90,7 @@ class FusedExecutable:
         if history is not None:
             longest = int(results["steps"].max()) if run.lanes else 0
             history = history[:, : -(-longest // run.history)]
-        return Outcome(results, history, int(counters[3]))
+        return Outcome(results, history, int(counters[3]), kernel=self.about)
 
     def _call(self, task: Task, counters: Any, run: Run) -> None:
         """The call, in a thread of its own where it may take long."""

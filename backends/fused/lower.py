@@ -18,12 +18,13 @@ from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.node import Node as FxNode
 
+from backends.base import Unsupported
 from backends.fused import movement
 from backends.fused.ir import Graph, View
 from backends.fused.meanings import DECOMPOSED, MEANINGS, Lowering
 
 
-class NotLowered(NotImplementedError):
+class NotLowered(Unsupported):
     """An operation that the lane IR cannot express; `operation` is its ATen name."""
 
     def __init__(self, operation: str, why: str = "no lowering") -> None:
@@ -54,7 +55,7 @@ def lower(graph: GraphModule, inputs: list[View], into: Graph) -> list[Any]:
         elif node.op == "call_function":
             found[node] = _call(into, node, found)
         elif node.op == "output":
-            return _known(list(node.args[0]), found)  # type: ignore[arg-type, no-any-return]
+            return _known(list(node.args[0]), found)  # type: ignore[no-any-return]
     raise AssertionError("a traced graph ends in its outputs")
 
 
@@ -81,10 +82,13 @@ def _call(into: Graph, node: FxNode, found: Mapping[FxNode, Any]) -> Any:
     call = Lowering(into, node.meta.get("val"), dtype_name)
     if not _has_elements(call.meta):
         return _empty(into, call.meta)
-    if name in movement.MOVES and movement.is_static(name, args):
-        return movement.move(into, target, args, kwargs)
-    if name in MEANINGS:
-        return MEANINGS[name](call, *args, **kwargs)
+    try:
+        if name in movement.MOVES and movement.is_static(name, args):
+            return movement.move(into, target, args, kwargs)
+        if name in MEANINGS:
+            return MEANINGS[name](call, *args, **kwargs)
+    except Exception as error:  # a form of the operation that no entry foresaw
+        raise NotLowered(f"aten.{name}", str(error) or type(error).__name__) from error
     decomposition = DECOMPOSED.get(name) or decomposition_table.get(target)
     if decomposition is None:
         raise NotLowered(f"aten.{name}")

@@ -104,9 +104,8 @@ def _div(c: Lowering, a: Any, b: Any, rounding_mode: str | None = None) -> View:
 
 
 def _pow(c: Lowering, a: Any, b: Any) -> View:
-    exponent = (
-        b if not isinstance(b, View) else (None if b.node.value is None or b.index.size != 1 else b.constant().reshape(-1)[0])
-    )  # type: ignore[union-attr]
+    known: Any = b.constant() if isinstance(b, View) else np.asarray(b)
+    exponent = known.reshape(-1)[0] if known is not None and known.size == 1 else None
     if exponent is None or not isinstance(a, View):
         return c.map("pow", a, b)
     x, power = c.cast(a), float(exponent)
@@ -221,7 +220,8 @@ def _arg(name: str) -> Meaning:
 def _cumulative(name: str) -> Meaning:
     def meaning(c: Lowering, a: View, dim: int, **_: Any) -> View:
         rows = np.moveaxis(c.cast(a).index, dim, 0) if a.shape else c.cast(a).index[None]
-        source, parts = c.cast(a), []
+        source = c.cast(a)
+        parts: list[View] = []
         for row in rows:
             part = source.at(row[None])
             parts.append(c.into.map(name, parts[-1], part) if parts else part)
