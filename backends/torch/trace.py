@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._guards import TracingContext, tracing
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functionalize
 from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
@@ -69,7 +71,9 @@ def _trace(function: Callable[..., Tree], lane: tuple[Tree, ...]) -> tuple[Graph
         output[:] = [found]
         return leaves(found)
 
-    with Guard(), warnings.catch_warnings():
+    # one mode for the shapes of all nodes: make_fx would make one for each, half of the time that tracing takes
+    shapes = tracing(TracingContext(FakeTensorMode(allow_fallback_kernels=True)))
+    with Guard(), shapes, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch about its own internals, once per process
         graph = make_fx(functionalize(flat), decomposition_table=DECOMPOSITIONS)(*leaves(list(lane)))
     for node in graph.graph.nodes:
