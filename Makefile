@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint bench report clean
 
 test: lint
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n 2
@@ -15,6 +15,12 @@ lint: $(VENV)/ready
 
 demo: $(VENV)/ready
 	OMP_WAIT_POLICY=passive $(RUN) -m demo
+
+bench: $(VENV)/ready
+	$(RUN) -m pytest -q bench --benchmark-enable --benchmark-only --benchmark-autosave --benchmark-storage=file://.benchmarks
+
+report: $(VENV)/ready
+	$(RUN) -m bench.report
 
 clean:
 	rm -rf $(VENV) out

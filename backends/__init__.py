@@ -6,8 +6,6 @@ Nothing here imports an array library until arrays of it, or its name, come.
 from __future__ import annotations
 
 import importlib
-from functools import cache
-from typing import cast
 
 from backends.base import Array, Backend, Executable, Outcome, Program, Run, TraceError, Unsupported
 
@@ -25,7 +23,9 @@ AUTO = {"cpu": ("fused", "inductor", "torch")}
 """Device -> the backends that `"auto"` asks in turn; `"torch"` elsewhere."""
 
 
-@cache
+_LOADED: dict[str, Backend] = {}  # a plain dict: torch.compile traces a look-up, not a cache or an import
+
+
 def get(name: str) -> Backend:
     """The backend of that name.
 
@@ -36,4 +36,6 @@ def get(name: str) -> Backend:
     """
     if name not in NAMES:
         raise ValueError(f"backend: got {name!r}; expected one of {', '.join(map(repr, ('auto', *NAMES)))}")
-    return cast(Backend, importlib.import_module(NAMES[name]).BACKEND)
+    if name not in _LOADED:
+        _LOADED[name] = importlib.import_module(NAMES[name]).BACKEND
+    return _LOADED[name]

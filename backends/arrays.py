@@ -24,10 +24,11 @@ def library(value: Any) -> str | None:
     ('numpy', None)
     """
     root = type(value).__module__.partition(".")[0]
-    if isinstance(value, np.ndarray | np.generic):
-        return "numpy"
+    # first: torch.compile, when it traces a transform, does not get past an isinstance with NumPy's types
     if any(c.__module__.partition(".")[0] == "torch" and c.__name__ == "Tensor" for c in type(value).__mro__):
         return "torch"
+    if isinstance(value, np.ndarray | np.generic):
+        return "numpy"
     if root in ("jax", "jaxlib") and hasattr(value, "dtype"):
         return "jax"
     if isinstance(value, bool | int | float | complex | list | tuple):

@@ -115,11 +115,16 @@ def test_without_a_cpp_compiler_it_runs_eagerly_and_the_plan_says_so(tmp_path: P
 
 
 def test_jit_of_vmap_gives_the_same_answers_for_tensors_and_numpy() -> None:
+    from torch._dynamo.utils import counters
+
+    torch._dynamo.reset()
+    counters.clear()
     A = matrices(5)
     f = engine.jit(engine.vmap(lambda M: M @ M + engine.grad(lambda X: (X**3).sum())(M)))
     expected = A @ A + 3 * A**2
     np.testing.assert_allclose(f(A), expected, rtol=1e-12)
     np.testing.assert_allclose(f(torch.as_tensor(A)), expected, rtol=1e-12)
+    assert counters["stats"]["unique_graphs"] == 1 and not counters["graph_break"]  # compiled, in one piece
 
 
 def test_a_mistake_in_a_compiled_function_comes_in_its_own_words() -> None:
