@@ -36,12 +36,14 @@ class Worker {
  public:
   Worker(const Task &task, char *memory) : t(task) {
     V *m = (V *)memory;
+    // what a step touches stands together
     Block *const blocks[] = {&work, &ready, &done};
     for (Block *b : blocks) {
       b->in = m, b->s = m + NIN, m += NIN + NST;
+      if (b == &work) w = m, m += NTMP;
       for (long &id : b->id) id = -1;
     }
-    r = m, w = m + NRES, saved = w + NTMP;
+    r = m, saved = r + NRES;
   }
 
   static constexpr long size = (3 * (NIN + NST) + NRES + NTMP + NST) * (long)sizeof(V);
@@ -172,9 +174,9 @@ extern "C" int solve(const Task *task) {
   int failed = 0;
 #pragma omp parallel num_threads(task->threads) if (task->threads > 1)
   {
-    char *memory = (char *)__builtin_malloc(Worker::size + 256);
+    char *memory = (char *)__builtin_malloc(Worker::size + 4096);
     if (memory) {
-      char *aligned = (char *)(((unsigned long)memory + 255) & ~255ul);
+      char *aligned = (char *)(((unsigned long)memory + 4095) & ~4095ul);
       __builtin_memset(aligned, 0, Worker::size);
       Worker(*task, aligned).run();
       __builtin_free(memory);
