@@ -339,8 +339,13 @@ class Emitter:
             k = "0" if first else "k"
             left = [self._cell(a, ("g", f"(i + {x})", k)) for x in range(ti)]
             right = [self._cell(b, ("g", k, f"(j + {y})")) for y in range(tj)]
-            self.lines.append(" ".join(f"const {kind} {'z' if first else ''}a{x} = {text};" for x, text in enumerate(left)))
-            self.lines.append(" ".join(f"const {kind} {'z' if first else ''}b{y} = {text};" for y, text in enumerate(right)))
+            z = "z" if first else ""
+            for name, texts, held in (("a", left, False), ("b", right, True)):
+                self.lines.append(
+                    " ".join(
+                        f"{kind} {z}{name}{x} = {text};{f' hold({z}{name}{x});' if held else ''}" for x, text in enumerate(texts)
+                    )
+                )
             for x in range(ti):
                 for y in range(tj):
                     self.lines.append(f"{kind} m{x}_{y} = za{x} * zb{y};" if first else f"m{x}_{y} += a{x} * b{y};")

@@ -35,6 +35,16 @@ typedef lw::Vec<double, W> D;
 typedef lw::Vec<Int, W> I;
 typedef lw::Vec<T, W> V;
 typedef Int __attribute__((may_alias)) Lane;
+// Keeps a vector that several products read in a register: the compiler would load it again for each.
+template <class A> static inline void hold(A &x) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(A) == sizeof(V)) asm("" : "+v"(x));
+#elif defined(__x86_64__)
+  if constexpr (sizeof(A) == sizeof(V)) asm("" : "+x"(x));
+#elif defined(__aarch64__)
+  if constexpr (sizeof(A) == sizeof(V)) asm("" : "+w"(x));
+#endif
+}
 template <class A> static inline A fill(lw::Element<A> x) { return lw::splat<A>(x); }
 template <class A> static inline I mask(A x) {
   if constexpr (sizeof(A) == sizeof(I)) return (I)x;
