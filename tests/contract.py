@@ -35,6 +35,7 @@ class Backend:
 
 BACKENDS = (
     Backend("torch", exact=False),
+    Backend("fused", exact=True),
     Backend("numpy", exact=True),
     Backend(
         "inductor", exact=False, rows=(("inverse-gd", "float32"), ("inverse-adam", "float64"), ("robust_mean-gd", "float64"))

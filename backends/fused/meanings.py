@@ -286,12 +286,23 @@ def _picked(c: Lowering, a: View, dim: int, which: View) -> View:
     return picked.at(np.moveaxis(picked.index, -1, dim))
 
 
-def _index(c: Lowering, a: View, indices: list[Any]) -> View:
+def _one_index(indices: list[Any]) -> int:
+    """The only axis that is indexed."""
     places = [k for k, i in enumerate(indices) if i is not None]
     if len(places) != 1 or indices[places[0]].dtype == "bool":
-        raise NotImplementedError("indexing along several axes by numbers of a lane")
-    which = indices[places[0]]
-    found = _picked(c, a, places[0], which)
+        raise NotImplementedError("indexing along several axes, or by a mask, with numbers of a lane")
+    return places[0]
+
+
+def _from_front(c: Lowering, which: View, size: int) -> View:
+    """Indices without negative ones, which count from the end."""
+    ahead = c.into.map("add", which, c.into.const(size, which.dtype))
+    return c.into.map("select", c.into.map("lt", which, c.into.const(0, which.dtype)), ahead, which)
+
+
+def _index(c: Lowering, a: View, indices: list[Any]) -> View:
+    axis = _one_index(indices)
+    found = _picked(c, a, axis, _from_front(c, indices[axis], a.shape[axis]))
     return found.at(found.index.reshape(c.shape))
 
 
@@ -304,8 +315,10 @@ def _gather(c: Lowering, a: View, dim: int, which: View, **_: Any) -> View:
 
 def _index_put(c: Lowering, a: View, indices: list[Any], values: View, accumulate: bool = False, *_: Any) -> View:
     """Add values at constant places: each element sums what lands on it."""
+    if not accumulate:
+        raise NotImplementedError("writing over places that depend on a lane's numbers")
     if any(i is not None and i.node.value is None for i in indices):
-        raise NotImplementedError("writing at places that depend on a lane's numbers")
+        return _added_at(c, a, indices, values)
     places = torch.arange(math.prod(a.shape)).reshape(a.shape)
     known = [None if i is None else torch.from_numpy(np.ascontiguousarray(i.constant())).reshape(i.shape) for i in indices]
     landed = torch.ops.aten.index.Tensor(places, known).numpy()
@@ -318,6 +331,20 @@ def _index_put(c: Lowering, a: View, indices: list[Any], values: View, accumulat
     table = np.array([[joined.index[1 + s] for s in row] + [joined.index[0]] * (most - len(row)) for row in lists])
     total = c.into.reduce("sum", joined.at(table), [1])
     return c.map("add", a, total.at(total.index.reshape(a.shape)))
+
+
+def _added_at(c: Lowering, a: View, indices: list[Any], values: View) -> View:
+    """Add values at places that are a lane's own numbers: each element sums those that name it."""
+    axis = _one_index(indices)
+    which, size = _from_front(c, indices[axis], a.shape[axis]), a.shape[axis]
+    if len(which.shape) != 1:
+        raise NotImplementedError("writing at places that several axes of a lane's numbers name")
+    shape = (*a.shape[:axis], len(which.index), *a.shape[axis + 1 :])
+    rows = np.moveaxis(np.broadcast_to(values.index, shape), axis, -1)[..., None, :]
+    named = c.into.map("eq", which.at(which.index[None, :]), c.into.const(np.arange(size)[:, None], which.dtype))
+    landed = c.into.map("select", named, values.at(rows), c.number(0, values.dtype))
+    total = c.into.reduce("sum", landed, [-1])
+    return c.map("add", a, total.at(np.moveaxis(total.index, -1, axis)))
 
 
 def _fill(c: Lowering, a: View, value: Any) -> View:
