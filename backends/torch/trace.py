@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._functorch.compile_utils import fx_graph_cse
 from torch.func import functionalize
 from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
@@ -71,9 +72,22 @@ def _trace(function: Callable[..., Tree], lane: tuple[Tree, ...]) -> tuple[Graph
         for tag, reason in _UNFAITHFUL.items():
             if tag in getattr(node.target, "tags", ()) and not _is_static_index(node):
                 raise TraceError(f"{reason} ({node.target})")
+    _merge_equal(graph)
     graph.graph.eliminate_dead_code()
     graph.recompile()
     return graph, unflatten(output[0], [None] * len(leaves(output[0])))
+
+
+def _merge_equal(graph: GraphModule) -> None:
+    """Without mutation an alias is its input, and equal calls are one.
+
+    Which of several equal nodes a trace refers to changes from trace to trace; afterwards there is one.
+    """
+    for node in list(graph.graph.nodes):
+        if node.target is _aten.alias.default:
+            node.replace_all_uses_with(node.args[0])
+            graph.graph.erase_node(node)
+    graph.graph = fx_graph_cse(graph.graph)
 
 
 def _is_static_index(node: Any) -> bool:
@@ -86,10 +100,7 @@ def _is_static_index(node: Any) -> bool:
 
 def _compare(first: GraphModule, second: GraphModule) -> None:
     """Two traces of a pure function agree, constants included."""
-    pairs = list(zip(first.graph.nodes, second.graph.nodes, strict=False))
-    same = len(first.graph.nodes) == len(second.graph.nodes) and all(
-        a.target == b.target and str(a.args) == str(b.args) and str(a.kwargs) == str(b.kwargs) for a, b in pairs
-    )
+    same = _wiring(first) == _wiring(second)
     constants = (sorted(dict(g.named_buffers()) | _attributes(g)) for g in (first, second))
     a, b = _attributes(first), _attributes(second)
     if not same or len(set(map(tuple, constants))) > 1 or any(not _equal(a[k], b[k]) for k in a.keys() & b.keys()):
@@ -97,6 +108,12 @@ def _compare(first: GraphModule, second: GraphModule) -> None:
             "gives another computation at every call: a number of one lane, a random or a changing one was frozen "
             "in; expected a pure function: use where() and the array namespace, and pass numbers as data"
         )
+
+
+def _wiring(graph: GraphModule) -> list[tuple[Any, str]]:
+    """Each node's operation and arguments, nodes by their place: names count what was dropped, too."""
+    places = {node: f"%{k}" for k, node in enumerate(graph.graph.nodes)}
+    return [(n.target if n.op != "placeholder" else n.op, str(map_arg((n.args, n.kwargs), places.__getitem__))) for n in places]
 
 
 def _fold(graph: GraphModule) -> None:
