@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._functorch.compile_utils import fx_graph_cse
 from torch._guards import TracingContext, tracing
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functionalize
@@ -80,18 +81,22 @@ def _trace(function: Callable[..., Tree], lane: tuple[Tree, ...]) -> tuple[Graph
         for tag, reason in _UNFAITHFUL.items():
             if tag in getattr(node.target, "tags", ()) and not _is_static_index(node):
                 raise TraceError(f"{reason} ({node.target})")
-    _drop_aliases(graph)
+    _merge_equal(graph)
     graph.graph.eliminate_dead_code()
     graph.recompile()
     return graph, unflatten(output[0], [None] * len(leaves(output[0])))
 
 
-def _drop_aliases(graph: GraphModule) -> None:
-    """Without mutation an alias is its input. Which of several a trace refers to changes from trace to trace."""
+def _merge_equal(graph: GraphModule) -> None:
+    """Without mutation an alias is its input, and equal calls are one.
+
+    Which of several equal nodes a trace refers to changes from trace to trace; afterwards there is one.
+    """
     for node in list(graph.graph.nodes):
         if node.target is _aten.alias.default:
             node.replace_all_uses_with(node.args[0])
             graph.graph.erase_node(node)
+    graph.graph = fx_graph_cse(graph.graph)
 
 
 def _is_static_index(node: Any) -> bool:
