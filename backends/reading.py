@@ -9,6 +9,7 @@ import io
 import math
 import os
 import stat
+import tokenize
 import zipfile
 import zlib
 from typing import IO, Any
@@ -138,9 +139,11 @@ def _header(file: IO[bytes], owner: str) -> tuple[tuple[int, ...], bool, np.dtyp
     try:
         version = np.lib.format.read_magic(stream)
         # Version 3 differs from 2 in the encoding of field names only, and arrays with fields are refused anyway.
-        parse = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        parse = {(1, 0): np.lib.format.read_array_header_1_0}.get(version, np.lib.format.read_array_header_2_0)
+        if version not in ((1, 0), (2, 0), (3, 0)):
+            raise ValueError(f"version {version}")
         shape, fortran, dtype = parse(stream, max_header_size=HEADER_LIMIT)
-    except (ValueError, TypeError, SyntaxError, UnicodeDecodeError, RecursionError, MemoryError) as error:
+    except (ValueError, TypeError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError) as error:
         raise FileError(f"{owner}has a damaged header ({error}); expected a file that numpy.save wrote") from error
     if any(isinstance(axis, bool) or axis < 0 for axis in shape):
         raise FileError(f"{owner}has a damaged header (shape {shape}); expected axes of 0 or more")
