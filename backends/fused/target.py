@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-__all__ = ["Target", "ToolchainError", "host_target"]
+__all__ = ["Target", "ToolchainError", "host_names", "host_target", "supported", "target"]
 
 # No -ffast-math: it makes tests for NaN vanish.
 COMMON = (
@@ -56,7 +56,7 @@ def host_target() -> Target:
     >>> host_target().name in WIDTH
     True
     """
-    names = _host()
+    names = host_names()
     wanted = os.environ.get("LANEWISE_ISA", "").strip().lower() or names[0]
     if wanted not in names:
         what = "is not an instruction set that lanewise knows" if wanted not in WIDTH else "does not run on this processor"
@@ -82,7 +82,8 @@ def supported(machine: str, flags: frozenset[str]) -> tuple[str, ...]:
 
 
 @cache
-def _host() -> tuple[str, ...]:
+def host_names() -> tuple[str, ...]:
+    """The names of the targets that this processor runs, the widest first."""
     return supported(platform.machine(), _processor_flags())
 
 
