@@ -60,7 +60,7 @@ def host(a: Any) -> np.ndarray:
 def test_every_derivative_is_the_closed_form(name: str, backend: str) -> None:
     f, expected = TABLE[name]
     x = BACKENDS[backend](X.copy())
-    close = dict(rtol=1e-12, atol=1e-12)
+    close: dict[str, Any] = dict(rtol=1e-12, atol=1e-12)
     gradient = engine.grad(f)(x)
     assert type(gradient) is type(x) and gradient.shape == x.shape and gradient.dtype == x.dtype
     np.testing.assert_allclose(host(gradient), expected, **close)
