@@ -51,7 +51,7 @@ def agree(history: Any, figures: dict[str, float], floor: float, rough_after: in
 
 @pytest.mark.parametrize("backend, steps", [("torch", 10_000), ("numpy", 201)])
 def test_the_inverse_follows_the_posts(backend: str, steps: int) -> None:
-    cases = list(SEED["inverse"].values())
+    cases = [{**case, "start": {"X": case["start"]}} for case in SEED["inverse"].values()]
     histories, solution = losses(problems.inverse(), cases, SGD, backend, steps)
     for case, history, X in zip(cases, histories, solution["X"], strict=True):
         agree(history, case["float64"]["loss"], 1e-12)
