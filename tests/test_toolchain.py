@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import uuid
@@ -267,24 +269,33 @@ def test_a_link_to_a_directory_is_judged_by_where_it_leads(folder: Path, monkeyp
     folder.symlink_to(open_to_all)
     assert "others may write" in build(unique(), host_target()).note
     assert not list(open_to_all.iterdir())
+    # Private, but others may exchange it.
+    folder.unlink()
+    (open_to_all / "private").mkdir(mode=0o700)
+    folder.symlink_to(open_to_all / "private")
+    assert "others may write" in build(unique(), host_target()).note
+    assert not list((open_to_all / "private").iterdir())
 
 
-@pytest.mark.parametrize("call", ["mkdir", "open"])
-def test_a_read_only_cache_costs_only_the_cache(folder: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
-    if call == "open":
+@pytest.mark.parametrize("there", [False, True])
+def test_a_read_only_cache_costs_only_the_cache(folder: Path, monkeypatch: pytest.MonkeyPatch, there: bool) -> None:
+    """Root writes where permissions forbid it, so the system calls refuse, as on a file system mounted read-only."""
+    if there:
         folder.mkdir(mode=0o700)
+    mkdir, mkstemp = os.mkdir, tempfile.mkstemp
 
-    def refuse(path: object, *rest: object, **options: object) -> None:
+    def refuse_mkdir(path: str, mode: int = 0o777) -> None:
         if str(path).startswith(str(folder)):
             raise OSError(30, "Read-only file system", str(path))
-        return original(path, *rest, **options)
+        mkdir(path, mode)
 
-    module, name = (os, "mkdir") if call == "mkdir" else (cache.tempfile, "mkstemp")
-    original = getattr(module, name)
-    if call == "mkdir":
-        monkeypatch.setattr(module, name, refuse)
-    else:
-        monkeypatch.setattr(module, name, lambda *a, **k: refuse(k["dir"]) if k.get("dir") == folder else original(*a, **k))
+    def refuse_mkstemp(prefix: str, dir: Path) -> tuple[int, str]:
+        if str(dir).startswith(str(folder)):
+            raise OSError(30, "Read-only file system", str(dir))
+        return mkstemp(prefix=prefix, dir=str(dir))
+
+    monkeypatch.setattr(os, "mkdir", refuse_mkdir)
+    monkeypatch.setattr(tempfile, "mkstemp", refuse_mkstemp)
     library = build(unique(), host_target())
     right(library, "compiled")
     assert "Read-only file system" in library.note
@@ -317,7 +328,7 @@ def test_a_cache_directory_that_vanished_or_is_a_file_costs_only_the_cache(folde
 
 
 def test_without_room_for_temporary_files_the_reason_names_a_remedy(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(toolchain.tempfile, "tempdir", str(folder.parent / "gone"))
+    monkeypatch.setattr(tempfile, "tempdir", str(folder.parent / "gone"))
     with pytest.raises(ToolchainError, match="set TMPDIR"):
         build(unique(), host_target())
 
@@ -376,7 +387,7 @@ def test_an_instruction_set_can_be_restricted_but_not_invented(monkeypatch: pyte
         ToolchainError, match="'mmx' is not an instruction set that lanewise knows; unset it, or set it to one of"
     ):
         host_target()
-    monkeypatch.setenv("LANEWISE_ISA", "neon" if target.platform.machine() == "x86_64" else "avx2")
+    monkeypatch.setenv("LANEWISE_ISA", "neon" if platform.machine() == "x86_64" else "avx2")
     with pytest.raises(ToolchainError, match="does not run on this processor"):
         host_target()
 
@@ -392,7 +403,7 @@ def test_the_widest_instruction_set_that_a_processor_has_whole_is_taken() -> Non
 def test_a_restricted_target_compiles_without_the_wider_instructions() -> None:
     macros = {"avx512": "__AVX512F__", "avx2": "__AVX2__"}
     for name in target.host_names():
-        isa = target.target(name, target.platform.machine())
+        isa = target.target(name, platform.machine())
         wider = [macros[n] for n in macros if target.WIDTH[n] > isa.vector_bytes]
         test = "".join(f"#ifdef {macro}\n#error wider\n#endif\n" for macro in wider)
         build(test + unique(), isa)

@@ -19,8 +19,11 @@ import pytest
 from backends.fused.compiler import find_compiler
 from backends.fused.target import host_names, supported, target
 from backends.fused.toolchain import Target
-from tests.vmath_driver import HEADER, MASKS, call, source, widths
+from tests.vmath_driver import HEADER, MASKS, call, native, source, widths
 from tests.vmath_table import ACCURATE, EXACT, Exact, Function
+
+# Where a dense search found the largest errors: of lgamma in C's library, of erf, log and tan in glibc's vector library.
+HARD = (-3.9414104165321588, -3.9220295, 3.6533227, 0.882568002, 0.882793069, 3.92533088, 3.00513922e22)
 
 DTYPES = ("float32", "float64")
 TARGETS = [target(name, platform.machine()) for name in host_names()]
@@ -30,7 +33,7 @@ each_dtype = pytest.mark.parametrize("dtype", DTYPES)
 
 
 def specials(dtype: str) -> np.ndarray:
-    about = np.finfo(dtype)
+    about: Any = np.finfo(dtype)
     sizes = [0, about.smallest_subnormal, about.tiny / 3, about.tiny, 0.5, 1, 1.5, 2, 3, 11, 1e10, about.max, np.inf]
     return np.array([sign * size for size in sizes for sign in (1, -1)] + [np.nan], dtype)
 
@@ -42,6 +45,7 @@ def points(dtype: str, arity: int) -> tuple[np.ndarray, ...]:
     about = np.finfo(dtype)
     each = 60 if arity == 1 else 150
     parts = [rng.uniform(-1, 1, each) * scale for scale in (1e-6, 0.1, 1, 2, 5, 12, 40, 100, 720, 1e5)]
+    parts += [np.array(HARD)]
     parts += [1 + rng.uniform(-1, 1, each) * 1e-3]
     parts += [sign * 2.0 ** rng.uniform(about.minexp - about.nmant, about.maxexp, each) for sign in (1, -1)]
     columns = [np.concatenate([rng.permutation(np.concatenate(parts)).astype(dtype), specials(dtype)]) for _ in range(arity)]
@@ -78,7 +82,7 @@ def test_a_function_is_within_4_ulp_of_its_true_value(isa: Target, function: Fun
     about = np.finfo(dtype)
     known = np.isfinite(high) & (np.abs(high) < about.max)
     assert known.sum() > 100
-    got = call(isa, function.name, arguments, widths(isa, dtype)[1]).astype("float64")
+    got = call(isa, function.name, arguments, native(isa, dtype)).astype("float64")
     unit = np.spacing(np.maximum(np.abs(high[known]), function.scale).astype(dtype)).astype("float64")
     error = np.abs(got[known] - high[known] - low[known]) / unit
     worst = np.argmax(np.where(np.isnan(error), np.inf, error))
@@ -91,7 +95,7 @@ def test_a_function_is_within_4_ulp_of_its_true_value(isa: Target, function: Fun
 def test_nan_infinities_and_signed_zeros_come_as_from_c(isa: Target, function: Function, dtype: str) -> None:
     arguments = points(dtype, function.arity)
     want = np.array([by_c(function, dtype)(*map(float, each)) for each in zip(*arguments, strict=True)], dtype)
-    got = call(isa, function.name, arguments, widths(isa, dtype)[1])
+    got = call(isa, function.name, arguments, native(isa, dtype))
     special = ~np.isfinite(want) | (want == 0)
     assert special.sum() > 0
     np.testing.assert_array_equal(got[special], want[special])
@@ -113,7 +117,7 @@ def test_an_exact_function_gives_the_one_right_number(isa: Target, function: Exa
     arguments = points(dtype, function.arity)
     with np.errstate(all="ignore"):
         want = function.array(*arguments)
-    got = call(isa, function.name, arguments, widths(isa, dtype)[1])
+    got = call(isa, function.name, arguments, native(isa, dtype))
     np.testing.assert_array_equal(got, want)
     if function.name not in ("max", "min", "fmax", "fmin"):  # of two zeros, either
         np.testing.assert_array_equal(np.signbit(got[want == 0]), np.signbit(want[want == 0]))
@@ -126,17 +130,17 @@ def test_a_lane_has_the_same_bits_at_any_place_beside_any_lane_at_any_width(
     isa: Target, function: Function | Exact, dtype: str
 ) -> None:
     arguments = points(dtype, function.arity)
-    one, native, double = widths(isa, dtype)
-    alone = bits(call(isa, function.name, arguments, one))
-    np.testing.assert_array_equal(bits(call(isa, function.name, arguments, native)), alone)
-    np.testing.assert_array_equal(bits(call(isa, function.name, arguments, double)), alone)
+    full = native(isa, dtype)
+    alone = bits(call(isa, function.name, arguments, 1))
+    for width in widths(isa, dtype)[1:]:
+        np.testing.assert_array_equal(bits(call(isa, function.name, arguments, width)), alone)
     order = np.random.default_rng(1).permutation(len(alone))
-    np.testing.assert_array_equal(bits(call(isa, function.name, [a[order] for a in arguments], native)), alone[order])
+    np.testing.assert_array_equal(bits(call(isa, function.name, [a[order] for a in arguments], full)), alone[order])
     for neighbour in (np.nan, np.inf, 1e38, 1e-40, 0.0):
         spread = [np.full(len(alone) * 3, neighbour, dtype) for _ in arguments]
         for wide, narrow in zip(spread, arguments, strict=True):
             wide[1::3] = narrow
-        np.testing.assert_array_equal(bits(call(isa, function.name, spread, native))[1::3], alone)
+        np.testing.assert_array_equal(bits(call(isa, function.name, spread, full))[1::3], alone)
 
 
 def bits(array: np.ndarray) -> np.ndarray:
@@ -164,7 +168,7 @@ HOT = {
 @each_dtype
 @each_target
 def test_rounding_and_roots_are_one_instruction_a_register(isa: Target, dtype: str, tmp_path: Path) -> None:
-    kind, width = "float" if dtype == "float32" else "double", widths(isa, dtype)[1]
+    kind, width = "float" if dtype == "float32" else "double", native(isa, dtype)
     for name, instruction in HOT[isa.name].items():
         text = f"{HEADER}\nlw::Vec<{kind}, {width}> f(lw::Vec<{kind}, {width}> v) {{ return lw::{name}(v); }}\n"
         (tmp_path / "f.cpp").write_text(text)

@@ -36,10 +36,15 @@ template <class T, int W, class F> static void apply(F f, const T *a, const T *b
 """
 
 
-def widths(target: Target, dtype: str) -> tuple[int, int, int]:
-    """One lane, a register of lanes, two registers of them."""
-    native = target.vector_bytes // np.dtype(dtype).itemsize
-    return 1, native, 2 * native
+def native(target: Target, dtype: str) -> int:
+    """Lanes of a register."""
+    return target.vector_bytes // np.dtype(dtype).itemsize
+
+
+def widths(target: Target, dtype: str) -> list[int]:
+    """One lane, half a register of lanes, a register, two registers."""
+    full = native(target, dtype)
+    return sorted({1, full // 2, full, 2 * full})
 
 
 def source(target: Target) -> str:
