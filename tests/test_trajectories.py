@@ -18,10 +18,15 @@ SGD = GradientDescent(0.9, momentum=0.9)
 SOLVERS = {"sgd": SGD, "adam": Adam(weight_decay=1e-5)}
 
 
+def _start(case: Any, name: str) -> Any:
+    """A parameter's start; a problem of one parameter lists it without a name."""
+    return case["start"][name] if isinstance(case["start"], dict) else case["start"]
+
+
 def losses(problem: Any, cases: list[Any], solver: Any, backend: str, steps: int) -> Any:
     """The float64 loss before each step of several matrices of one shape, (lanes, steps), and the solution."""
     data = np.array([case["M"] for case in cases])
-    start = {name: np.array([case["start"][name] for case in cases]) for name in problem.params}
+    start = {name: np.array([_start(case, name) for case in cases]) for name in problem.params}
     options: dict[str, Any] = dict(solver=solver, backend=backend, tol=0, max_steps=steps, history=True)
     solution = engine.solve(problem, data, start=start, **options)
     return solution.history, solution
@@ -49,7 +54,7 @@ def agree(history: Any, figures: dict[str, float], floor: float, rough_after: in
     assert checked >= 5
 
 
-@pytest.mark.parametrize("backend, steps", [("torch", 10_000), ("numpy", 201)])
+@pytest.mark.parametrize("backend, steps", [("torch", 10_000), ("fused", 10_000), ("numpy", 201)])
 def test_the_inverse_follows_the_posts(backend: str, steps: int) -> None:
     cases = [{**case, "start": {"X": case["start"]}} for case in SEED["inverse"].values()]
     histories, solution = losses(problems.inverse(), cases, SGD, backend, steps)
@@ -66,7 +71,7 @@ SHAPES = {
 }
 
 
-@pytest.mark.parametrize("backend, steps", [("torch", 20_000), ("numpy", 201)])
+@pytest.mark.parametrize("backend, steps", [("torch", 20_000), ("fused", 20_000), ("numpy", 201)])
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_the_svd_follows_the_posts(shape: tuple[int, int], solver: str, backend: str, steps: int) -> None:
