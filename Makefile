@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test lint bench report clean
+.PHONY: demo test lint bench report tutorials clean
 
 test: lint
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n 2
@@ -21,6 +21,10 @@ bench: $(VENV)/ready
 
 report: $(VENV)/ready
 	$(RUN) -m bench.report
+
+tutorials: $(VENV)/ready
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[pictures]'
+	$(RUN) docs/tutorials/build.py
 
 clean:
 	rm -rf $(VENV) out

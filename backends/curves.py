@@ -32,9 +32,10 @@ class Curves:
     @property
     def exploded(self) -> tuple[float, float] | None:
         """Lowest and highest loss worth showing, where some lane rose a millionfold above all first losses."""
-        if not self.logarithmic or self.losses.max() < 1e6 * self.losses[:, 0].max():
+        known = self.losses[self.last >= 0]
+        if not self.logarithmic or known.max() < 1e6 * known[:, 0].max():
             return None
-        return float(self.drawable(self.losses).min()) / 3, 1e3 * float(self.losses[:, 0].max())
+        return float(self.drawable(known).min()) / 3, 1e3 * float(known[:, 0].max())
 
     def quantiles(self, at: tuple[float, ...]) -> list[np.ndarray]:
         """One curve per quantile over the lanes that ever had a finite loss, drawable."""

@@ -129,6 +129,12 @@ def test_a_bad_file_is_one_line_and_code_2_and_leaves_no_output(
     assert [p.name for p in tmp_path.iterdir()] == ["bad"]
 
 
+def test_the_name_of_a_file_does_not_steer_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "\x1b[2J\n.npy").write_bytes(b"")
+    assert main(["solve", "inverse", str(tmp_path / "\x1b[2J\n.npy"), "-o", str(tmp_path / "out.npz")]) == 2
+    assert one_line(capsys.readouterr().err)
+
+
 USAGE: dict[str, tuple[list[str], str]] = {
     "an unknown problem": (["solve", "inverted", "A", "-o", "O"], "there is no 'inverted'"),
     "code as a problem": (["solve", "__import__('os').getcwd()", "A", "-o", "O"], "call of literals"),
