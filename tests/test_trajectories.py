@@ -18,15 +18,10 @@ SGD = GradientDescent(0.9, momentum=0.9)
 SOLVERS = {"sgd": SGD, "adam": Adam(weight_decay=1e-5)}
 
 
-def _start(case: Any, name: str) -> Any:
-    """A parameter's start; a problem of one parameter lists it without a name."""
-    return case["start"][name] if isinstance(case["start"], dict) else case["start"]
-
-
 def losses(problem: Any, cases: list[Any], solver: Any, backend: str, steps: int) -> Any:
     """The float64 loss before each step of several matrices of one shape, (lanes, steps), and the solution."""
     data = np.array([case["M"] for case in cases])
-    start = {name: np.array([_start(case, name) for case in cases]) for name in problem.params}
+    start = {name: np.array([case["start"][name] for case in cases]) for name in problem.params}
     options: dict[str, Any] = dict(solver=solver, backend=backend, tol=0, max_steps=steps, history=True)
     solution = engine.solve(problem, data, start=start, **options)
     return solution.history, solution
