@@ -11,7 +11,7 @@ A new operation is one entry in `meanings` (and one in `ops`, if it is pointwise
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from backends.base import Array, Executable, Program, Unsupported
@@ -24,6 +24,12 @@ class FusedBackend(TorchBackend):
     """torch.func's transforms, and native kernels on the CPU."""
 
     name = "fused"
+
+    def map_lanes(self, f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable[..., Any]:
+        """vmap as a native kernel; a call raises Unsupported or TraceError where there is none for its arguments."""
+        from backends.fused.mapped import Mapped
+
+        return Mapped(f, in_axes, out_axes)
 
     def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str]) -> Executable:
         """Trace, lower and compile."""

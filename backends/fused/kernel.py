@@ -107,7 +107,7 @@ def build(program: Program, lanes: list[dict[str, Tensor]], shared: frozenset[st
     if len(floats) != 1:
         raise NotLowered("inputs of several float dtypes")
     (dtype,) = floats
-    lane_inputs, shared_inputs = (_packed([g for g in given if (g.name in shared) == own]) for own in (False, True))
+    lane_inputs, shared_inputs = (packed([g for g in given if (g.name in shared) == own]) for own in (False, True))
     if any(leaf.dtype != dtype for leaf in lane_inputs):
         raise NotLowered("an input of every lane that is not of the working dtype")
     width = target.vector_bytes // (8 if dtype == "float64" else 4)
@@ -139,7 +139,8 @@ def build(program: Program, lanes: list[dict[str, Tensor]], shared: frozenset[st
     return _assemble(emitters, program.every, lane_inputs, shared_inputs, state, results, form, dtype, width, tables)
 
 
-def _packed(leaves_: list[Leaf]) -> list[Leaf]:
+def packed(leaves_: list[Leaf]) -> list[Leaf]:
+    """Leaves one after the other, without gaps."""
     found, offset = [], 0
     for leaf in leaves_:
         found.append(Leaf(leaf.name, leaf.shape, leaf.dtype, offset))
@@ -175,8 +176,8 @@ def _assemble(
         *(_function(name, body) for name, body in bodies.items()),
         "struct Task;\nstatic inline void load(const Task &, long, V *, int);\nstatic inline void store(const Task &, long, const V *, int);",
         files("backends.fused").joinpath("runtime.h").read_text(),
-        _load(lane_inputs),
-        _store(results),
+        loader(lane_inputs),
+        storer(results),
     ]
     source = "\n".join(parts)
     working_set = (3 * (vectors[0] + vectors[1]) + vectors[2] + scratch + vectors[1]) * width * (8 if dtype == "float64" else 4)
@@ -195,7 +196,7 @@ def _function(name: str, body: str) -> str:
     return f"static __attribute__((noinline)) void {name}(const V *__restrict in, V *__restrict s, const T *__restrict sh, V *__restrict w{more}) {{\n{body}\n}}"
 
 
-def _load(lane_inputs: list[Leaf]) -> str:
+def loader(lane_inputs: list[Leaf]) -> str:
     """Lane `id` of every input into place `lane` of the block."""
     lines = [
         f"for (long k = 0; k < {leaf.size}; k++) ((Lane *)(in + {leaf.offset} + k))[lane] = *(const Lane *)(t.in[{n}] + id * t.stride[{n}] + t.offset[{n}][k]);"
@@ -208,11 +209,11 @@ STORED = {"float32": "float", "float64": "double", "int8": "signed char", "int16
 STORED |= {"bool": "bool", "uint8": "unsigned char"}
 
 
-def _store(results: list[Leaf]) -> str:
+def storer(results: list[Leaf]) -> str:
     """Place `lane` of the results into lane `id` of the outputs, in their own dtypes."""
     lines = []
     for n, leaf in enumerate(results):
         kind = STORED[leaf.dtype]
-        read = f"(({scalar_type(leaf.dtype)} *)(r + {leaf.offset} + k))[lane]"
+        read = f"(({scalar_type(leaf.dtype)} *)(r + {leaf.offset}))[k * W + lane]"
         lines.append(f"for (long k = 0; k < {leaf.size}; k++) (({kind} *)t.out[{n}])[id * {leaf.size} + k] = ({kind}){read};")
     return "static inline void store(const Task &t, long id, const V *r, int lane) {\n" + "\n".join(lines) + "\n}"

@@ -17,11 +17,13 @@ from torch.func import functionalize
 from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.node import Node as FxNode
+from torch.fx.node import map_arg
 
 from backends.base import Unsupported
 from backends.fused import movement
 from backends.fused.ir import Graph, View
 from backends.fused.meanings import DECOMPOSED, MEANINGS, Lowering
+from backends.torch.trace import fold
 
 
 class NotLowered(Unsupported):
@@ -61,7 +63,7 @@ def lower(graph: GraphModule, inputs: list[View], into: Graph) -> list[Any]:
 
 def constant(into: Graph, tensor: Tensor) -> View:
     """A tensor's numbers."""
-    return into.const(tensor.detach().cpu().numpy(), dtype_name(tensor.dtype))
+    return into.const(tensor.detach().cpu().numpy(force=True), dtype_name(tensor.dtype))
 
 
 def _known(value: Any, found: Mapping[FxNode, Any]) -> Any:
@@ -78,7 +80,7 @@ def _call(into: Graph, node: FxNode, found: Mapping[FxNode, Any]) -> Any:
     if getattr(node.target, "__name__", "") == "getitem":
         return args[0][args[1]]
     target: Any = node.target
-    name = target._schema.name.removeprefix("aten::") if hasattr(target, "_schema") else str(target)
+    name = target._schema.name.removeprefix("aten::").removeprefix("prims::") if hasattr(target, "_schema") else str(target)
     call = Lowering(into, node.meta.get("val"), dtype_name)
     if not _has_elements(call.meta):
         return _empty(into, call.meta)
@@ -92,14 +94,21 @@ def _call(into: Graph, node: FxNode, found: Mapping[FxNode, Any]) -> Any:
     decomposition = DECOMPOSED.get(name) or decomposition_table.get(target)
     if decomposition is None:
         raise NotLowered(f"aten.{name}")
-    return _inlined(into, decomposition, name, args, kwargs)
+    inputs: list[FxNode] = []
+    map_arg((node.args, node.kwargs), inputs.append)
+    return _inlined(into, decomposition, name, args, kwargs, [n.meta.get("val") for n in inputs])
 
 
-def _inlined(into: Graph, function: Callable[..., Any], name: str, args: Any, kwargs: Any) -> Any:
-    """Lower what another function does with the same arguments."""
+def _inlined(into: Graph, function: Callable[..., Any], name: str, args: Any, kwargs: Any, metas: list[Any]) -> Any:
+    """Lower what another function does with the same arguments, laid out in memory as `metas`."""
     views: list[View] = []
     _walk((args, kwargs), lambda view: views.append(view) or view)  # type: ignore[func-returns-value]
     like = [torch.zeros(v.shape, dtype=getattr(torch, v.dtype)) for v in views]
+    if len(metas) == len(like):  # of a tensor in columns, some operations give the factors in another order
+        like = [
+            torch.empty_strided(tuple(m.shape), m.stride(), dtype=m.dtype) if _alike(m, t) else t
+            for m, t in zip(metas, like, strict=True)
+        ]
     single = False
 
     def flat(*tensors: Tensor) -> list[Tensor]:
@@ -112,6 +121,7 @@ def _inlined(into: Graph, function: Callable[..., Any], name: str, args: Any, kw
 
     try:
         graph = make_fx(functionalize(flat))(*like)
+        fold(graph)
     except Exception as error:
         raise NotLowered(f"aten.{name}", f"its decomposition cannot be traced ({error})") from error
     if any(
@@ -121,6 +131,10 @@ def _inlined(into: Graph, function: Callable[..., Any], name: str, args: Any, kw
         raise NotLowered(f"aten.{name}")
     outputs = lower(graph, views, into)
     return outputs[0] if single else outputs
+
+
+def _alike(meta: Any, like: Tensor) -> bool:
+    return isinstance(meta, Tensor) and meta.shape == like.shape and meta.dtype == like.dtype
 
 
 def _walk(tree: Any, f: Callable[[View], Any]) -> Any:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from backends.fused import linalg
 from backends.fused.ir import Graph, View
 
 Meaning = Callable[..., Any]
@@ -368,6 +369,36 @@ def _isinf(c: Lowering, a: View) -> View:
     return c.into.map("eq", c.into.map("abs", a), c.number(math.inf, a.dtype))
 
 
+def _round(c: Lowering, a: View, decimals: int = 0) -> View:
+    scale = float(10 ** abs(decimals))
+    if decimals >= 0:
+        return c.map("div", c.map("round", c.map("mul", a, scale)), scale)
+    return c.map("mul", c.map("round", c.map("div", a, scale)), scale)
+
+
+def _variance(c: Lowering, a: View, dim: Any = None, correction: Any = 1, keepdim: bool = False, **_: Any) -> list[View]:
+    """The variance and the mean."""
+    x, axes = c.cast(a), _axes(a, dim)
+    count = math.prod(a.shape[axis] for axis in axes) if a.shape else 1
+    mean = c.map("div", c.into.reduce("sum", x, axes, True), count)
+    off = c.map("sub", x, mean)
+    degrees = max(0.0, count - (1 if correction is None else correction))
+    spread = c.map("div", c.into.reduce("sum", c.map("mul", off, off), axes, keepdim), degrees)
+    return [spread, mean if keepdim else mean.at(mean.index.reshape(spread.shape))]
+
+
+def _pad(c: Lowering, a: View, pad: list[int], value: Any = 0) -> View:
+    inside, place = np.zeros(c.shape, bool), np.zeros(c.shape, np.intp)
+    cut: list[Any] = [slice(None)] * len(a.shape)
+    own = list(cut)
+    for k in range(len(pad) // 2):
+        axis, before, after = len(a.shape) - 1 - k, pad[2 * k], pad[2 * k + 1]
+        cut[axis] = slice(max(before, 0), c.shape[axis] - max(after, 0))
+        own[axis] = slice(max(-before, 0), a.shape[axis] - max(-after, 0))
+    inside[tuple(cut)], place[tuple(cut)] = True, a.index[tuple(own)]
+    return c.into.map("select", c.into.const(inside), a.at(place), c.number(value))
+
+
 def _logical(name: str) -> Meaning:
     return lambda c, *args: c.into.map(name, *(c.cast(a, "bool") for a in args))
 
@@ -415,5 +446,21 @@ MEANINGS |= {
     ).split()
 }
 
-DECOMPOSED: dict[str, Callable[..., Any]] = {}
+MEANINGS |= {"digamma": _pointwise("digamma"), "round": _round, "constant_pad_nd": _pad, "var_mean": _variance}
+MEANINGS |= {
+    "var": lambda c, *args, **kwargs: _variance(c, *args, **kwargs)[0],
+    "copy": lambda c, a, source, *_: c.wide(c.cast(source)),
+    "signbit": lambda c, a: c.into.map("lt", c.into.map("copysign", c.number(1, a.dtype), a), c.number(0, a.dtype)),
+}
+MEANINGS["_linalg_check_errors"] = lambda c, *_, **__: None  # raises for all lanes; the results tell lane by lane
+
+
+def _shrink_backward(g: torch.Tensor, x: torch.Tensor, lambd: float) -> torch.Tensor:
+    return torch.where(x.abs() <= lambd, 0.0, g)
+
+
+DECOMPOSED: dict[str, Callable[..., Any]] = linalg.OPERATIONS | {
+    "softshrink_backward": _shrink_backward,
+    "hardshrink_backward": _shrink_backward,
+}
 """Operations written as a torch function of others, traced and lowered in their place."""

@@ -22,7 +22,7 @@ MOVES = frozenset(
     "_reshape_alias _unsafe_index _unsafe_view index_copy take hstack vstack dstack block_diag diag tensor_split "
     "squeeze_copy unsqueeze_copy view_copy expand_copy permute_copy t_copy transpose_copy slice_copy select_copy "
     "diagonal_copy alias_copy detach_copy unbind_copy split_copy _unsafe_index_put split_with_sizes_copy chunk "
-    "take_along_dim".split()
+    "take_along_dim squeeze_ unsqueeze_".split()
 )
 _INDEXED = {"index": 1, "_unsafe_index": 1, "index_put": 1, "_unsafe_index_put": 1, "index_select": 2, "gather": 2, "scatter": 2}
 _INDEXED |= {"index_copy": 2, "take": 1, "take_along_dim": 1}

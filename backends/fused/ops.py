@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,10 @@ def _function(name: str, numpy: Callable[..., Any], flops: int = 20) -> Op:
 
 def _each(f: Callable[..., float]) -> Callable[..., Any]:
     return lambda *a: np.vectorize(f, otypes=[np.result_type(*a)])(*a)
+
+
+def _digamma(a: Any) -> Any:
+    return torch.digamma(torch.as_tensor(np.asarray(a))).numpy()
 
 
 _CALLS = "exp exp2 expm1 log log2 log10 log1p sin cos tan sinh cosh tanh cbrt"
@@ -70,6 +75,7 @@ OPS: dict[str, Op] = {
     "erf": Op("lw::erf({0})", _each(math.erf), "same", 20),
     "erfc": Op("lw::erfc({0})", _each(math.erfc), "same", 20),
     "lgamma": Op("lw::lgamma({0})", _each(math.lgamma), "same", 40),
+    "digamma": Op("lw::digamma({0})", _digamma, "same", 40),
     "isnan": Op("({0} != {0})", np.isnan, "mask"),
     "isfinite": Op("lw::isfinite({0})", np.isfinite, "mask"),
     "eq": Op("({0} == {1})", np.equal, "mask"),

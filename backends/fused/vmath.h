@@ -183,6 +183,8 @@ LW_VECTOR1(cbrt, 235, 240)
 LW_VECTOR2(pow, 222, 240)
 LW_VECTOR2(atan2, 235, 240)
 LW_VECTOR2(hypot, 235, 240)
+inline int c_fmod(int x, int y) { return y == 0 || y == -1 ? 0 : x % y; }
+inline long c_fmod(long x, long y) { return y == 0 || y == -1 ? 0 : x % y; }
 LW_LOOP2(fmod)
 
 // One instruction a register each; `round` takes a half to the even neighbour.

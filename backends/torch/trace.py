@@ -51,7 +51,7 @@ class Traced:
         _compare(*(graph for graph, _ in graphs))
         if polish:
             make_safe(self.graph)
-        _fold(self.graph)
+        fold(self.graph)
         if polish and all(leaf.device.type == "cpu" for leaf in leaves(list(lanes[0]))):
             make_uniform(self.graph)
 
@@ -131,7 +131,7 @@ def _same(a: tuple[str, Tensor | None] | None, b: tuple[str, Tensor | None] | No
     return a[1] is None or (b[1] is not None and _equal(a[1], b[1]))
 
 
-def _fold(graph: GraphModule) -> None:
+def fold(graph: GraphModule) -> None:
     """Compute once what depends on no input, or only on the shape of one."""
     known: dict[Any, Any] = {}
     for node in list(graph.graph.nodes):
