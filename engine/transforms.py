@@ -159,7 +159,7 @@ def _fused(f: Function) -> Callable[[str, Any], Any] | None:
     made: list[Function] = []
 
     def run(library: str, args: Any) -> Any:
-        native = backends.get("fused")
+        native: Any = backends.get("fused")  # its map_lanes is no part of the protocol: others compile a function whole
         arrays = [*frozen.arrays(), *leaves(list(args))]
         if not all(is_array(a) for a in arrays) or {library_or_none(a) for a in arrays} - {library}:
             raise backends.Unsupported("arguments and captured arrays of one library are needed")

@@ -19,10 +19,11 @@ from torch import Tensor
 from backends.base import Unsupported
 from backends.fused.emit import Emitter, Place, Tables
 from backends.fused.ir import Graph
-from backends.fused.iterate import Long, Pointer, _array, _offsets, random_lane
+from backends.fused.iterate import Long, Pointer, _array, _offsets
 from backends.fused.kernel import PRELUDE, SOURCE_LIMIT, Leaf, _function, layout, loader, packed, storer
 from backends.fused.lower import NotLowered, lower
 from backends.fused.toolchain import ToolchainError, build, host_target
+from backends.torch.iterate import random_lane
 from backends.torch.trace import Traced
 from backends.tree import Tree, leaves, unflatten
 
