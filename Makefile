@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint bench report tutorials clean
 
 test: lint
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n 2
@@ -14,12 +14,22 @@ lint: $(VENV)/ready
 	$(RUN) -m mypy
 
 demo: $(VENV)/ready
-	$(RUN) -m demo
+	OMP_WAIT_POLICY=passive $(RUN) -m demo
+
+bench: $(VENV)/ready
+	$(RUN) -m pytest -q bench --benchmark-enable --benchmark-only --benchmark-autosave --benchmark-storage=file://.benchmarks
+
+report: $(VENV)/ready
+	$(RUN) -m bench.report
+
+tutorials: $(VENV)/ready
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[pictures]'
+	$(RUN) docs/tutorials/build.py
 
 clean:
 	rm -rf $(VENV) out
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,demo]'
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,demo,docs]'
 	touch $@

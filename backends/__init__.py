@@ -6,18 +6,26 @@ Nothing here imports an array library until arrays of it, or its name, come.
 from __future__ import annotations
 
 import importlib
-from functools import cache
-from typing import cast
 
-from backends.base import Array, Backend, Executable, Outcome, Program, Run, TraceError
+from backends.base import Array, Backend, Executable, Outcome, Program, Run, TraceError, Unsupported
 
-__all__ = ["NAMES", "Array", "Backend", "Executable", "Outcome", "Program", "Run", "TraceError", "get"]
+__all__ = ["NAMES", "Array", "Backend", "Executable", "Outcome", "Program", "Run", "TraceError", "Unsupported", "get"]
 
-NAMES = {"torch": "backends.torch", "numpy": "backends.numpy"}
+NAMES = {
+    "fused": "backends.fused",
+    "inductor": "backends.torch.inductor",
+    "torch": "backends.torch",
+    "numpy": "backends.numpy",
+}
 """Name of a backend -> the module whose `BACKEND` it is."""
 
+AUTO = {"cpu": ("fused", "inductor", "torch")}
+"""Device -> the backends that `"auto"` asks in turn; `"torch"` elsewhere."""
 
-@cache
+
+_LOADED: dict[str, Backend] = {}  # a plain dict: torch.compile traces a look-up, not a cache or an import
+
+
 def get(name: str) -> Backend:
     """The backend of that name.
 
@@ -28,4 +36,6 @@ def get(name: str) -> Backend:
     """
     if name not in NAMES:
         raise ValueError(f"backend: got {name!r}; expected one of {', '.join(map(repr, ('auto', *NAMES)))}")
-    return cast(Backend, importlib.import_module(NAMES[name]).BACKEND)
+    if name not in _LOADED:
+        _LOADED[name] = importlib.import_module(NAMES[name]).BACKEND
+    return _LOADED[name]

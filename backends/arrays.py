@@ -24,10 +24,11 @@ def library(value: Any) -> str | None:
     ('numpy', None)
     """
     root = type(value).__module__.partition(".")[0]
-    if isinstance(value, np.ndarray | np.generic):
-        return "numpy"
+    # first: torch.compile, when it traces a transform, does not get past an isinstance with NumPy's types
     if any(c.__module__.partition(".")[0] == "torch" and c.__name__ == "Tensor" for c in type(value).__mro__):
         return "torch"
+    if isinstance(value, np.ndarray | np.generic):
+        return "numpy"
     if root in ("jax", "jaxlib") and hasattr(value, "dtype"):
         return "jax"
     if isinstance(value, bool | int | float | complex | list | tuple):
@@ -183,14 +184,3 @@ def quantiles(values: Any, at: tuple[float, ...]) -> list[float]:
     host = to_host(values).astype(np.float64).reshape(-1)
     host = host[np.isfinite(host)]
     return [float(q) for q in np.quantile(host, at)] if host.size else [float("nan")] * len(at)
-
-
-def column_quantiles(history: Any, at: tuple[float, ...]) -> list[list[float]]:
-    """Quantiles over the lanes of each column of a history, NaN left out; zeros become NaN for a log axis."""
-    host = to_host(history)
-    host = host.reshape((-1, host.shape[-1])).astype(np.float64) if host.size else np.zeros((0, 0))
-    columns = [column[np.isfinite(column)] for column in host.T]
-    rows = [np.quantile(column, at) if column.size else np.full(len(at), np.nan) for column in columns]
-    table = np.array(rows).reshape((len(rows), len(at)))
-    columns_: list[list[float]] = np.where(table > 0, table, np.nan).T.tolist()
-    return columns_

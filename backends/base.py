@@ -34,6 +34,10 @@ class TraceError(TypeError):
     """A declared function does something that cannot be traced faithfully."""
 
 
+class Unsupported(Exception):
+    """A backend cannot run this program, or not on this machine; the text says what stands in the way."""
+
+
 @dataclass(frozen=True)
 class Program:
     """The whole solve of ONE lane as four pure functions.
@@ -72,11 +76,17 @@ class Run:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Results with a leading lane axis; `history` is (lanes, rows) or None; `lane_steps` counts idle ones too."""
+    """Results with a leading lane axis; `history` is (lanes, rows) or None; `lane_steps` counts idle ones too.
+
+    compile_s    seconds of this call that went into compiling, not running
+    kernel       what ran, for the plan, where that shows only at run time
+    """
 
     results: dict[str, Any]
     history: Array | None
     lane_steps: int
+    compile_s: float = 0.0
+    kernel: str = ""
 
 
 class Executable(Protocol):
@@ -104,4 +114,9 @@ class Backend(Protocol):
     def hessian(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function: ...
     def vmap(self, f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function: ...
     def jit(self, f: Function) -> Function: ...
-    def prepare(self, program: Program, example: Mapping[str, Array]) -> Executable: ...
+    def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str]) -> Executable:
+        """Make a program ready for lanes like the example, some of whose inputs all lanes share.
+
+        Raises TraceError for a function that is not pure, Unsupported where another backend should be asked.
+        """
+        ...

@@ -63,7 +63,9 @@ def bind(problem: Problem, data: Any, start: Mapping[str, Any] | None, seed: int
         batches[f"start.{name}"] = _axes.read(f"start of {name!r}", problem.axes[name], tuple(array.shape), dict(sizes), origin)
     batch = _broadcast(batches)
     dtype = _arrays.common_float(given.values(), library)
-    return Bound(named, frozenset(n for n in named if not batches[n]), batch, shapes, dtype, library, device)
+    # without a batch axis the one lane's data are its own, as in a batch: the same compiled code serves both
+    shared = frozenset(n for n in named if not batches[n] and (batch or not n.startswith("data.")))
+    return Bound(named, shared, batch, shapes, dtype, library, device)
 
 
 def runtime_numbers(problem: Problem, solver: Solver, tol: float, max_steps: int) -> dict[str, Any]:

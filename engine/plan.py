@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import backends
@@ -26,7 +26,7 @@ NEWTON_SIZE = 32
 """Unknowns of a plain loss up to which its Hessian is worth its price."""
 
 _FOUND: weakref.WeakKeyDictionary[Problem, dict[Any, Structure]] = weakref.WeakKeyDictionary()
-_PREPARED: weakref.WeakKeyDictionary[Problem, dict[Any, Executable]] = weakref.WeakKeyDictionary()
+_PREPARED: weakref.WeakKeyDictionary[Problem, dict[Any, tuple[Plan, Executable]]] = weakref.WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,12 @@ class Plan:
         )
 
 
+ASKED = "as asked"
+
 KERNELS = {
+    "fused": "one native kernel: a SIMD element is a lane, the loop over steps inside, done lanes replaced at once",
     "torch": "one-lane step traced to ATen operations, batched by torch.vmap, run eagerly; done lanes compacted away",
+    "inductor": "one-lane step traced to ATen operations, batched by torch.vmap, compiled by Inductor; done lanes compacted away",
     "numpy": "plain Python loop over lanes; complex-step derivatives",
 }
 
@@ -70,8 +74,6 @@ def choose(problem: Problem, solver: Any, backend: str, bound: Bound) -> Plan:
         )
     if not isinstance(backend, str):
         raise TypeError(f"backend came as {backend!r}; expected its name, such as 'torch'")
-    name, why = ("torch", "what auto takes for every problem") if backend == "auto" else (backend, "as asked")
-    backends.get(name)
     kind = getattr(chosen, "CURVATURE", None)
     if kind == "residual" and problem.residual is None:
         raise ValueError(
@@ -79,6 +81,8 @@ def choose(problem: Problem, solver: Any, backend: str, bound: Bound) -> Plan:
             "use engine.solvers.Newton() or LBFGS(), or declare residual="
         )
     where = str(bound.device) if bound.device is not None else "cpu"
+    name, why = (_automatic(where)[0], "the first choice of auto") if backend == "auto" else (backend, ASKED)
+    backends.get(name)
     if name == "numpy" and where != "cpu":
         raise ValueError(
             f"backend: got 'numpy' with data on {where}; nothing moves to the host silently: use backend='torch' or data.cpu()"
@@ -113,15 +117,44 @@ def prepare(
     inputs: dict[str, Any],
     shared: frozenset[str],
     free: bool,
-) -> tuple[Executable, float]:
-    """The prepared program and the seconds it took; a second call with the same signature takes none."""
+) -> tuple[Plan, Executable, float]:
+    """The plan as it turned out, the prepared program and the seconds it took, none for a signature that is known.
+
+    Raises TypeError where the backend that was asked for cannot run the problem.
+    """
     signature = tuple((n, tuple(a.shape[n not in shared :]), str(a.dtype)) for n, a in inputs.items())
-    key = (plan.backend, static_key(plan.solver), free, signature, plan.device, plan.structure)
+    key = (plan.backend, plan.why, static_key(plan.solver), free, signature, shared, plan.device, plan.structure)
     known = _PREPARED.setdefault(problem, {})
     if key in known:
-        return known[key], 0.0
+        made, executable = known[key]
+        return replace(made, solver=plan.solver), executable, 0.0
     began = time.perf_counter()
-    backend = backends.get(plan.backend)
     example = {n: a if n in shared else _arrays.one_lane(a) for n, a in inputs.items()}
-    known[key] = backend.prepare(Lane(problem, plan.solver, backend, shapes, free, plan.structure).program(), example)
-    return known[key], time.perf_counter() - began
+    known[key] = _first_able(problem, plan, shapes, example, shared, free)
+    return *known[key], time.perf_counter() - began
+
+
+def _first_able(
+    problem: Problem, plan: Plan, shapes: dict[str, tuple[int, ...]], example: dict[str, Any], shared: frozenset[str], free: bool
+) -> tuple[Plan, Executable]:
+    """The first backend that can run the problem, of one when one was asked for; the plan says what stood in the way."""
+    refused: list[str] = []
+    for name in (plan.backend,) if plan.why == ASKED else _automatic(plan.device):
+        backend = backends.get(name)
+        try:
+            executable = backend.prepare(
+                Lane(problem, plan.solver, backend, shapes, free, plan.structure).program(), example, shared
+            )
+        except backends.Unsupported as error:
+            refused.append(f"{name} cannot: {error}")
+            continue
+        why = "; ".join(refused) if refused else plan.why
+        return replace(plan, backend=name, why=why, kernel=KERNELS[name]), executable
+    raise TypeError(
+        f"problem {problem.name!r}: backend={plan.backend!r} cannot run it: {refused[0]}; expected operations that it knows: "
+        "use backend='auto', which takes the next backend that can"
+    )
+
+
+def _automatic(device: str) -> tuple[str, ...]:
+    return backends.AUTO.get(device, ("torch",))

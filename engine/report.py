@@ -36,5 +36,7 @@ def summary(solution: Solution) -> str:
     )
     time = f"compile {compile:.3g} s, run {run:.3g} s{speed}"
     text = io.StringIO()
-    Console(file=text, width=100, color_system=None).print(Group(title, str(solution.plan.solver), counts, spread, time))
+    Console(file=text, width=100, color_system=None, force_jupyter=False).print(
+        Group(title, str(solution.plan.solver), counts, spread, time)
+    )
     return text.getvalue()

@@ -178,12 +178,27 @@ class Solution:
             )
         )
 
-    def plot(self) -> Any:
+    def plot(self, lanes: Any = (), *, dark: bool = False, points: int = 1000) -> Any:
         """A plotly figure of the loss against the step: median and quantile bands over the lanes, log scale.
+
+        Args:
+            lanes: which lanes to draw one by one, such as `solution.failed[:3]`: flat numbers, or indices (tuples)
+                of the batch shape.
+            dark: light on dark.
+            points: at most so many steps are drawn, evenly spaced.
+
+        Returns:
+            plotly.graph_objects.Figure: a lane that is done keeps its last finite loss, so that the quantiles are
+            over all lanes at every step; a loss of 0 stands at the smallest positive one.
 
         Raises:
             ValueError: without a history.
+            IndexError: for a lane that there is not.
         """
-        from engine.figures import convergence
+        from engine.figures import Losses, convergence
 
-        return convergence(self)
+        if self.history is None:
+            raise ValueError("plot: the solution has no history; expected one: call solve(..., history=True)")
+        plan, counts = self.plan, {status.name: count for status, count in self.counts().items()}
+        every = int(self.call.options["history"])
+        return convergence(Losses(self.history, every, plan.problem, str(plan.solver), plan.backend, counts), lanes, dark, points)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import backends
@@ -45,7 +46,7 @@ def solve(
             ones are the batch, `(..., n, n)`; a datum at its declared rank is shared by all lanes; batch axes
             broadcast. float32 and float64 are kept, integers and bools promoted.
         solver: one of `engine.solvers`; by default the problem's own, else the plan's choice.
-        backend: `"auto"`, `"torch"` or `"numpy"`.
+        backend: `"auto"`, `"inductor"` (torch.compile), `"torch"` (eager) or `"numpy"` (reference).
         tol: what `Solution.residual` is compared with. By default 1e-12 (float64) or 1e-5 (float32) for exact
             problems, 1e-8 or 1e-3 otherwise. 0 runs exactly `max_steps` steps.
         max_steps: the limit per lane; by default the solver's own.
@@ -82,11 +83,12 @@ def solve(
     stride = _stride(history, bound, max_steps)
     inputs = _inputs(problem, plan, bound, tol, max_steps)
     shared = frozenset(inputs) - {name for name in bound.arrays if name not in bound.shared}
-    executable, compile_s = _plan.prepare(problem, plan, bound.shapes, inputs, shared, free=tol == 0)
+    plan, executable, compile_s = _plan.prepare(problem, plan, bound.shapes, inputs, shared, free=tol == 0)
 
     began = time.perf_counter()
     with reporter(bound.lanes, problem.name, progress) as report:
         outcome = executable.iterate(inputs, Run(bound.lanes, shared, max_steps, stride, report))
+    timings = {"compile_s": compile_s + outcome.compile_s, "run_s": time.perf_counter() - began - outcome.compile_s}
 
     def leave(array: Any) -> Any:
         return backends.get(plan.backend).unload(array.reshape((*bound.batch, *array.shape[1:])), bound.library)
@@ -96,8 +98,8 @@ def solve(
         **found,
         history=None if outcome.history is None else leave(outcome.history),
         lane_steps=outcome.lane_steps,
-        plan=plan,
-        timings={"compile_s": compile_s, "run_s": time.perf_counter() - began},
+        plan=replace(plan, kernel=outcome.kernel or plan.kernel),
+        timings=timings,
         call=Call(problem, data, bound.batch, start, options),
     )
     return solution.raise_for_status() if check == "raise" else solution

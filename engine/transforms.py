@@ -11,8 +11,9 @@ from typing import Any
 
 import backends
 from backends import Backend
-from backends.arrays import library_or_none
-from backends.tree import leaves
+from backends.arrays import is_array, library_or_none
+from backends.tree import leaves, tree_map
+from engine.captures import freeze
 
 Function = Callable[..., Any]
 
@@ -113,11 +114,17 @@ def vmap(f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
         >>> vmap(lambda a, b: a @ b, in_axes=(0, None))(np.eye(2), np.array([3.0, 4.0])).tolist()
         [3.0, 4.0]
     """
-    return _deferred(lambda b: b.vmap(f, in_axes, out_axes), f)
+    batched = _deferred(lambda b: b.vmap(f, in_axes, out_axes), f)
+    batched.of_one_lane = (f, in_axes, out_axes)  # type: ignore[attr-defined]
+    return batched
 
 
 def jit(f: Function) -> Function:
-    """A compiled function, the same answers: torch.compile for tensors; NumPy arrays run as they are.
+    """A compiled function, the same answers.
+
+    `jit(vmap(f))` of a function of small arrays on the CPU is one native kernel, for NumPy arrays too, for any number
+    of lanes; torch.compile takes other functions of tensors, and other functions of NumPy arrays run as they are.
+    Numbers that f captures are fixed by jit; arrays are read at every call.
 
     Example:
         >>> import numpy as np
@@ -125,15 +132,45 @@ def jit(f: Function) -> Function:
         [1.0, 1.0]
     """
     made: dict[str, Function] = {}
+    fused = _fused(f)
 
     @functools.wraps(f, updated=())
     def compiled(*args: Any, **kwargs: Any) -> Any:
         backend = _backend((args, kwargs))
+        if fused is not None and not kwargs:
+            try:
+                return fused(backend.library, args)
+            except (backends.Unsupported, backends.TraceError):
+                pass  # as any other function
         if backend.name not in made:
             made[backend.name] = backend.jit(f)
         return made[backend.name](*args, **kwargs)
 
     return compiled
+
+
+def _fused(f: Function) -> Callable[[str, Any], Any] | None:
+    """The native kernel of a vmapped function; arrays that the function captures are read at every call."""
+    one_lane = getattr(f, "of_one_lane", None)
+    if one_lane is None:
+        return None
+    function, in_axes, out_axes = one_lane
+    frozen = freeze(function)
+    made: list[Function] = []
+
+    def run(library: str, args: Any) -> Any:
+        native: Any = backends.get("fused")  # its map_lanes is no part of the protocol: others compile a function whole
+        arrays = [*frozen.arrays(), *leaves(list(args))]
+        if not all(is_array(a) for a in arrays) or {library_or_none(a) for a in arrays} - {library}:
+            raise backends.Unsupported("arguments and captured arrays of one library are needed")
+        axes = in_axes if isinstance(in_axes, tuple | list) else (in_axes,) * len(args)
+        if not made:
+            made.append(native.map_lanes(lambda held, *own: frozen.bind(held)(*own), (None, *axes), out_axes))
+        given = tree_map(native.load, [frozen.arrays(), *args]) if library == "numpy" else [frozen.arrays(), *args]
+        found = made[0](*given)
+        return tree_map(lambda a: native.unload(a, "numpy"), found) if library == "numpy" else found
+
+    return run
 
 
 def _deferred(make: Callable[[Backend], Function], f: Function) -> Function:

@@ -39,9 +39,10 @@ def svd_penalty() -> Problem:
 
     Example:
         >>> import numpy as np, engine
-        >>> A = np.array([[3.0, 0.0], [0.0, 2.0]])
-        >>> np.round(engine.solve(svd_penalty(), A, tol=1e-8)["d"] ** 2, 6)
-        array([3., 2.])
+        >>> A = np.array([[0.8, 0.3], [0.1, 0.5]])
+        >>> gentle = engine.solvers.GradientDescent(0.2, momentum=0.9)
+        >>> np.round(engine.solve(svd_penalty(), A, solver=gentle, tol=1e-8)["d"] ** 2, 6)
+        array([0.907647, 0.407647])
     """
     uniform = {"start": "uniform"}
     return Problem(

@@ -83,7 +83,7 @@ class NumpyBackend:
         """The function itself: there is nothing to compile."""
         return f
 
-    def prepare(self, program: Program, example: Mapping[str, Array]) -> Executable:
+    def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str] = frozenset()) -> Executable:
         """Check the program on the example lane."""
         return NumpyExecutable(program, example)
 

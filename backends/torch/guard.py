@@ -30,6 +30,8 @@ REFUSED: dict[Any, str] = {
     _T.numpy: f"calls NumPy on a traced array (numpy()); {_REMEDY_NUMPY}",
     _T.__array__: f"calls NumPy on a traced array, or mixes it with a NumPy array that it did not capture as a "
     f"variable; {_REMEDY_NUMPY}",
+    torch.linalg.lstsq: "calls torch.linalg.lstsq, whose results have shapes that depend on values, and which raises for all "
+    "lanes when one is not finite: use linalg.pinv(A) @ b, or solve(A.T @ A, A.T @ b), of the array namespace",
     torch.nonzero: f"asks where an array is not zero, a shape that depends on values; {_REMEDY_VALUE}",
     _T.nonzero: f"asks where an array is not zero, a shape that depends on values; {_REMEDY_VALUE}",
 }

@@ -31,14 +31,15 @@ class TorchExecutable:
     """A program traced for the shapes of one example lane."""
 
     def __init__(self, program: Program, example: Mapping[str, Tensor], compile: Compile = eager) -> None:
-        lanes = [_random_lane(example, seed) for seed in (1, 2)]
+        lanes = [random_lane(example, seed) for seed in (1, 2)]
         init = Traced(program.init, [(lane,) for lane in lanes])
         states = [init(lane) for lane in lanes]
         pairs = list(zip(lanes, states, strict=True))
         self.every = program.every
         self.example = dict(example)
-        self.init = compile(init)
-        self.step, self.test, self.finish = (compile(Traced(f, pairs)) for f in (program.step, program.test, program.finish))
+        # what runs once a solve is not worth the seconds that a compiler takes
+        self.init, self.finish = eager(init), eager(Traced(program.finish, pairs))
+        self.step, self.test = (compile(Traced(f, pairs)) for f in (program.step, program.test))
 
     def iterate(self, inputs: Inputs, run: Run) -> Outcome:
         """Run all lanes; see `backends.base`."""
@@ -55,13 +56,15 @@ class TorchExecutable:
         wide = {
             name: array
             if name in run.shared
-            else (array if run.lanes else self.example[name][None].to(array)).expand(2, *array.shape[1:])
+            else (array if run.lanes else self.example[name][None].to(array)).expand(2, *array.shape[1:]).contiguous()
             for name, array in inputs.items()
         }
         steps = run.max_steps if run.lanes else 0
         if not run.lanes:
             wide["max_steps"] = wide["max_steps"] * 0
-        outcome = self.iterate(wide, Run(2, run.shared, steps, run.history, run.progress))
+        report = run.progress
+        progress = None if report is None else lambda done: report(min(done, run.lanes))
+        outcome = self.iterate(wide, Run(2, run.shared, steps, run.history, progress))
         history = None if outcome.history is None else outcome.history[: run.lanes]
         results = tree_map(lambda array: array[: run.lanes], outcome.results)
         return Outcome(results, history, outcome.lane_steps // 2 * run.lanes)
@@ -85,8 +88,9 @@ class Pack:
     @classmethod
     def start(cls, executable: TorchExecutable, inputs: Inputs, run: Run) -> Pack:
         """Initial states of all lanes, tested once. A shared input is the same memory for every lane."""
-        wide = {name: array.expand(run.lanes, *array.shape) if name in run.shared else array for name, array in inputs.items()}
-        state = executable.test(wide, executable.init(wide))
+        dense = {name: array.contiguous() for name, array in inputs.items()}
+        wide = {name: array.expand(run.lanes, *array.shape) if name in run.shared else array for name, array in dense.items()}
+        state = executable.test(wide, tree_map(Tensor.contiguous, executable.init(wide)))
         home = torch.arange(run.lanes, device=state["status"].device)
         final = tree_map(torch.empty_like, state)
         pack = cls(executable, run, wide, wide, state, home, final)
@@ -147,7 +151,7 @@ class Pack:
         return torch.stack(rows, dim=1) if rows else self.final["loss"][:, None][:, :0]
 
 
-def _random_lane(example: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]:
+def random_lane(example: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]:
     """A lane of the example's shapes; integer inputs keep their values, which may be indices."""
     generator = torch.Generator().manual_seed(seed)
 

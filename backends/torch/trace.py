@@ -7,11 +7,15 @@ difference between the two graphs means that a number of one lane was frozen in.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import zip_longest
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch._functorch.compile_utils import fx_graph_cse
+from torch._guards import TracingContext, tracing
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functionalize
 from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
@@ -25,7 +29,7 @@ from backends.tree import Tree, leaves, names, tree_map, unflatten
 
 _aten = torch.ops.aten
 # an operation of derivative formulas for which vmap has no rule
-_DECOMPOSITIONS = {_aten.fill.Scalar: torch.full_like, _aten.fill.Tensor: lambda x, value: value.expand(x.shape)}
+DECOMPOSITIONS = {_aten.fill.Scalar: torch.full_like, _aten.fill.Tensor: lambda x, value: value.expand(x.shape)}
 _UNFAITHFUL = {
     torch.Tag.nondeterministic_seeded: "draws random numbers; expected a pure function: pass them as data",
     torch.Tag.dynamic_output_shape: "makes a shape that depends on values; expected static shapes: use where()",
@@ -34,17 +38,21 @@ _UNFAITHFUL = {
 
 
 class Traced:
-    """A one-lane function as a graph; called with trees of one lane's tensors, or batched by vmap."""
+    """A one-lane function as a graph; called with trees of one lane's tensors, or batched by vmap.
 
-    def __init__(self, function: Callable[..., Tree], lanes: list[tuple[Tree, ...]]) -> None:
+    `polish` makes it fit to be run by torch's own kernels: linear algebra that does not raise, even rounding.
+    """
+
+    def __init__(self, function: Callable[..., Tree], lanes: list[tuple[Tree, ...]], polish: bool = True) -> None:
         self.arguments = lanes[0]
         self.inputs = names(list(lanes[0]))
         graphs = [_trace(function, tree_map(torch.clone, lane)) for lane in lanes]  # one tensor, one input
         self.graph, self.output = graphs[0]
         _compare(*(graph for graph, _ in graphs))
-        make_safe(self.graph)
-        _fold(self.graph)
-        if all(leaf.device.type == "cpu" for leaf in leaves(list(lanes[0]))):
+        if polish:
+            make_safe(self.graph)
+        fold(self.graph)
+        if polish and all(leaf.device.type == "cpu" for leaf in leaves(list(lanes[0]))):
             make_uniform(self.graph)
 
     def flat(self, arguments: tuple[Tree, ...]) -> list[Tensor]:
@@ -64,16 +72,31 @@ def _trace(function: Callable[..., Tree], lane: tuple[Tree, ...]) -> tuple[Graph
         output[:] = [found]
         return leaves(found)
 
-    with Guard(), warnings.catch_warnings():
+    # one mode for the shapes of all nodes: make_fx would make one for each, half of the time that tracing takes
+    shapes = tracing(TracingContext(FakeTensorMode(allow_fallback_kernels=True)))
+    with Guard(), shapes, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch about its own internals, once per process
-        graph = make_fx(functionalize(flat), decomposition_table=_DECOMPOSITIONS)(*leaves(list(lane)))
+        graph = make_fx(functionalize(flat), decomposition_table=DECOMPOSITIONS)(*leaves(list(lane)))
     for node in graph.graph.nodes:
         for tag, reason in _UNFAITHFUL.items():
             if tag in getattr(node.target, "tags", ()) and not _is_static_index(node):
                 raise TraceError(f"{reason} ({node.target})")
+    _merge_equal(graph)
     graph.graph.eliminate_dead_code()
     graph.recompile()
     return graph, unflatten(output[0], [None] * len(leaves(output[0])))
+
+
+def _merge_equal(graph: GraphModule) -> None:
+    """Without mutation an alias is its input, and equal calls are one.
+
+    Which of several equal nodes a trace refers to changes from trace to trace; afterwards there is one.
+    """
+    for node in list(graph.graph.nodes):
+        if node.target is _aten.alias.default:
+            node.replace_all_uses_with(node.args[0])
+            graph.graph.erase_node(node)
+    graph.graph = fx_graph_cse(graph.graph)
 
 
 def _is_static_index(node: Any) -> bool:
@@ -85,21 +108,30 @@ def _is_static_index(node: Any) -> bool:
 
 
 def _compare(first: GraphModule, second: GraphModule) -> None:
-    """Two traces of a pure function agree, constants included."""
-    pairs = list(zip(first.graph.nodes, second.graph.nodes, strict=False))
-    same = len(first.graph.nodes) == len(second.graph.nodes) and all(
-        a.target == b.target and str(a.args) == str(b.args) and str(a.kwargs) == str(b.kwargs) for a, b in pairs
-    )
-    constants = (sorted(dict(g.named_buffers()) | _attributes(g)) for g in (first, second))
-    a, b = _attributes(first), _attributes(second)
-    if not same or len(set(map(tuple, constants))) > 1 or any(not _equal(a[k], b[k]) for k in a.keys() & b.keys()):
+    """Two traces of a pure function agree, constants included; names, which count dead nodes too, do not matter."""
+    if not all(_same(a, b) for a, b in zip_longest(_described(first), _described(second))):
         raise TraceError(
             "gives another computation at every call: a number of one lane, a random or a changing one was frozen "
             "in; expected a pure function: use where() and the array namespace, and pass numbers as data"
         )
 
 
-def _fold(graph: GraphModule) -> None:
+def _described(graph: GraphModule) -> Iterator[tuple[str, Tensor | None]]:
+    """Each node by its operation, its arguments with nodes as their places, and its constant."""
+    places = {node: place for place, node in enumerate(graph.graph.nodes)}
+    for node in places:
+        args = map_arg((node.args, node.kwargs), lambda n: f"%{places[n]}")
+        held = getattr(graph, str(node.target)) if node.op == "get_attr" else None
+        yield f"{node.op} {'' if node.op == 'get_attr' else node.target if node.op == 'call_function' else node.op} {args}", held
+
+
+def _same(a: tuple[str, Tensor | None] | None, b: tuple[str, Tensor | None] | None) -> bool:
+    if a is None or b is None or a[0] != b[0]:
+        return False
+    return a[1] is None or (b[1] is not None and _equal(a[1], b[1]))
+
+
+def fold(graph: GraphModule) -> None:
     """Compute once what depends on no input, or only on the shape of one."""
     known: dict[Any, Any] = {}
     for node in list(graph.graph.nodes):
@@ -130,11 +162,6 @@ def _hold(graph: GraphModule, node: Any, value: Tensor) -> Any:
         held = graph.graph.get_attr(name)
     node.replace_all_uses_with(held)
     return held
-
-
-def _attributes(graph: GraphModule) -> dict[str, Tensor]:
-    """Tensors that the trace holds as constants."""
-    return {n.target: getattr(graph, n.target) for n in graph.graph.nodes if n.op == "get_attr"}
 
 
 def _equal(a: Tensor, b: Tensor) -> bool:

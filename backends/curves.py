@@ -1,0 +1,83 @@
+"""Statistics of loss histories over the lanes, on the host, for figures. Needs `arrays` to bring them there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from operator import index
+from typing import Any
+
+import numpy as np
+
+from backends.arrays import to_host
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Losses over some rows of a history: `rows` (k,), `losses` (lanes, k), `last` (lanes,): a lane's last row or -1.
+
+    A lane keeps its last finite loss after it is done, so that a quantile is over all lanes at every row, and
+    does not jump when the fast ones leave.
+    """
+
+    rows: np.ndarray
+    losses: np.ndarray
+    last: np.ndarray
+    batch: tuple[int, ...]
+
+    @property
+    def logarithmic(self) -> bool:
+        """True where a log axis can show the losses: none is negative, one is positive."""
+        return not (self.losses < 0).any() and bool((self.losses > 0).any())
+
+    @property
+    def exploded(self) -> tuple[float, float] | None:
+        """Lowest and highest loss worth showing, where some lane rose a millionfold above all first losses."""
+        known = self.losses[self.last >= 0]
+        if not self.logarithmic or known.max() < 1e6 * known[:, 0].max():
+            return None
+        return float(self.drawable(known).min()) / 3, 1e3 * float(known[:, 0].max())
+
+    def quantiles(self, at: tuple[float, ...]) -> list[np.ndarray]:
+        """One curve per quantile over the lanes that ever had a finite loss, drawable."""
+        known = self.losses[self.last >= 0]
+        return [self.drawable(q) for q in np.quantile(known, at, axis=0)] if len(known) else [self.rows * np.nan] * len(at)
+
+    def lane(self, lane: int | tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and losses of one lane, up to its last, drawable; by flat number or by index of the batch shape.
+
+        Raises IndexError for a lane that there is not.
+        """
+        place = (lane,) if isinstance(lane, int) else lane
+        shape = (len(self.losses),) if len(place) == 1 else self.batch
+        if len(place) != len(shape) or not all(-size <= i < size for i, size in zip(place, shape, strict=True)):
+            raise IndexError(f"plot: lane {lane!r} is not there; expected an index into the batch {self.batch}")
+        flat = int(np.ravel_multi_index(tuple(i % size for i, size in zip(place, shape, strict=True)), shape))
+        there = self.rows <= self.last[flat]
+        return self.rows[there], self.drawable(self.losses[flat, there])
+
+    def drawable(self, losses: np.ndarray) -> np.ndarray:
+        """On a log axis a loss of 0 stands at the smallest positive one, so that a curve does not break off."""
+        return np.maximum(losses, self.losses[self.losses > 0].min()) if self.logarithmic else losses
+
+
+def curves(history: Any, points: int) -> Curves:
+    """At most `points` rows of a history `(..., T)`, evenly spaced, the first and the last among them."""
+    host = to_host(history)
+    batch, rows = tuple(host.shape[:-1]), host.shape[-1]
+    host = host.reshape((int(np.prod(batch, dtype=np.int64)), rows))
+    finite = np.isfinite(host)
+    last = np.where(finite.any(axis=1), rows - 1 - finite[:, ::-1].argmax(axis=1), -1) if host.size else np.full(len(host), -1)
+    chosen = np.unique(np.linspace(0, rows - 1, min(points, rows)).round().astype(np.int64)) if rows else np.zeros(0, np.int64)
+    held = np.minimum(chosen[None, :], np.maximum(last, 0)[:, None])
+    return Curves(chosen, np.take_along_axis(host, held, axis=1).astype(np.float64), last, batch)
+
+
+def listed(lanes: Any) -> list[int | tuple[int, ...]]:
+    """One lane number, or several lanes, each a number or an index tuple, as Python integers.
+
+    >>> listed(3), listed(np.array([1, 2])), listed([(0, 1), 5])
+    ([3], [1, 2], [(0, 1), 5])
+    """
+    if isinstance(lanes, int):
+        return [lanes]
+    return [tuple(map(index, lane)) if isinstance(lane, tuple) else index(lane) for lane in lanes]

@@ -1,0 +1,46 @@
+"""The fused backend, a lane compiler: one-lane functions become native kernels in which a SIMD element is a lane.
+
+    trace       backends.torch.trace: the function through torch.func, as a graph of ATen operations
+    lower       the graph in the lane IR (`ir`), by `meanings`, `movement` and torch's own decompositions
+    schedule    which operations share a loop; `emit` writes the loops, `kernel` the whole C++ text (`runtime.h`, `vmath.h`)
+    toolchain   text to a loaded library, through a cache
+    iterate     a program over many lanes
+
+A new operation is one entry in `meanings` (and one in `ops`, if it is pointwise and new).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from backends.base import Array, Executable, Program, Unsupported
+from backends.fused.iterate import FusedExecutable
+from backends.fused.toolchain import ToolchainError
+from backends.torch import TorchBackend
+
+
+class FusedBackend(TorchBackend):
+    """torch.func's transforms, and native kernels on the CPU."""
+
+    name = "fused"
+
+    def map_lanes(self, f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable[..., Any]:
+        """vmap as a native kernel; a call raises Unsupported or TraceError where there is none for its arguments."""
+        from backends.fused.mapped import Mapped
+
+        return Mapped(f, in_axes, out_axes)
+
+    def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str]) -> Executable:
+        """Trace, lower and compile."""
+        elsewhere = {array.device.type for array in example.values()} - {"cpu"}
+        if elsewhere:
+            raise Unsupported(f"native kernels run on the CPU, the data is on {elsewhere.pop()}")
+        try:
+            return FusedExecutable(program, dict(example), shared)
+        except ToolchainError as error:
+            raise Unsupported(str(error)) from error
+
+
+BACKEND: Any = FusedBackend()
+__all__ = ["BACKEND", "FusedBackend"]

@@ -1,0 +1,472 @@
+"""From the lane IR to C++: one function of one block of lanes. Needs `ir`, `ops`, `schedule`.
+
+A vector `V` holds one number of W lanes; `I` are integers of the same size, masks among them. Memory is arrays of such
+vectors: the lanes' inputs `in`, their state `s`, results `r`; inputs that all lanes share are plain numbers in `sh`.
+A contraction is a loop over tiles whose accumulators stay in registers, with the rest of its group at its end.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from backends.fused.ir import Node, View
+from backends.fused.ops import OPS
+from backends.fused.schedule import Group, Schedule, needed, schedule
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an input or output lies: `array[offset]` on; `shared` where it is numbers, not vectors."""
+
+    array: str
+    offset: int
+    shared: bool = False
+
+
+@dataclass
+class Tables:
+    """Constant arrays of a kernel, each written once."""
+
+    texts: dict[str, str] = field(default_factory=dict)
+
+    def add(self, kind: str, values: np.ndarray) -> str:
+        """The name of an array of numbers; `kind` is its C++ type."""
+        text = ", ".join(literal(v) for v in values.reshape(-1))
+        key = f"{kind}:{text}"
+        if key not in self.texts:
+            name = f"k{len(self.texts)}"
+            self.texts[key] = f"static const {kind} {name}[{values.size}] = {{{text}}};"
+        return self.texts[key].split("[")[0].split()[-1]
+
+    def source(self) -> str:
+        """The declarations."""
+        return "\n".join(self.texts.values())
+
+
+def literal(value: Any) -> str:
+    """A number in C++."""
+    if isinstance(value, bool | np.bool_):
+        return "-1" if value else "0"
+    if isinstance(value, int | np.integer):
+        return str(int(value))
+    if math.isnan(value):
+        return '__builtin_nan("")'
+    if math.isinf(value):
+        return "__builtin_inf()" if value > 0 else "-__builtin_inf()"
+    return float(value).hex() if isinstance(value, float | np.float64) else f"{float(value).hex()}f"
+
+
+def vector_type(dtype: str) -> str:
+    """The C++ type of a vector of a dtype."""
+    return {"float32": "F", "float64": "D"}.get(dtype, "I")
+
+
+def scalar_type(dtype: str) -> str:
+    """The C++ type of a number of a dtype."""
+    return {"float32": "float", "float64": "double"}.get(dtype, "Int")
+
+
+class Emitter:
+    """Writes the body of one function.
+
+    Args:
+        nodes: the graph's nodes in order.
+        inputs: input node -> where it lies.
+        outputs: views, each with where it goes.
+        tables: of the kernel.
+        tile: most rows and columns of a contraction's tile.
+    """
+
+    def __init__(
+        self,
+        nodes: Sequence[Node],
+        inputs: dict[Node, Place],
+        outputs: Sequence[tuple[View, Place]],
+        tables: Tables,
+        tile: tuple[int, int],
+    ) -> None:
+        self.inputs, self.outputs, self.tables, self.tile = inputs, outputs, tables, tile
+        self.nodes = needed(nodes, [view for view, _ in outputs])
+        self.schedule: Schedule = schedule(self.nodes)
+        self.names: dict[Node, str] = {node: f"t{k}" for k, node in enumerate(self.nodes)}
+        self.buffers: dict[Node, str] = {}
+        self.direct: dict[Node, list[str]] = {}
+        self.scratch = 0
+        self.lines: list[str] = []
+
+    def body(self) -> str:
+        """The statements."""
+        late = self._settle_outputs()
+        self._allocate(late)
+        for group in self.schedule.groups:
+            self._group(group)
+        self._copies(late)
+        return "\n".join(self.lines)
+
+    def flops(self) -> int:
+        """Floating-point operations of one lane."""
+        total = 0
+        for node in self.nodes:
+            if node.kind == "map" and node.args[0].dtype.startswith("float"):
+                total += node.size * OPS[node.name].flops
+            elif node.kind == "reduce":
+                total += node.args[0].index.size
+            elif node.kind == "contract":
+                total += 2 * node.size * node.args[0].shape[2]
+        return total
+
+    # Outputs: written where they are computed if nothing reads the old value later, else copied at the end.
+
+    def _settle_outputs(self) -> list[tuple[View, Place]]:
+        late = []
+        for view, place in self.outputs:
+            own = self.inputs.get(view.node)
+            if own is not None and own.array == place.array and own.offset == place.offset and view.is_whole():
+                continue
+            if (
+                view.node in self.schedule.place
+                and view.is_whole()
+                and view.node.kind != "concat"
+                and self._is_free(view.node, place)
+            ):
+                self.direct.setdefault(view.node, []).append(_pointer(view.dtype, place))
+            else:
+                late.append((view, place))
+        return late
+
+    def _is_free(self, writer: Node, place: Place) -> bool:
+        """True where writing as soon as the value is known overwrites nothing that is read after."""
+        at = self.schedule.place[writer]
+        for node, own in self.inputs.items():
+            if own.array != place.array or own.offset != place.offset:
+                continue
+            for k, group in enumerate(self.schedule.groups):
+                for reader in group.nodes():
+                    for view in reader.args:
+                        if view.node is node and not self._before(k, at, group, reader, view):
+                            return False
+            if any(view.node is node and other.offset != place.offset for view, other in self.outputs):
+                return False
+        return True
+
+    @staticmethod
+    def _before(k: int, at: int, group: Group, reader: Node, view: View) -> bool:
+        if k != at:
+            return k < at
+        return reader.kind == "map" and not group.alone and view.index.size == group.size and view.is_whole()
+
+    def _allocate(self, late: list[tuple[View, Place]]) -> None:
+        """A buffer for every node that another group or a late output reads; single numbers are variables."""
+        readers = self.schedule.readers()
+        kept = {view.node for view, _ in late}
+        for node, place in self.schedule.place.items():
+            outside = bool(readers.get(node, set()) - {place}) or node in kept or node.kind == "concat"
+            inner = any(
+                not self._is_local(place, v) for n in self.schedule.groups[place].nodes() for v in n.args if v.node is node
+            )
+            if node.size > 1 and (outside or inner):
+                self.buffers[node] = self.names[node]
+                kind = vector_type(node.dtype)
+                self.lines.append(f"{kind} *const {self.names[node]} = ({kind} *)(w + {self._scratch(node.size, kind)});")
+
+    def _scratch(self, size: int, kind: str) -> int:
+        """Room for some vectors; doubles take two places where the others are floats."""
+        start = self.scratch
+        self.scratch += size * 2 if kind == "D" else size
+        return start
+
+    def _is_local(self, place: int, view: View) -> bool:
+        group = self.schedule.groups[place]
+        return not group.alone and view.is_whole() and view.index.size == group.size
+
+    # Loops
+
+    def _group(self, group: Group) -> None:
+        if group.head is not None:
+            self._contraction(group)
+        elif group.alone:
+            (self._concat if group.members[0].kind == "concat" else self._reduce)(group.members[0])
+        elif group.size == 1:
+            for node in group.members:
+                self.lines.append(f"const {vector_type(node.dtype)} {self.names[node]} = {self._value(node, '0', {})};")
+                self._store(node, "0", self.names[node], 1)
+        else:
+            sums = self._open_sums(group, min(4, group.size))
+            step = 4 if sums and group.size % 4 == 0 else 1
+            unroll = "" if group.size > 64 else "#pragma GCC unroll 16\n"
+            self.lines.append(f"{unroll}for (int e = 0; e < {group.size}; e += {step}) {{")
+            for k in range(step):
+                self._element(group, f"e + {k}" if k else "e", {}, k if step > 1 else 0)
+            self.lines.append("}")
+            self._close_sums(sums)
+
+    def _element(self, group: Group, at: str, known: dict[Node, str], lane: int) -> None:
+        """Everything of a group for one element."""
+        self.lines.append("{")
+        stores: list[tuple[Node, str]] = [(node, known[node]) for node in known]
+        local = dict(known)
+        loads: dict[str, str] = {}
+        for node in group.members:
+            if node.kind == "reduce":
+                name = f"{self.names[node]}_{lane}"
+                value = local.get(node.args[0].node) or self._read(node.args[0], at, local, loads)
+                self.lines.append(f"{name} = {OPS[node.name].text.format(name, value)};")
+                continue
+            name = f"v{self.names[node]}"
+            value = self._value(node, at, local, loads)
+            self.lines.append(f"const {vector_type(node.dtype)} {name} = {value};")
+            local[node] = name
+            stores.append((node, name))
+        for node, name in stores:
+            self._store(node, at, name, group.size)
+        self.lines.append("}")
+
+    def _store(self, node: Node, at: str, value: str, size: int) -> None:
+        targets = list(self.direct.get(node, []))
+        if node in self.buffers:
+            targets.append(self.buffers[node])
+        for target in targets:
+            self.lines.append(f"{target}[{at}] = {value};")
+
+    def _open_sums(self, group: Group, lanes: int) -> list[tuple[Node, int]]:
+        """Accumulators, several for each sum so that they do not wait for one another."""
+        found = []
+        for node in group.members:
+            if node.kind != "reduce":
+                continue
+            count = lanes if lanes == 4 and group.size % 4 == 0 else 1
+            kind, start = vector_type(node.dtype), _neutral(node)
+            self.lines.append(f"{kind} {', '.join(f'{self.names[node]}_{k} = fill<{kind}>({start})' for k in range(count))};")
+            found.append((node, count))
+        return found
+
+    def _close_sums(self, sums: list[tuple[Node, int]]) -> None:
+        for node, count in sums:
+            parts = [f"{self.names[node]}_{k}" for k in range(count)]
+            while len(parts) > 1:
+                parts = [OPS[node.name].text.format(a, b) for a, b in zip(parts[::2], parts[1::2], strict=True)]
+            self.lines.append(f"const {vector_type(node.dtype)} {self.names[node]} = {parts[0]};")
+            self._store(node, "0", self.names[node], 1)
+
+    def _reduce(self, node: Node) -> None:
+        view = node.args[0]
+        rows, length = view.shape
+        kind, join = vector_type(node.dtype), OPS[node.name].text
+        flat = View(view.node, view.index.reshape(-1))
+        count = 4 if length >= 8 else 1
+        cut = length - length % count
+        self.lines.append(f"{kind} q{self.names[node]};" if rows == 1 else f"for (int e = 0; e < {rows}; e++) {{")
+        row = "0" if rows == 1 else "e"
+        parts = [f"a{self.names[node]}_{k}" for k in range(count)]
+        for k, part in enumerate(parts):
+            self.lines.append(f"{kind} {part} = {self._read(flat, f'{row} * {length} + {k}')};")
+        if cut > count:
+            self.lines.append(f"for (int k = {count}; k < {cut}; k += {count}) {{")
+            for k, part in enumerate(parts):
+                self.lines.append(f"{part} = {join.format(part, self._read(flat, f'{row} * {length} + k + {k}'))};")
+            self.lines.append("}")
+        for k in range(cut, length):
+            self.lines.append(f"{parts[0]} = {join.format(parts[0], self._read(flat, f'{row} * {length} + {k}'))};")
+        while len(parts) > 1:
+            parts = [join.format(a, b) for a, b in zip(parts[::2], parts[1::2], strict=True)]
+        if rows == 1:
+            self.lines.append(f"q{self.names[node]} = {parts[0]}; const {kind} {self.names[node]} = q{self.names[node]};")
+            self._store(node, "0", self.names[node], 1)
+        else:
+            self.lines.append(f"const {kind} x = {parts[0]};")
+            self._store(node, "e", "x", rows)
+            self.lines.append("}")
+
+    def _concat(self, node: Node) -> None:
+        start = 0
+        for view in node.args:
+            self._loop_copy(view, f"{self.names[node]} + {start}")
+            start += view.index.size
+
+    def _copies(self, late: list[tuple[View, Place]]) -> None:
+        """Late outputs, by way of a copy where one output's place is another one's source."""
+        second: list[tuple[str, str, int]] = []
+        for view, place in late:
+            target, size = _pointer(view.dtype, place), view.index.size
+            if view.node in self.inputs and not self.inputs[view.node].shared and self.inputs[view.node].array == place.array:
+                kind = vector_type(view.dtype)
+                self.lines.append(f"{kind} *const c{len(second)} = ({kind} *)(w + {self._scratch(size, kind)});")
+                self._loop_copy(view, f"c{len(second)}")
+                second.append((f"c{len(second)}", target, size))
+            else:
+                self._loop_copy(view, target)
+        for name, target, size in second:
+            self.lines.append(f"for (int e = 0; e < {size}; e++) ({target})[e] = {name}[e];")
+
+    def _loop_copy(self, view: View, target: str) -> None:
+        flat = View(view.node, view.index.reshape(-1))
+        if flat.index.size:
+            self.lines.append(f"for (int e = 0; e < {flat.index.size}; e++) ({target})[e] = {self._read(flat, 'e')};")
+
+    def _contraction(self, group: Group) -> None:
+        node = group.head
+        assert node is not None
+        a, b = node.args
+        batch, rows, depth = a.shape
+        columns = b.shape[2]
+        sums = self._open_sums(group, 4)
+        self.lines.append(f"for (int g = 0; g < {batch}; g++) {{" if batch > 1 else "{ constexpr int g = 0;")
+        for i0, i1, ti in _tiles(rows, self.tile[0]):
+            self.lines.append(f"for (int i = {i0}; i < {i1}; i += {ti}) {{" if i1 - i0 > ti else f"{{ constexpr int i = {i0};")
+            for j0, j1, tj in _tiles(columns, self.tile[1]):
+                self.lines.append(
+                    f"for (int j = {j0}; j < {j1}; j += {tj}) {{" if j1 - j0 > tj else f"{{ constexpr int j = {j0};"
+                )
+                self._tile(group, node, ti, tj, depth, rows, columns, sums)
+                self.lines.append("}")
+            self.lines.append("}")
+        self.lines.append("}")
+        self._close_sums(sums)
+
+    def _tile(self, group: Group, node: Node, ti: int, tj: int, depth: int, rows: int, columns: int, sums: Any) -> None:
+        a, b = node.args
+        kind = vector_type(node.dtype)
+        for first in (True, False):
+            if not first:
+                if depth == 1:
+                    break
+                self.lines.append(f"#pragma GCC unroll 4\nfor (int k = 1; k < {depth}; k++) {{")
+            k = "0" if first else "k"
+            left = [self._cell(a, ("g", f"(i + {x})", k)) for x in range(ti)]
+            right = [self._cell(b, ("g", k, f"(j + {y})")) for y in range(tj)]
+            z = "z" if first else ""
+            for name, texts, held in (("a", left, False), ("b", right, True)):
+                self.lines.append(
+                    " ".join(
+                        f"{kind} {z}{name}{x} = {text};{f' hold({z}{name}{x});' if held else ''}" for x, text in enumerate(texts)
+                    )
+                )
+            for x in range(ti):
+                for y in range(tj):
+                    self.lines.append(f"{kind} m{x}_{y} = za{x} * zb{y};" if first else f"m{x}_{y} += a{x} * b{y};")
+            if not first:
+                self.lines.append("}")
+        count = sums[0][1] if sums else 1
+        for x in range(ti):
+            for y in range(tj):
+                at = f"((g * {rows} + i + {x}) * {columns} + j + {y})"
+                self._element(group, at, {node: f"m{x}_{y}"}, (x * tj + y) % count)
+
+    # Reading
+
+    def _value(self, node: Node, at: str, local: dict[Node, str], loads: dict[str, str] | None = None) -> str:
+        if node.kind == "pick":
+            return self._pick(node, at, local)
+        given = [self._read(view, at, local, loads) for view in node.args]
+        if node.name == "copy":
+            source = node.args[0].dtype
+            return (
+                given[0]
+                if vector_type(source) == vector_type(node.dtype) and source != "bool"
+                else _cast(given[0], source, node.dtype)
+            )
+        text = OPS[node.name].text.format(*given)
+        if OPS[node.name].result == "mask":
+            return f"mask({text})"
+        return text
+
+    def _pick(self, node: Node, at: str, local: dict[Node, str]) -> str:
+        table, which = node.args
+        choice = self._read(which, at, local)
+        text = self._read(table.at(table.index[:, 0]), at, {})
+        for k in range(1, table.shape[1]):
+            text = f"select(I({choice} == {k}), {self._read(table.at(table.index[:, k]), at, {})}, {text})"
+        return text
+
+    def _read(self, view: View, at: str, local: dict[Node, str] | None = None, loads: dict[str, str] | None = None) -> str:
+        """The element `at` of a flat view."""
+        if local and view.node in local and view.is_whole():
+            return local[view.node]
+        text = self._load(view, at)
+        if loads is None or not text.endswith("]"):
+            return text
+        if text not in loads:
+            loads[text] = f"x{len(loads)}"
+            self.lines.append(f"const {vector_type(view.dtype)} {loads[text]} = {text};")
+        return loads[text]
+
+    def _load(self, view: View, at: str) -> str:
+        node, index, kind = view.node, view.index.reshape(-1), vector_type(view.dtype)
+        if node.value is not None:
+            values = node.value[index]
+            if (values == values[:1]).all() or (values.dtype.kind == "f" and np.isnan(values).all()):
+                return f"fill<{kind}>({literal(values[0])})"
+            if node.dtype == "bool":
+                values = -values.astype(np.int64)
+            return f"fill<{kind}>({self.tables.add(scalar_type(node.dtype), values)}[{at}])"
+        element = self._index(index, at)
+        own = self.inputs.get(node)
+        if own is not None and own.shared:
+            return f"fill<{kind}>((({scalar_type(node.dtype)} *)(sh + {own.offset}))[{element}])"
+        if own is not None:
+            return f"({_pointer(node.dtype, own)})[{element}]"
+        return self.names[node] if node.size == 1 else f"{self.buffers[node]}[{element}]"
+
+    def _index(self, index: np.ndarray, at: str) -> str:
+        """Where element `at` of a flat index lies: a formula where there is one, else a table."""
+        if index.size == 1 or (index == index[0]).all():
+            return str(int(index[0]))
+        step = int(index[1] - index[0])
+        if (np.diff(index) == step).all():
+            base = f"({at})" if step == 1 else f"({at}) * {step}"
+            return base if index[0] == 0 else f"{base} + {int(index[0])}"
+        return f"{self.tables.add('int', index)}[{at}]"
+
+    def _cell(self, view: View, at: tuple[str, str, str]) -> str:
+        """Element (g, i, k) of a view with three axes."""
+        index = view.index
+        strides = [int(index.take(1, axis).flat[0] - index.flat[0]) if index.shape[axis] > 1 else 0 for axis in range(3)]
+        grid = sum(
+            np.arange(index.shape[axis]).reshape([-1 if a == axis else 1 for a in range(3)]) * strides[axis] for axis in range(3)
+        )
+        if view.node.value is None and (index == index.flat[0] + grid).all():
+            formula = " + ".join(f"{x} * {s}" for x, s in zip(at, strides, strict=True) if s)
+            return self._at(view.node, f"{int(index.flat[0])} + {formula}" if formula else str(int(index.flat[0])))
+        flat = View(view.node, index.reshape(-1))
+        return self._load(flat, f"({at[0]} * {index.shape[1]} + {at[1]}) * {index.shape[2]} + {at[2]}")
+
+    def _at(self, node: Node, element: str) -> str:
+        own = self.inputs.get(node)
+        if own is not None and own.shared:
+            return f"fill<{vector_type(node.dtype)}>((({scalar_type(node.dtype)} *)(sh + {own.offset}))[{element}])"
+        if own is not None:
+            return f"({_pointer(node.dtype, own)})[{element}]"
+        return self.names[node] if node.size == 1 else f"{self.buffers[node]}[{element}]"
+
+
+def _pointer(dtype: str, place: Place) -> str:
+    return f"(({vector_type(dtype)} *)({place.array} + {place.offset}))"
+
+
+def _neutral(node: Node) -> str:
+    if node.name in ("max", "min"):
+        return (
+            literal(-math.inf if node.name == "max" else math.inf)
+            if node.dtype.startswith("float")
+            else ("-2147483647" if node.name == "max" else "2147483647")
+        )
+    return {"add": "0", "mul": "1", "and": "-1", "or": "0"}[node.name]
+
+
+def _cast(value: str, source: str, target: str) -> str:
+    if target == "bool":
+        return f"mask({value} != 0)"
+    text = f"(-{value})" if source == "bool" else value
+    return f"__builtin_convertvector({text}, {vector_type(target)})"
+
+
+def _tiles(size: int, most: int) -> list[tuple[int, int, int]]:
+    """A range cut into (first, end, tile): equal tiles, and what is left."""
+    tile = -(-size // -(-size // most))
+    full = size - size % tile
+    return [(0, full, tile), *([(full, size, size - full)] if full < size else [])]

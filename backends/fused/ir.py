@@ -1,0 +1,244 @@
+"""The lane IR: what one lane computes, as a graph of operations on small flat arrays. Needs `ops`.
+
+A `Node` is a flat array of `size` elements of one lane; a `View` is an array of any shape of the elements of one node,
+given by their indices. Transposing, slicing, expanding, flipping, gathering by constants and reshaping are NumPy on the
+indices: they cost nothing and make no node. Five kinds of node compute:
+
+    map        a pointwise operation of views of one shape
+    reduce     a view (size, k) joined along its last axis
+    contract   sum_k a[g, i, k] b[g, k, j], of views (g, i, k) and (g, k, j)
+    concat     views one after the other
+    pick       the element of a view (size, k) that an integer view (size,) names, lane by lane
+
+`Graph` makes them: equal nodes are made once, what depends on constants alone is folded, and a map of expanded views
+is computed before it is expanded.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from backends.fused.ops import OPS, REDUCTIONS
+
+Indices = np.ndarray[Any, np.dtype[np.intp]]
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """`kind` as above, or "input" and "const"; `name` is the operation's, or the input's; dtypes are NumPy's names."""
+
+    kind: str
+    name: str
+    args: tuple[View, ...]
+    size: int
+    dtype: str
+    value: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """The elements `index` of a node, in the shape of `index`."""
+
+    node: Node
+    index: Indices
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the array that it stands for."""
+        return tuple(self.index.shape)
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of the node."""
+        return self.node.dtype
+
+    def at(self, index: Indices) -> View:
+        """The view with other indices into the same node."""
+        return View(self.node, np.asarray(index, np.intp, order="C"))
+
+    def constant(self) -> np.ndarray | None:
+        """Its numbers, if they are known."""
+        return None if self.node.value is None else self.node.value[self.index]
+
+    def is_whole(self) -> bool:
+        """True where it is the node, element by element."""
+        return self.index.size == self.node.size and bool((self.index.reshape(-1) == np.arange(self.node.size)).all())
+
+
+def whole(node: Node, shape: Iterable[int]) -> View:
+    """All elements of a node in a shape."""
+    return View(node, np.arange(node.size).reshape(tuple(shape)))
+
+
+@dataclass
+class Graph:
+    """Makes nodes. `nodes` holds them in an order in which arguments come first."""
+
+    nodes: list[Node] = field(default_factory=list)
+    _known: dict[Any, Node] = field(default_factory=dict)
+
+    def input(self, name: str, shape: tuple[int, ...], dtype: str) -> View:
+        """An array that the lane is given."""
+        return whole(self._node("input", name, (), math.prod(shape), dtype), shape)
+
+    def const(self, value: Any, dtype: str | None = None) -> View:
+        """Known numbers."""
+        array = np.asarray(value, dtype)
+        key = ("const", array.dtype.name, array.shape, array.tobytes())
+        if key not in self._known:
+            self._known[key] = Node("const", "", (), array.size, array.dtype.name, array.reshape(-1))
+            self.nodes.append(self._known[key])
+        return whole(self._known[key], array.shape)
+
+    def map(self, name: str, *args: View, dtype: str | None = None) -> View:
+        """A pointwise operation; arguments broadcast. The dtype is that of the last argument, or as given."""
+        shape = np.broadcast_shapes(*(a.shape for a in args))
+        wide = [a.at(np.broadcast_to(a.index, shape)) for a in args]
+        dtype = dtype or ("bool" if OPS[name].result == "mask" else args[-1].dtype)
+        if all(a.node.value is not None for a in wide):
+            with np.errstate(all="ignore"):
+                return self.const(OPS[name].numpy(*(a.constant() for a in wide)), dtype)
+        found = self._simpler(name, wide, dtype)
+        if found is not None:
+            return found
+        narrow = [_narrowed(wide, axis) for axis in range(len(shape))]
+        small = [a.at(a.index[tuple(narrow)]) for a in wide]
+        node = self._node("map", name, tuple(s.at(s.index.reshape(-1)) for s in small), small[0].index.size, dtype)
+        made = whole(node, small[0].shape)
+        return made.at(np.broadcast_to(made.index, shape))
+
+    def reduce(self, name: str, a: View, axes: Iterable[int], keep: bool = False) -> View:
+        """Join along some axes: one of `REDUCTIONS`."""
+        gone = sorted({axis % max(1, len(a.shape)) for axis in axes}) if a.shape else []
+        rest = [axis for axis in range(len(a.shape)) if axis not in gone]
+        outer = tuple(a.shape[axis] for axis in rest)
+        shape = tuple(1 if axis in gone else size for axis, size in enumerate(a.shape)) if keep else outer
+        index = a.index.transpose(*rest, *gone).reshape(math.prod(outer), -1) if gone else a.index.reshape(-1, 1)
+        join, numpy = REDUCTIONS[name]
+        if a.node.value is not None or not index.shape[1]:
+            values = a.node.value[index] if a.node.value is not None else np.zeros(index.shape, a.dtype)
+            return self.const(numpy(values, axis=-1).reshape(shape), a.dtype)
+        if index.shape[1] == 1:
+            return a.at(index.reshape(shape))
+        if not outer or (index == index[:1]).all():  # rows that are equal are joined once
+            node = self._node("reduce", join, (a.at(index[:1]),), min(1, len(index)), a.dtype)
+            return View(node, np.zeros(shape, np.intp))
+        return whole(self._node("reduce", join, (a.at(index),), len(index), a.dtype), shape)
+
+    def contract(self, a: View, b: View) -> View:
+        """sum_k a[g, i, k] b[g, k, j]: shape (g, i, j)."""
+        if a.shape[2] == 0 or 0 in a.shape or 0 in b.shape:
+            return self.const(np.zeros((a.shape[0], a.shape[1], b.shape[2])), a.dtype)
+        if a.shape[2] == 1:
+            return self.map("mul", a, b)
+        if a.node.value is not None and b.node.value is not None:
+            return self.const(np.matmul(a.node.value[a.index], b.node.value[b.index]), a.dtype)
+        shape = (a.shape[0], a.shape[1], b.shape[2])
+        return whole(self._node("contract", "", (a, b), math.prod(shape), a.dtype), shape)
+
+    def concat(self, parts: list[View], axis: int) -> View:
+        """Arrays joined along an axis."""
+        if len(parts) == 1:
+            return parts[0]
+        nodes = {id(p.node) for p in parts}
+        if len(nodes) == 1:
+            return parts[0].at(np.concatenate([p.index for p in parts], axis))
+        if all(p.node.value is not None for p in parts):
+            return self.const(np.concatenate([np.asarray(p.constant()) for p in parts], axis), parts[0].dtype)
+        sizes = np.cumsum([0, *(p.index.size for p in parts)])
+        index = [np.arange(p.index.size).reshape(p.shape) + start for p, start in zip(parts, sizes[:-1], strict=True)]
+        flat = tuple(p.at(p.index.reshape(-1)) for p in parts)
+        return View(self._node("concat", "", flat, int(sizes[-1]), parts[0].dtype), np.concatenate(index, axis))
+
+    def pick(self, table: View, which: View) -> View:
+        """table[..., which[...]] with an index that each lane has of its own."""
+        index = table.index.reshape(-1, table.shape[-1])
+        node = self._node("pick", "", (table.at(index), which.at(which.index.reshape(-1))), len(index), table.dtype)
+        return whole(node, which.shape)
+
+    def _node(self, kind: str, name: str, args: tuple[View, ...], size: int, dtype: str) -> Node:
+        views = [(id(a.node), a.shape, a.index.tobytes()) for a in args]
+        if kind == "map" and name in ("add", "mul", "max", "min", "and", "or", "eq"):
+            views.sort()  # the same either way round, to the bit
+        key = (kind, name, tuple(views), size, dtype)
+        if key not in self._known:
+            self._known[key] = Node(kind, name, args, size, dtype)
+            self.nodes.append(self._known[key])
+        return self._known[key]
+
+    def _simpler(self, name: str, args: list[View], dtype: str) -> View | None:
+        """An equal view without the operation, or with a cheaper one; equal to the bit but for the sign of a zero sum."""
+        numbers = [_single(a) for a in args]
+        a, b = args[0], args[1] if len(args) > 1 else args[0]
+        if name == "copy" and a.dtype == dtype:
+            return a
+        if name == "select":
+            return args[1 if numbers[0] else 2] if numbers[0] is not None else None
+        if name in ("add", "sub") and numbers[1] == 0:
+            return a
+        if name in ("mul", "div") and numbers[1] == 1:
+            return a
+        if name in ("add", "mul") and numbers[0] == {"add": 0, "mul": 1}[name]:
+            return b
+        if name == "div" and numbers[1] is not None and _is_power_of_two(numbers[1]):
+            return self.map("mul", a, self.const(1 / float(numbers[1]), dtype))
+        if name == "add":
+            if a.node is b.node and (a.index == b.index).all() and dtype != "bool":
+                return self.map("mul", a, self.const(2, dtype))
+            for one, other in ((a, b), (b, a)):
+                if (inner := _argument(one, "neg")) is not None:
+                    return self.map("sub", other, inner)
+        if name == "sub" and (inner := _argument(b, "neg")) is not None:
+            return self.map("add", a, inner)
+        if name == "neg" and (inner := _argument(a, "neg")) is not None:
+            return inner
+        if name == "mul":
+            for one, number in ((a, numbers[1]), (b, numbers[0])):
+                found = self._scaled(one, number, dtype)
+                if found is not None:
+                    return found
+        return None
+
+    def _scaled(self, a: View, number: Any, dtype: str) -> View | None:
+        """(x c) 2^k as x (c 2^k), which rounds as before."""
+        if number is None or not _is_power_of_two(number) or a.node.kind != "map" or a.node.name != "mul":
+            return None
+        for k in (0, 1):
+            inner = _single(a.node.args[k])
+            if inner is not None and np.isfinite(inner):
+                rest = a.node.args[1 - k]
+                return self.map("mul", rest.at(rest.index[a.index]), self.const(float(inner) * float(number), dtype))
+        return None
+
+
+def _narrowed(args: list[View], axis: int) -> slice:
+    """The first of an axis along which no argument changes, else all of it."""
+    same = all((a.index == a.index.take([0], axis)).all() for a in args if a.index.shape[axis])
+    return slice(0, 1) if same and args[0].index.shape[axis] else slice(None)
+
+
+def _single(a: View) -> Any:
+    """The number that all entries of a constant view are; None otherwise."""
+    values = a.constant()
+    if values is None or not values.size:
+        return None
+    first = values.reshape(-1)[0]
+    return first if (values == first).all() else None
+
+
+def _argument(a: View, name: str) -> View | None:
+    """The argument of a map of that name, indexed as the view is."""
+    if a.node.kind != "map" or a.node.name != name:
+        return None
+    inner = a.node.args[0]
+    return inner.at(inner.index[a.index])
+
+
+def _is_power_of_two(number: Any) -> bool:
+    value = abs(float(number))
+    return 2.0**-60 < value < 2.0**60 and math.frexp(value)[0] == 0.5

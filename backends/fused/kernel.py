@@ -1,0 +1,219 @@
+"""The C++ text of a whole kernel: vector math, emitted functions, the loop over lanes. Needs `emit`, `lower`, `ir`.
+
+A kernel solves lanes of one shape and dtype. Inputs are laid out as vectors, one a number of the lane; what all lanes
+share is a plain array. The state's `status` and `loss` are where the loop over lanes finds them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from backends.base import Program
+from backends.fused.emit import Emitter, Place, Tables, scalar_type
+from backends.fused.ir import Graph, View
+from backends.fused.lower import NotLowered, dtype_name, lower
+from backends.fused.target import Target
+from backends.torch.trace import Traced
+from backends.tree import Tree, leaves, names
+
+SOURCE_LIMIT = 4_000_000
+"""Characters of C++ beyond which a kernel is not compiled: minutes of compile time."""
+
+WORKING_SET_LIMIT = 64 * 2**20
+"""Bytes of one thread's block of lanes, scratch included."""
+
+PRELUDE = """
+typedef lw::Vec<float, W> F;
+typedef lw::Vec<double, W> D;
+typedef lw::Vec<Int, W> I;
+typedef lw::Vec<T, W> V;
+typedef Int __attribute__((may_alias)) Lane;
+// Keeps a vector that several products read in a register: the compiler would load it again for each.
+template <class A> static inline void hold(A &x) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(A) == sizeof(V)) asm("" : "+v"(x));
+#elif defined(__x86_64__)
+  if constexpr (sizeof(A) == sizeof(V)) asm("" : "+x"(x));
+#elif defined(__aarch64__)
+  if constexpr (sizeof(A) == sizeof(V)) asm("" : "+w"(x));
+#endif
+}
+template <class A> static inline A fill(lw::Element<A> x) { return lw::splat<A>(x); }
+template <class A> static inline I mask(A x) {
+  if constexpr (sizeof(A) == sizeof(I)) return (I)x;
+  else return __builtin_convertvector(x, I);
+}
+template <class A> static inline A select(I m, A a, A b) {
+  if constexpr (sizeof(A) == sizeof(I)) return (lw::Mask<A>)m ? a : b;
+  else return __builtin_convertvector(m, lw::Mask<A>) ? a : b;
+}
+"""
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """An array of the lane: its dotted name, shape, dtype, and where its first number stands."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    offset: int
+
+    @property
+    def size(self) -> int:
+        """How many numbers it has."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """What is compiled, and what a caller must know: layouts of inputs and results, and figures for the plan."""
+
+    source: str
+    lane_inputs: list[Leaf]
+    shared_inputs: list[Leaf]
+    results: list[Leaf]
+    form: Tree
+    dtype: str
+    width: int
+    flops: int
+    working_set: int
+
+
+def layout(tree_names: Sequence[str], arrays: Sequence[Any]) -> list[Leaf]:
+    """Leaves one after the other; arrays are tensors or views of one lane."""
+    found, offset = [], 0
+    for name, array in zip(tree_names, arrays, strict=True):
+        dtype = dtype_name(array.dtype) if isinstance(array.dtype, torch.dtype) else array.dtype
+        found.append(Leaf(name, tuple(array.shape), dtype, offset))
+        offset += found[-1].size
+    return found
+
+
+def build(program: Program, lanes: list[dict[str, Tensor]], shared: frozenset[str], target: Target) -> Kernel:
+    """Trace a program on two example lanes, lower it, and write its kernel.
+
+    Raises NotLowered where an operation, a dtype or the size stands in the way.
+    """
+    given = layout(list(lanes[0]), list(lanes[0].values()))
+    floats = {leaf.dtype for leaf in given if leaf.dtype.startswith("float")}
+    if len(floats) != 1:
+        raise NotLowered("inputs of several float dtypes")
+    (dtype,) = floats
+    lane_inputs, shared_inputs = (packed([g for g in given if (g.name in shared) == own]) for own in (False, True))
+    if any(leaf.dtype != dtype for leaf in lane_inputs):
+        raise NotLowered("an input of every lane that is not of the working dtype")
+    width = target.vector_bytes // (8 if dtype == "float64" else 4)
+    places = {
+        leaf.name: Place("sh" if leaf.name in shared else "in", leaf.offset, leaf.name in shared)
+        for leaf in (*lane_inputs, *shared_inputs)
+    }
+
+    init = Traced(program.init, [(lane,) for lane in lanes], polish=False)
+    states = [init(lane) for lane in lanes]
+    state = layout(names(states[0]), leaves(states[0]))
+    if any(leaf.dtype.startswith("float") and leaf.dtype != dtype for leaf in state):
+        raise NotLowered("a state of several float dtypes")
+    pairs = list(zip(lanes, states, strict=True))
+    tables, emitters, form = Tables(), {}, None
+    for name in ("init", "step", "test", "finish"):
+        traced = init if name == "init" else Traced(getattr(program, name), pairs, polish=False)
+        graph = Graph()
+        views = [graph.input(leaf.name, leaf.shape, leaf.dtype) for leaf in (*given, *(state if name != "init" else ()))]
+        where = {view.node: places[leaf.name] for view, leaf in zip(views, given, strict=False)}
+        where |= {view.node: Place("s", leaf.offset) for view, leaf in zip(views[len(given) :], state, strict=False)}
+        outputs: list[View] = lower(traced.graph, views, graph)
+        if name == "finish":
+            form, results = traced.output, layout(names(traced.output), outputs)
+        goes = results if name == "finish" else state
+        targets = [Place("r" if name == "finish" else "s", leaf.offset) for leaf in goes]
+        tile = (2, 2) if name != "step" else (4, 4) if target.name in ("avx512", "neon") else (3, 3)
+        emitters[name] = Emitter(graph.nodes, where, list(zip(outputs, targets, strict=True)), tables, tile)
+    return _assemble(emitters, program.every, lane_inputs, shared_inputs, state, results, form, dtype, width, tables)
+
+
+def packed(leaves_: list[Leaf]) -> list[Leaf]:
+    """Leaves one after the other, without gaps."""
+    found, offset = [], 0
+    for leaf in leaves_:
+        found.append(Leaf(leaf.name, leaf.shape, leaf.dtype, offset))
+        offset += leaf.size
+    return found
+
+
+def _assemble(
+    emitters: Mapping[str, Emitter], every: int, lane_inputs: list[Leaf], shared_inputs: list[Leaf], state: list[Leaf],
+    results: list[Leaf], form: Tree, dtype: str, width: int, tables: Tables,
+) -> Kernel:  # fmt: skip
+    bodies = {name: emitter.body() for name, emitter in emitters.items()}
+    vectors = [sum(leaf.size for leaf in group) for group in (lane_inputs, state, results)]
+    scratch = max(emitter.scratch for emitter in emitters.values()) + 1
+    where = {leaf.name: leaf.offset for leaf in state}
+    scalar, integer = ("double", "long") if dtype == "float64" else ("float", "int")
+    numbers = dict(
+        W=width,
+        NIN=vectors[0],
+        NST=vectors[1],
+        NRES=vectors[2],
+        NTMP=scratch,
+        LOSS=where["loss"],
+        STATUS=where["status"],
+        EVERY=every,
+    )
+    parts = [
+        files("backends.fused").joinpath("vmath.h").read_text(),
+        f"typedef {scalar} T;\ntypedef {integer} Int;",
+        "\n".join(f"constexpr long {name} = {value};" for name, value in numbers.items()),
+        PRELUDE,
+        tables.source(),
+        *(_function(name, body) for name, body in bodies.items()),
+        "struct Task;\nstatic inline void load(const Task &, long, V *, int);\nstatic inline void store(const Task &, long, const V *, int);",
+        files("backends.fused").joinpath("runtime.h").read_text(),
+        loader(lane_inputs),
+        storer(results),
+    ]
+    source = "\n".join(parts)
+    working_set = (3 * (vectors[0] + vectors[1]) + vectors[2] + scratch + vectors[1]) * width * (8 if dtype == "float64" else 4)
+    if len(source) > SOURCE_LIMIT:
+        raise NotLowered("a kernel", f"its source has {len(source):,} characters, more than {SOURCE_LIMIT:,}")
+    if working_set > WORKING_SET_LIMIT:
+        raise NotLowered("a kernel", f"a block of lanes takes {working_set:,} bytes, more than {WORKING_SET_LIMIT:,}")
+    return Kernel(source, lane_inputs, shared_inputs, results, form, dtype, width, emitters["step"].flops(), working_set)
+
+
+def _function(name: str, body: str) -> str:
+    """A function apart, so that its one copy rounds in one way wherever it is called from."""
+    if name == "step":
+        return f'static __attribute__((noinline)) void steps(const V *__restrict in, V *__restrict s, const T *__restrict sh, V *__restrict w, long n) {{\nfor (; n > 0; n--) {{\nasm volatile("" ::: "memory");  // or the whole state goes to registers, and spills\n{body}\n}}\n}}'
+    more = ", V *__restrict r" if name == "finish" else ""
+    return f"static __attribute__((noinline)) void {name}(const V *__restrict in, V *__restrict s, const T *__restrict sh, V *__restrict w{more}) {{\n{body}\n}}"
+
+
+def loader(lane_inputs: list[Leaf]) -> str:
+    """Lane `id` of every input into place `lane` of the block."""
+    lines = [
+        f"for (long k = 0; k < {leaf.size}; k++) ((Lane *)(in + {leaf.offset} + k))[lane] = *(const Lane *)(t.in[{n}] + id * t.stride[{n}] + t.offset[{n}][k]);"
+        for n, leaf in enumerate(lane_inputs)
+    ]
+    return "static inline void load(const Task &t, long id, V *in, int lane) {\n" + "\n".join(lines) + "\n}"
+
+
+STORED = {"float32": "float", "float64": "double", "int8": "signed char", "int16": "short", "int32": "int", "int64": "long"}
+STORED |= {"bool": "bool", "uint8": "unsigned char"}
+
+
+def storer(results: list[Leaf]) -> str:
+    """Place `lane` of the results into lane `id` of the outputs, in their own dtypes."""
+    lines = []
+    for n, leaf in enumerate(results):
+        kind = STORED[leaf.dtype]
+        read = f"(({scalar_type(leaf.dtype)} *)(r + {leaf.offset}))[k * W + lane]"
+        lines.append(f"for (long k = 0; k < {leaf.size}; k++) (({kind} *)t.out[{n}])[id * {leaf.size} + k] = ({kind}){read};")
+    return "static inline void store(const Task &t, long id, const V *r, int lane) {\n" + "\n".join(lines) + "\n}"

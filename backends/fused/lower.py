@@ -1,0 +1,159 @@
+"""From a graph of ATen operations of one lane to the lane IR. Needs `ir`, `movement` and `meanings` for the operations.
+
+What an operation means stands in `meanings` (one entry an operation); operations that only move elements are run by
+torch itself on the indices of their arguments (`movement`); what is neither is replaced by torch's own decomposition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch._decomp import decomposition_table
+from torch.func import functionalize
+from torch.fx import GraphModule
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.fx.node import Node as FxNode
+from torch.fx.node import map_arg
+
+from backends.base import Unsupported
+from backends.fused import movement
+from backends.fused.ir import Graph, View
+from backends.fused.meanings import DECOMPOSED, MEANINGS, Lowering
+from backends.torch.trace import fold
+
+
+class NotLowered(Unsupported):
+    """An operation that the lane IR cannot express; `operation` is its ATen name."""
+
+    def __init__(self, operation: str, why: str = "no lowering") -> None:
+        super().__init__(f"{operation}: {why}")
+        self.operation = operation
+
+
+def dtype_name(dtype: torch.dtype) -> str:
+    """NumPy's name of a torch dtype.
+
+    Raises NotLowered for complex and half types.
+    """
+    name = str(dtype).removeprefix("torch.")
+    if name not in ("float32", "float64", "bool", "int8", "int16", "int32", "int64", "uint8"):
+        raise NotLowered(f"an array of dtype {name}")
+    return name
+
+
+def lower(graph: GraphModule, inputs: list[View], into: Graph) -> list[Any]:
+    """The outputs of a traced function of one lane, given views for its inputs."""
+    found: dict[FxNode, Any] = {}
+    remaining = iter(inputs)
+    for node in graph.graph.nodes:
+        if node.op == "placeholder":
+            found[node] = next(remaining)
+        elif node.op == "get_attr":
+            found[node] = constant(into, getattr(graph, str(node.target)))
+        elif node.op == "call_function":
+            found[node] = _call(into, node, found)
+        elif node.op == "output":
+            return _known(list(node.args[0]), found)  # type: ignore[no-any-return]
+    raise AssertionError("a traced graph ends in its outputs")
+
+
+def constant(into: Graph, tensor: Tensor) -> View:
+    """A tensor's numbers."""
+    return into.const(tensor.detach().cpu().numpy(force=True), dtype_name(tensor.dtype))
+
+
+def _known(value: Any, found: Mapping[FxNode, Any]) -> Any:
+    if isinstance(value, FxNode):
+        return found[value]
+    if isinstance(value, list | tuple):
+        return [_known(v, found) for v in value]
+    return value
+
+
+def _call(into: Graph, node: FxNode, found: Mapping[FxNode, Any]) -> Any:
+    args = _known(node.args, found)
+    kwargs = {name: _known(value, found) for name, value in node.kwargs.items()}
+    if getattr(node.target, "__name__", "") == "getitem":
+        return args[0][args[1]]
+    target: Any = node.target
+    name = target._schema.name.removeprefix("aten::").removeprefix("prims::") if hasattr(target, "_schema") else str(target)
+    call = Lowering(into, node.meta.get("val"), dtype_name)
+    if not _has_elements(call.meta):
+        return _empty(into, call.meta)
+    try:
+        if name in movement.MOVES and movement.is_static(name, args):
+            return movement.move(into, target, args, kwargs)
+        if name in MEANINGS:
+            return MEANINGS[name](call, *args, **kwargs)
+    except Exception as error:  # a form of the operation that no entry foresaw
+        raise NotLowered(f"aten.{name}", str(error) or type(error).__name__) from error
+    decomposition = DECOMPOSED.get(name) or decomposition_table.get(target)
+    if decomposition is None:
+        raise NotLowered(f"aten.{name}")
+    inputs: list[FxNode] = []
+    map_arg((node.args, node.kwargs), inputs.append)
+    return _inlined(into, decomposition, name, args, kwargs, [n.meta.get("val") for n in inputs])
+
+
+def _inlined(into: Graph, function: Callable[..., Any], name: str, args: Any, kwargs: Any, metas: list[Any]) -> Any:
+    """Lower what another function does with the same arguments, laid out in memory as `metas`."""
+    views: list[View] = []
+    _walk((args, kwargs), lambda view: views.append(view) or view)  # type: ignore[func-returns-value]
+    like = [torch.zeros(v.shape, dtype=getattr(torch, v.dtype)) for v in views]
+    if len(metas) == len(like):  # of a tensor in columns, some operations give the factors in another order
+        like = [
+            torch.empty_strided(tuple(m.shape), m.stride(), dtype=m.dtype) if _alike(m, t) else t
+            for m, t in zip(metas, like, strict=True)
+        ]
+    single = False
+
+    def flat(*tensors: Tensor) -> list[Tensor]:
+        nonlocal single
+        given = iter(tensors)
+        own_args, own_kwargs = _walk((args, kwargs), lambda _: next(given))
+        result = function(*own_args, **own_kwargs)
+        single = isinstance(result, Tensor)
+        return [result] if single else list(result)
+
+    try:
+        graph = make_fx(functionalize(flat))(*like)
+        fold(graph)
+    except Exception as error:
+        raise NotLowered(f"aten.{name}", f"its decomposition cannot be traced ({error})") from error
+    if any(
+        n.op == "call_function" and getattr(n.target, "_schema", None) and n.target._schema.name == f"aten::{name}"
+        for n in graph.graph.nodes
+    ):
+        raise NotLowered(f"aten.{name}")
+    outputs = lower(graph, views, into)
+    return outputs[0] if single else outputs
+
+
+def _alike(meta: Any, like: Tensor) -> bool:
+    return isinstance(meta, Tensor) and meta.shape == like.shape and meta.dtype == like.dtype
+
+
+def _walk(tree: Any, f: Callable[[View], Any]) -> Any:
+    if isinstance(tree, View):
+        return f(tree)
+    if isinstance(tree, list | tuple):
+        return type(tree)(_walk(v, f) for v in tree)
+    if isinstance(tree, dict):
+        return {name: _walk(v, f) for name, v in tree.items()}
+    return tree
+
+
+def _has_elements(meta: Any) -> bool:
+    """False where all results are empty."""
+    metas = list(meta) if isinstance(meta, tuple | list) else [meta]
+    return not metas or any(not isinstance(m, Tensor) or m.numel() for m in metas)
+
+
+def _empty(into: Graph, meta: Any) -> Any:
+    if isinstance(meta, tuple | list):
+        return [_empty(into, m) for m in meta]
+    return into.const(np.zeros(tuple(meta.shape), dtype_name(meta.dtype)))

@@ -1,0 +1,188 @@
+// The loop over lanes around the emitted functions. A block is W lanes side by side; when a lane of it is done, its
+// state goes to a pack of done lanes and the slot takes a lane of a pack that has been initialised: no lane waits.
+//
+// The emitted part defines: T, Int, W, NIN, NST, NRES, NTMP (vectors of inputs, state, results, scratch), LOSS, STATUS
+// (places in the state), EVERY, and init, steps, test, finish, load, store.
+
+struct Task {
+  const char *const *in;       // first lane of each lane input
+  const long *stride;          // bytes from lane to lane
+  const long *const *offset;   // bytes to each element of a lane
+  const T *sh;                 // shared inputs
+  char *const *out;            // results, lanes by elements
+  T *history;                  // lanes by rows, or null
+  long lanes, max_steps, rows, keep, threads;
+  volatile long *stop;         // set from outside to end early
+  long *done;                  // lanes finished so far
+  long *lane_steps;            // lane-steps executed, idle ones included
+};
+
+constexpr Int RUNNING = -1;
+
+struct Block {
+  V *in, *s;
+  long id[W];
+};
+
+static inline void move_lane(V *to, int slot, const V *from, int lane, long size) {
+  Lane *a = (Lane *)to + slot;
+  const Lane *b = (const Lane *)from + lane;
+  for (long k = 0; k < size; k++) a[k * W] = b[k * W];
+}
+
+static inline bool is_running(const Block &b, int lane) { return ((const Int *)(b.s + STATUS))[lane] == RUNNING; }
+
+class Worker {
+ public:
+  Worker(const Task &task, char *memory) : t(task) {
+    V *m = (V *)memory;
+    // what a step touches stands together
+    Block *const blocks[] = {&work, &ready, &done};
+    for (Block *b : blocks) {
+      b->in = m, b->s = m + NIN, m += NIN + NST;
+      if (b == &work) w = m, m += NTMP;
+      for (long &id : b->id) id = -1;
+    }
+    r = m, saved = r + NRES;
+  }
+
+  static constexpr long size = (3 * (NIN + NST) + NRES + NTMP + NST) * (long)sizeof(V);
+
+  void run() {
+    while (!*t.stop) {
+      refill();
+      int active = 0;
+      for (long id : work.id) active += id >= 0;
+      if (!active) break;
+      chunk();
+      test(work.in, work.s, t.sh, w);
+      retire();
+    }
+    if (!*t.stop) flush(done, filled);
+    __atomic_fetch_add(t.lane_steps, executed, __ATOMIC_RELAXED);
+  }
+
+ private:
+  const Task &t;
+  Block work, ready, done;
+  V *r, *w, *saved;
+  int next = W, filled = 0;  // the next lane of `ready`, lanes in `done`
+  bool exhausted = false;
+  long taken[W] = {}, executed = 0;
+
+  // The next W matrices of the batch into a block, initialised and tested once.
+  void take(Block &b) {
+    long first = __atomic_fetch_add(t.done + 1, (long)W, __ATOMIC_RELAXED);
+    exhausted = first + W >= t.lanes;
+    for (int l = 0; l < W; l++) {
+      b.id[l] = first + l < t.lanes ? first + l : -1;
+      if (b.id[l] >= 0) load(t, b.id[l], b.in, l);
+    }
+    init(b.in, b.s, t.sh, w);
+    test(b.in, b.s, t.sh, w);
+  }
+
+  void refill() {
+    for (bool again = true; again;) {
+      again = false;
+      bool empty = true;
+      for (long id : work.id) empty &= id < 0;
+      if (empty && next == W && !exhausted) {
+        take(work);
+        for (long &k : taken) k = 0;
+        again = retire();
+        continue;
+      }
+      for (int l = 0; l < W; l++) {
+        if (work.id[l] >= 0) continue;
+        if (next == W && !exhausted) take(ready), next = 0;
+        while (next < W && ready.id[next] >= 0 && !is_running(ready, next)) put_away(ready, next++);
+        if (next < W && ready.id[next] < 0) next = W;
+        if (next == W) {
+          if (exhausted) return;
+          l--;
+          continue;
+        }
+        move_lane(work.in, l, ready.in, next, NIN);
+        move_lane(work.s, l, ready.s, next, NST);
+        work.id[l] = ready.id[next++];
+        taken[l] = 0;
+      }
+    }
+  }
+
+  // EVERY steps of all lanes, fewer where a lane's limit comes first; a lane at its limit is kept as it is.
+  void chunk() {
+    long most = 0, least = EVERY, left[W];
+    for (int l = 0; l < W; l++) {
+      left[l] = work.id[l] < 0 ? -1 : t.max_steps - taken[l] < EVERY ? t.max_steps - taken[l] : EVERY;
+      if (left[l] < 0) continue;
+      most = left[l] > most ? left[l] : most;
+      least = left[l] < least ? left[l] : least;
+    }
+    if (!t.history && most == least) {
+      steps(work.in, work.s, t.sh, w, most);
+    } else {
+      for (long k = 0; k < most; k++) {
+        if (k >= least) __builtin_memcpy(saved, work.s, NST * sizeof(V));
+        steps(work.in, work.s, t.sh, w, 1);
+        for (int l = 0; l < W; l++) {
+          if (left[l] < 0) continue;
+          if (k >= left[l]) move_lane(work.s, l, saved, l, NST);
+          else if (t.history && (taken[l] + k) % t.keep == 0 && is_running(work, l))
+            t.history[work.id[l] * t.rows + (taken[l] + k) / t.keep] = ((const T *)(work.s + LOSS))[l];
+        }
+      }
+    }
+    executed += most * W;
+    for (int l = 0; l < W; l++) taken[l] += left[l] > 0 ? left[l] : 0;
+  }
+
+  // Done lanes out of the block; true when there were any.
+  bool retire() {
+    int active = 0, over = 0;
+    for (int l = 0; l < W; l++)
+      if (work.id[l] >= 0) active++, over += !is_running(work, l);
+    if (over == W) {
+      flush(work, W);
+    } else if (over) {
+      for (int l = 0; l < W; l++)
+        if (work.id[l] >= 0 && !is_running(work, l)) put_away(work, l);
+    }
+    return over > 0;
+  }
+
+  void put_away(Block &from, int lane) {
+    move_lane(done.in, filled, from.in, lane, NIN);
+    move_lane(done.s, filled, from.s, lane, NST);
+    done.id[filled++] = from.id[lane];
+    from.id[lane] = -1;
+    if (filled == W) flush(done, W);
+  }
+
+  // Results of the first lanes of a block.
+  void flush(Block &b, int count) {
+    if (!count) return;
+    finish(b.in, b.s, t.sh, w, r);
+    for (int l = 0; l < count; l++) store(t, b.id[l], r, l), b.id[l] = -1;
+    __atomic_fetch_add(t.done, (long)count, __ATOMIC_RELAXED);
+    if (&b == &done) filled = 0;
+  }
+};
+
+extern "C" int solve(const Task *task) {
+  int failed = 0;
+#pragma omp parallel num_threads(task->threads) if (task->threads > 1)
+  {
+    char *memory = (char *)__builtin_malloc(Worker::size + 4096);
+    if (memory) {
+      char *aligned = (char *)(((unsigned long)memory + 4095) & ~4095ul);
+      __builtin_memset(aligned, 0, Worker::size);
+      Worker(*task, aligned).run();
+      __builtin_free(memory);
+    } else {
+      __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);
+    }
+  }
+  return failed;
+}

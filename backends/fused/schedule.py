@@ -1,0 +1,131 @@
+"""Which nodes of a lane function are computed in one loop. Needs `ir`.
+
+A `Group` is one loop over `size` elements, led by a contraction or not. A node joins a loop where everything it reads of
+that loop it reads element by element; a sum over a whole loop becomes an accumulator of it. What only its own loop reads
+is never stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from backends.fused.ir import Node, View
+
+
+@dataclass
+class Group:
+    """One loop: `head` is the contraction that leads it; `members` are maps, picks and joined sums in order."""
+
+    size: int
+    head: Node | None = None
+    members: list[Node] = field(default_factory=list)
+    alone: bool = False
+
+    def nodes(self) -> list[Node]:
+        """All nodes that it computes."""
+        return [*([self.head] if self.head else []), *self.members]
+
+
+@dataclass
+class Schedule:
+    """Groups in order, and which group computes a node."""
+
+    groups: list[Group]
+    place: dict[Node, int]
+
+    def readers(self) -> dict[Node, set[int]]:
+        """Node -> the groups that read it."""
+        found: dict[Node, set[int]] = {}
+        for k, group in enumerate(self.groups):
+            for node in group.nodes():
+                for view in node.args:
+                    found.setdefault(view.node, set()).add(k)
+        return found
+
+
+def needed(nodes: Iterable[Node], outputs: Iterable[View]) -> list[Node]:
+    """The nodes that outputs depend on, in their order."""
+    live = {view.node for view in outputs}
+    kept = []
+    for node in reversed(list(nodes)):
+        if node in live:
+            kept.append(node)
+            live.update(view.node for view in node.args)
+    return kept[::-1]
+
+
+def schedule(nodes: Iterable[Node]) -> Schedule:
+    """Groups for nodes in an order in which arguments come first."""
+    made = Schedule([], {})
+    for node in nodes:
+        if node.kind in ("input", "const"):
+            continue
+        if joined := _joined(made, node):
+            made.groups[joined - 1].members.append(node)
+            made.place[node] = joined - 1
+            continue
+        first = max((_earliest(made, node, view) for view in node.args), default=0)
+        fits = [k for k in range(first, len(made.groups)) if _takes(made.groups[k], node)]
+        if not fits:
+            made.groups.append(
+                Group(node.size, node if node.kind == "contract" else None, alone=node.kind in ("reduce", "concat"))
+            )
+            fits = [len(made.groups) - 1]
+        if node.kind != "contract":
+            made.groups[fits[0]].members.append(node)
+        made.place[node] = fits[0]
+    _sink(made)
+    return made
+
+
+def _sink(made: Schedule) -> None:
+    """Move maps of inputs to the one later loop that reads them, where they need no storing."""
+    for k in range(len(made.groups) - 1, -1, -1):
+        group = made.groups[k]
+        for node in [n for n in group.members[::-1] if n.kind == "map" and all(made.place.get(v.node) != k for v in n.args)]:
+            readers = [
+                (g, reader, view)
+                for g, other in enumerate(made.groups)
+                for reader in other.nodes()
+                for view in reader.args
+                if view.node is node
+            ]
+            places = {g for g, _, _ in readers}
+            if len(places) != 1 or k in places:
+                continue
+            (place,) = places
+            later = made.groups[place]
+            fits = later.size == node.size and not later.alone
+            if fits and all(
+                reader.kind in ("map", "reduce") and view.is_whole() and view.index.size == node.size
+                for _, reader, view in readers
+            ):
+                group.members.remove(node)
+                later.members.insert(0, node)
+                made.place[node] = place
+
+
+def _takes(group: Group, node: Node) -> bool:
+    return node.kind in ("map", "pick") and not group.alone and group.size == node.size
+
+
+def _earliest(made: Schedule, node: Node, view: View) -> int:
+    """The first group in which the node may read the view."""
+    if view.node not in made.place:
+        return 0
+    place = made.place[view.node]
+    group = made.groups[place]
+    same = node.kind == "map" and view.node.kind != "reduce" and group.size == node.size and not group.alone and view.is_whole()
+    return place if same else place + 1
+
+
+def _joined(made: Schedule, node: Node) -> int:
+    """1 + the group over all of whose elements a node sums; 0 where there is none."""
+    if node.kind != "reduce" or node.size != 1:
+        return 0
+    view = node.args[0]
+    place = made.place.get(view.node)
+    if place is None or view.node.kind not in ("map", "contract", "pick") or made.groups[place].size != view.index.size:
+        return 0
+    return place + 1 if view.index.size > 1 and view.is_whole() and not made.groups[place].alone else 0

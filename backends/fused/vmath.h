@@ -1,0 +1,266 @@
+// Vector math for emitted kernels: functions of vectors whose elements are lanes, by GCC's and Clang's vector extensions.
+//
+// Needs C++17; includes nothing but glibc's version, so that a kernel compiles fast. Its text stands before each kernel.
+// V is any Vec<float, W> or Vec<double, W>, W a power of two, narrower or wider than a register. A mask is what comparing
+// two vectors gives: integers of the elements' size, -1 or 0. Every function is accurate to 4 ulp unless its comment says
+// otherwise, and has C's values at NaN, infinities, signed zeros and subnormals. A lane's bits depend on that lane alone:
+// not on its neighbours, its place, or W.
+//
+// A new function is one line in the tables of section 3, or a template in section 4, and one line in the tests' table.
+#pragma once
+#if __has_include(<features.h>)
+#include <features.h>
+#endif
+
+namespace lw {
+
+// 1. Vectors ---------------------------------------------------------------------------------------------------------
+
+template <class T, int W> struct VecOf { typedef T type __attribute__((vector_size(W * sizeof(T)))); };
+template <class T, int W> using Vec = typename VecOf<T, W>::type;
+
+template <class T> struct Bare { using type = T; };
+template <class T> struct Bare<T &> { using type = T; };
+template <class V> V &made();
+template <class V> using Element = typename Bare<decltype(made<V>()[0])>::type;
+template <class V> using Mask = decltype(made<V>() < made<V>());
+template <class V> constexpr int lanes = sizeof(V) / sizeof(Element<V>);
+
+// x in every lane: one broadcast, for x - 0 is x for every x, -0.0 and NaN among them.
+template <class V> inline V splat(Element<V> x) { return x - V{}; }
+
+template <class V> inline V select(Mask<V> mask, V a, V b) { return mask ? a : b; }
+
+// f of each lane's scalars, in a loop that the compiler may turn into vector instructions.
+template <class F, class V, class... Vs> inline V each(F f, V v, Vs... more) {
+  V r;
+  for (int i = 0; i < lanes<V>; i++) r[i] = f(v[i], more[i]...);
+  return r;
+}
+
+// The same for a call that stays scalar: a small loop, compiled once for all its uses.
+template <class F, class V, class... Vs> __attribute__((noinline)) V call_each(F f, V v, Vs... more) {
+  V r;
+#pragma GCC unroll 1
+  for (int i = 0; i < lanes<V>; i++) r[i] = f(v[i], more[i]...);
+  return r;
+}
+
+// 2. The registers of the target, and glibc's vector functions by the names of its vector ABI ------------------------
+
+#if defined(__GLIBC__)
+#define LW_GLIBC (__GLIBC__ * 100 + __GLIBC_MINOR__)
+#else
+#define LW_GLIBC 0
+#endif
+
+// LW_D1, LW_S1: the function of one double, float register; LW_D2, LW_S2: of two.
+#if defined(__AVX512F__)
+#define LW_REGISTER 64
+#define LW_D1(NAME) _ZGVeN8v_##NAME
+#define LW_S1(NAME) _ZGVeN16v_##NAME##f
+#define LW_D2(NAME) _ZGVeN8vv_##NAME
+#define LW_S2(NAME) _ZGVeN16vv_##NAME##f
+#elif defined(__AVX2__)
+#define LW_REGISTER 32
+#define LW_D1(NAME) _ZGVdN4v_##NAME
+#define LW_S1(NAME) _ZGVdN8v_##NAME##f
+#define LW_D2(NAME) _ZGVdN4vv_##NAME
+#define LW_S2(NAME) _ZGVdN8vv_##NAME##f
+#elif defined(__aarch64__)
+#define LW_REGISTER 16
+#define LW_D1(NAME) _ZGVnN2v_##NAME
+#define LW_S1(NAME) _ZGVnN4v_##NAME##f
+#define LW_D2(NAME) _ZGVnN2vv_##NAME
+#define LW_S2(NAME) _ZGVnN4vv_##NAME##f
+#else
+#define LW_REGISTER 16
+#define LW_D1(NAME) _ZGVbN2v_##NAME
+#define LW_S1(NAME) _ZGVbN4v_##NAME##f
+#define LW_D2(NAME) _ZGVbN2vv_##NAME
+#define LW_S2(NAME) _ZGVbN4vv_##NAME##f
+#endif
+
+// Whether this glibc has a vector function, by the version that brought it to x86-64 and to AArch64.
+#if defined(__x86_64__) && !defined(__ILP32__)
+#define LW_HAS(X86, ARM) (LW_GLIBC >= X86)
+#define LW_CONVENTION
+#elif defined(__aarch64__) && !defined(LW_PLAIN)
+#define LW_HAS(X86, ARM) (LW_GLIBC >= ARM)
+#define LW_CONVENTION __attribute__((aarch64_vector_pcs))
+#else
+#define LW_HAS(X86, ARM) false
+#define LW_CONVENTION
+#endif
+
+template <class T> using Register = Vec<T, LW_REGISTER / sizeof(T)>;
+
+// The register of v that begins at a lane; a vector narrower than a register is repeated in it.
+template <class V> inline Register<Element<V>> part(V v, int first) {
+  Register<Element<V>> r;
+  if constexpr (sizeof(V) >= LW_REGISTER)
+    __builtin_memcpy(&r, reinterpret_cast<const char *>(&v) + first * sizeof(v[0]), LW_REGISTER);
+  else
+    for (int i = 0; i < lanes<decltype(r)>; i++) r[i] = v[i % lanes<V>];
+  return r;
+}
+
+// f, a function of registers, of vectors of any width.
+template <class F, class V, class... Vs> inline V by_register(F f, V v, Vs... more) {
+  constexpr int step = LW_REGISTER / sizeof(v[0]);
+  V r;
+  for (int i = 0; i < lanes<V>; i += step) {
+    Register<Element<V>> done = f(part(v, i), part(more, i)...);
+    __builtin_memcpy(reinterpret_cast<char *>(&r) + i * sizeof(v[0]), &done, sizeof(V) < LW_REGISTER ? sizeof(V) : LW_REGISTER);
+  }
+  return r;
+}
+
+// 3. Functions of C's library: tables, one line each -----------------------------------------------------------------
+
+// NAME of C's library, in a loop over the lanes.
+#define LW_SCALAR1(NAME)                                    \
+  inline double c_##NAME(double x) { return __builtin_##NAME(x); } \
+  inline float c_##NAME(float x) { return __builtin_##NAME##f(x); }
+#define LW_SCALAR2(NAME)                                              \
+  inline double c_##NAME(double x, double y) { return __builtin_##NAME(x, y); } \
+  inline float c_##NAME(float x, float y) { return __builtin_##NAME##f(x, y); }
+#define LW_LOOP1(NAME) \
+  LW_SCALAR1(NAME)     \
+  template <class V> inline V NAME(V v) { return call_each([](auto x) { return c_##NAME(x); }, v); }
+#define LW_LOOP2(NAME) \
+  LW_SCALAR2(NAME)     \
+  template <class V> inline V NAME(V v, V w) { return call_each([](auto x, auto y) { return c_##NAME(x, y); }, v, w); }
+
+// NAME of glibc's vector library, where this glibc has it, else of C's library in a loop.
+#define LW_VECTOR1(NAME, X86, ARM)                                                          \
+  extern "C" LW_CONVENTION Register<double> LW_D1(NAME)(Register<double>);                  \
+  extern "C" LW_CONVENTION Register<float> LW_S1(NAME)(Register<float>);                    \
+  inline Register<double> r_##NAME(Register<double> x) { return LW_D1(NAME)(x); }           \
+  inline Register<float> r_##NAME(Register<float> x) { return LW_S1(NAME)(x); }             \
+  LW_SCALAR1(NAME)                                                                          \
+  template <class V> inline V NAME(V v) {                                                   \
+    if constexpr (LW_HAS(X86, ARM) && sizeof(V) != 0)                                       \
+      return by_register([](auto x) { return r_##NAME(x); }, v);                            \
+    else                                                                                    \
+      return call_each([](auto x) { return c_##NAME(x); }, v);                              \
+  }
+#define LW_VECTOR2(NAME, X86, ARM)                                                                     \
+  extern "C" LW_CONVENTION Register<double> LW_D2(NAME)(Register<double>, Register<double>);           \
+  extern "C" LW_CONVENTION Register<float> LW_S2(NAME)(Register<float>, Register<float>);              \
+  inline Register<double> r_##NAME(Register<double> x, Register<double> y) { return LW_D2(NAME)(x, y); } \
+  inline Register<float> r_##NAME(Register<float> x, Register<float> y) { return LW_S2(NAME)(x, y); }  \
+  LW_SCALAR2(NAME)                                                                                     \
+  template <class V> inline V NAME(V v, V w) {                                                         \
+    if constexpr (LW_HAS(X86, ARM) && sizeof(V) != 0)                                                  \
+      return by_register([](auto x, auto y) { return r_##NAME(x, y); }, v, w);                         \
+    else                                                                                               \
+      return call_each([](auto x, auto y) { return c_##NAME(x, y); }, v, w);                           \
+  }
+
+LW_VECTOR1(exp, 222, 238)
+LW_VECTOR1(log, 222, 238)
+LW_VECTOR1(sin, 222, 238)
+LW_VECTOR1(cos, 222, 238)
+LW_VECTOR1(exp2, 235, 240)
+LW_VECTOR1(expm1, 235, 240)
+LW_VECTOR1(log2, 235, 240)
+LW_VECTOR1(log10, 235, 240)
+LW_VECTOR1(log1p, 235, 240)
+LW_VECTOR1(tan, 235, 240)
+LW_VECTOR1(asin, 235, 240)
+LW_VECTOR1(acos, 235, 240)
+LW_VECTOR1(atan, 235, 240)
+LW_VECTOR1(sinh, 235, 240)
+LW_VECTOR1(cosh, 235, 240)
+LW_VECTOR1(tanh, 235, 240)
+LW_VECTOR1(asinh, 235, 240)
+LW_VECTOR1(acosh, 235, 240)
+LW_VECTOR1(atanh, 235, 240)
+LW_VECTOR1(erf, 235, 240)
+LW_VECTOR1(erfc, 235, 240)
+LW_VECTOR1(cbrt, 235, 240)
+LW_VECTOR2(pow, 222, 240)
+LW_VECTOR2(atan2, 235, 240)
+LW_VECTOR2(hypot, 235, 240)
+inline int c_fmod(int x, int y) { return y == 0 || y == -1 ? 0 : x % y; }
+inline long c_fmod(long x, long y) { return y == 0 || y == -1 ? 0 : x % y; }
+LW_LOOP2(fmod)
+
+// One instruction a register each; `round` takes a half to the even neighbour.
+#define LW_INSTRUCTION(NAME, BUILTIN) \
+  LW_SCALAR1(BUILTIN)                 \
+  template <class V> inline V NAME(V v) { return each([](auto x) { return c_##BUILTIN(x); }, v); }
+
+LW_INSTRUCTION(sqrt, sqrt)
+LW_INSTRUCTION(floor, floor)
+LW_INSTRUCTION(ceil, ceil)
+LW_INSTRUCTION(trunc, trunc)
+LW_INSTRUCTION(round, rint)
+
+// 4. Functions made of the others ------------------------------------------------------------------------------------
+
+template <class V> inline Mask<V> sign_bit() { return (Mask<V>)splat<V>(-0.0); }
+template <class V> inline V abs(V v) { return (V)((Mask<V>)v & ~sign_bit<V>()); }
+template <class V> inline V copysign(V v, V sign) { return (V)((Mask<V>)abs(v) | ((Mask<V>)sign & sign_bit<V>())); }
+template <class V> inline Mask<V> isnan(V v) { return v != v; }
+template <class V> inline Mask<V> isinf(V v) { return abs(v) == splat<V>(__builtin_inf()); }
+template <class V> inline Mask<V> isfinite(V v) { return abs(v) < splat<V>(__builtin_inf()); }
+
+// As torch.maximum and torch.minimum: NaN where either is NaN.
+template <class V> inline V max(V a, V b) { return select<V>(a != a, a, a > b ? a : b); }
+template <class V> inline V min(V a, V b) { return select<V>(a != a, a, a < b ? a : b); }
+// As torch.fmax and torch.fmin: the other where one is NaN.
+template <class V> inline V fmax(V a, V b) { return select<V>(b != b, a, a > b ? a : b); }
+template <class V> inline V fmin(V a, V b) { return select<V>(b != b, a, a < b ? a : b); }
+
+// -1, 0 or 1; 0 for NaN, as torch.sign.
+template <class V> inline V sign(V v) {
+  V zero = {}, one = splat<V>(1);
+  return select<V>(v > zero, one, select<V>(v < zero, -one, zero));
+}
+
+// 1 / sqrt(v), each operation rounded.
+template <class V> inline V rsqrt(V v) { return splat<V>(1) / sqrt(v); }
+
+// 1 / (1 + exp(-v)), without overflow on either side.
+template <class V> inline V sigmoid(V v) {
+  V small = exp(-abs(v)), one = splat<V>(1);
+  return select<V>(v < V{}, small, one) / (one + small);
+}
+
+// As Python's % and torch.remainder: the sign of the divisor.
+template <class V> inline V remainder(V a, V b) {
+  V r = fmod(a, b), zero = {};
+  return select<V>((r != zero) & ((r < zero) ^ (b < zero)), r + b, r);
+}
+
+// The logarithm of |gamma|. C's is off by up to 6 ulp between the poles, so the next wider type stands in.
+inline double c_lgamma(double x) { return x < 0 ? double(__builtin_lgammal(x)) : __builtin_lgamma(x); }
+inline float c_lgamma(float x) { return float(__builtin_lgamma(double(x))); }
+template <class V> inline V lgamma(V v) {
+  return call_each([](auto x) { return c_lgamma(x); }, v);
+}
+
+// The derivative of lgamma. Accurate to 4 ulp of max(1, |digamma|), thus not beside its roots. NaN at negative integers.
+inline double c_digamma(double argument) {
+  long double x = argument, shift = 0;
+  if (x == 0) return -__builtin_copysign(__builtin_inf(), argument);
+  if (x < 0) {
+    long double turn = x - __builtin_roundl(x);
+    if (!(turn != 0)) return __builtin_nan("");
+    constexpr long double pi = 3.14159265358979323846264338327950288L;
+    shift = -pi / __builtin_tanl(pi * turn);
+    x = 1 - x;
+  }
+  for (; x < 20; x += 1) shift -= 1 / x;
+  // Abramowitz and Stegun 6.3.18: log x - 1 / 2x - the sum of B_2k / (2k x^2k).
+  constexpr long double terms[] = {1 / 12.0L, -1 / 120.0L, 1 / 252.0L, -1 / 240.0L, 1 / 132.0L, -691 / 32760.0L, 1 / 12.0L};
+  long double square = 1 / (x * x), sum = 0;
+  for (int k = 6; k >= 0; k--) sum = (sum + terms[k]) * square;
+  return double(shift + (__builtin_logl(x) - 0.5L / x - sum));
+}
+inline float c_digamma(float x) { return float(c_digamma(double(x))); }
+template <class V> inline V digamma(V v) { return call_each([](auto x) { return c_digamma(x); }, v); }
+
+}  // namespace lw

@@ -1,0 +1,24 @@
+"""What the stored JSON says of the machine: its processor and versions, no name or path of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+
+def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:
+    """Processor, Python, torch and threads."""
+    cpu = machine_info.get("cpu", {})
+    kept = {name: machine_info[name] for name in ("machine", "python_version") if name in machine_info}
+    machine_info.clear()
+    machine_info.update(kept | {"cpu": {"brand_raw": cpu.get("brand_raw", "unknown")}})
+    machine_info.update({"torch": torch.__version__, "threads": torch.get_num_threads()})
+
+
+def pytest_benchmark_update_commit_info(config: pytest.Config, commit_info: dict[str, Any]) -> None:
+    """Which commit, and whether the tree had changes."""
+    kept = {name: commit_info.get(name) for name in ("id", "time", "dirty")}
+    commit_info.clear()
+    commit_info.update(kept)

@@ -1,0 +1,141 @@
+"""From a run to what is published: a slim JSON under reports/, a figure, and the README's table.
+
+    python -m bench.report           the newest run in .benchmarks becomes the report; without one, the report stays
+
+Needs nothing of the engine. The table between the README's markers is a function of the committed report alone.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+REPORT = ROOT / "bench" / "reports" / "inverse.json"
+FIGURE = ROOT / "out" / "bench-inverse.html"
+BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+Row = dict[str, Any]
+COLOURS = ("#7f7f7f", "#8c564b", "#bcbd22", "#9467bd", "#e377c2", "#d62728", "#1f77b4", "#17becf", "#2ca02c")
+
+
+def slim(run: dict[str, Any]) -> dict[str, Any]:
+    """What is worth keeping of a pytest-benchmark run: where and when, and the figures."""
+    rows = [b["extra_info"] for b in run["benchmarks"] if b["extra_info"].get("suite") == "inverse"]
+    return {"machine": run["machine_info"], "commit": run["commit_info"], "date": run["datetime"][:10], "rows": rows}
+
+
+def table(report: dict[str, Any]) -> str:
+    """Nanoseconds per matrix and step by n, one row a runner, as Markdown."""
+    rows: list[Row] = [row for row in report["rows"] if row["dtype"] == "float32"]
+    sizes = sorted({row["n"] for row in rows})
+    found = {(row["runner"], row["n"]): row for row in rows}
+    runners = list(dict.fromkeys(row["runner"] for row in rows))
+    head = ["ns per matrix and step", *(f"n = {n}" for n in sizes), "first call at n = 4", "certified at n = 4"]
+    lines = [head, ["---", *["---:"] * (len(head) - 1)]]
+    for runner in runners:
+        mine = [found.get((runner, n)) for n in sizes]
+        certified = found.get((runner, 4), {}).get("certified", math.nan)
+        compiled = found.get((runner, 4), {}).get("compile_s", math.nan)
+        lines.append([runner, *(_number(row) for row in mine), f"{compiled:.1f} s", f"{100 * certified:.0f}%"])
+    lines += [[f"share of peak, {dtype}", *shares(report, "lanewise fused", dtype), "", ""] for dtype in ("float32", "float64")]
+    machine = report["machine"]
+    peak = max(row["peak_gflops"] for row in rows)
+    batches = ", ".join(
+        f"{_most(rows, n, 'matrices'):,} matrices and {_most(rows, n, 'steps'):,} steps at n = {n}" for n in sizes
+    )
+    note = (
+        f"{machine['cpu']['brand_raw']}, {machine['threads']} threads, torch {machine['torch']}, float32, {report['date']}; "
+        f"gradient descent with momentum on the inverse, "
+        f"{batches} (the plain loop: one matrix). "
+        "Medians of five, all in one run from the same start with the same rate; the first call, "
+        f"which compiles, is left out. Bare multiply-adds reach {peak:,.0f} GFlop/s in float32; the share counts 4n^3 + 6n^2 "
+        "useful operations a step, of whole `engine.solve` calls of the lane compiler."
+    )
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n\n" + note
+
+
+def figure(report: dict[str, Any]) -> Any:
+    """Roofline: operations a second against n, both axes logarithmic, a line a runner, beside what bare multiply-adds reach."""
+    from plotly.subplots import make_subplots
+
+    dtypes = [dtype for dtype in ("float32", "float64") if any(row["dtype"] == dtype for row in report["rows"])]
+    drawn = make_subplots(rows=1, cols=len(dtypes), subplot_titles=dtypes, shared_yaxes=True)
+    sizes = sorted({row["n"] for row in report["rows"]})
+    runners = list(dict.fromkeys(row["runner"] for row in report["rows"]))
+    for column, dtype in enumerate(dtypes, start=1):
+        rows = [row for row in report["rows"] if row["dtype"] == dtype]
+        peak = max(row["peak_gflops"] for row in rows)
+        roof = {"line_color": "black", "line_dash": "dash", "name": "bare multiply-adds", "legendgroup": "roof"}
+        drawn.add_scatter(x=sizes, y=[peak] * len(sizes), mode="lines", showlegend=column == 1, row=1, col=column, **roof)
+        for colour, runner in zip(COLOURS, runners, strict=False):
+            mine = [row for row in rows if row["runner"] == runner]
+            x, y = [row["n"] for row in mine], [row["gflops"] for row in mine]
+            width = 3 if runner.startswith("lanewise") else 1.5
+            look = {"line_color": colour, "line_width": width, "legendgroup": runner, "showlegend": column == 1}
+            drawn.add_scatter(x=x, y=y, mode="lines+markers", name=runner, row=1, col=column, **look)
+    drawn.update_xaxes(title="n (matrices are n x n)", type="log", tickvals=sizes)
+    drawn.update_yaxes(type="log", dtick=1)
+    drawn.update_layout(
+        title="The inverse by gradient descent: useful operations, 4n^3 + 6n^2 a step",
+        yaxis_title="GFlop/s",
+        legend={"orientation": "h", "y": -0.2},
+        template="plotly_white",
+    )
+    return drawn
+
+
+def with_table(readme: str, report: dict[str, Any]) -> str:
+    """The README with the report's table between its markers.
+
+    Raises ValueError without the markers.
+    """
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"README: no {BEGIN} ... {END}; expected both, around the table")
+    return f"{before}{BEGIN}\n{table(report)}\n{END}{after}"
+
+
+def newest() -> dict[str, Any] | None:
+    """The newest run in pytest-benchmark's storage that has this suite."""
+    for path in sorted((ROOT / ".benchmarks").glob("*/*.json"), key=lambda p: p.stat().st_mtime, reverse=True):
+        run: dict[str, Any] = json.loads(path.read_text())
+        if slim(run)["rows"]:
+            return run
+    return None
+
+
+def main() -> None:
+    """Write the report, the figure and the table."""
+    run = newest()
+    if run is not None:
+        REPORT.write_text(json.dumps(slim(run), indent=1) + "\n")
+    report = json.loads(REPORT.read_text())
+    readme = ROOT / "README.md"
+    readme.write_text(with_table(readme.read_text(), report))
+    FIGURE.parent.mkdir(exist_ok=True)
+    figure(report).write_html(FIGURE, include_plotlyjs="cdn")
+    print(f"{table(report)}\n\nfigure: {FIGURE.relative_to(ROOT)}")
+
+
+def _number(row: Row | None) -> str:
+    if row is None:
+        return ""
+    value = row["ns_per_matrix_step"]
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def shares(report: dict[str, Any], runner: str, dtype: str) -> list[str]:
+    """A runner's share of the peak by n, in words."""
+    mine = {row["n"]: row["share_of_peak"] for row in report["rows"] if row["runner"] == runner and row["dtype"] == dtype}
+    return [f"{100 * mine[n]:.0f}%" if n in mine else "" for n in sorted({row["n"] for row in report["rows"]})]
+
+
+def _most(rows: list[Row], n: int, what: str) -> int:
+    return int(max(row[what] for row in rows if row["n"] == n))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""Gradient descent with momentum on the inverse: every CPU backend against every peer, same start, rate and steps."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import backends
+import engine
+import problems
+from bench import peak, peers
+from engine.solvers import GradientDescent
+
+SIZES = {2: (9_600, 1_000), 4: (9_600, 1_000), 8: (9_600, 300), 16: (3_200, 200), 32: (1_600, 100)}
+"""n -> matrices in the batch, steps."""
+
+DTYPES = ("float32", "float64")
+"""Peers run in the first alone."""
+
+ONE_BY_ONE = {"plain loop": 1}
+"""Who gets fewer matrices, because it takes them one after another."""
+
+SLOW = frozenset({"numpy"})
+"""Backends that are references, not meant to be fast."""
+
+BACKENDS = tuple(f"lanewise {name}" for name in backends.NAMES if name not in SLOW)
+
+
+def run_backend(name: str, A: Tensor, start: Tensor, steps: int) -> engine.Solution:
+    """The engine on one backend, exactly so many steps."""
+    solver = GradientDescent(peers.RATE, momentum=peers.MOMENTUM)
+    return engine.solve(problems.inverse(), A, start={"X": start}, solver=solver, backend=name, tol=0, max_steps=steps)
+
+
+def batch(n: int, lanes: int, dtype: str) -> tuple[Tensor, Tensor]:
+    """Matrices near the identity, and one uniform start for all."""
+    generator = torch.Generator().manual_seed(n)
+    A = torch.eye(n) + 0.2 * torch.randn(lanes, n, n, generator=generator) / n**0.5
+    start = torch.rand(n, n, generator=generator).expand(lanes, n, n)
+    kind = getattr(torch, dtype)
+    return A.to(kind), start.to(kind).contiguous()
+
+
+@cache
+def highest(dtype: str) -> float:
+    """GFlop/s of bare multiply-adds, measured in this run; NaN without a compiler."""
+    try:
+        return peak.gflops(dtype)
+    except OSError:
+        return float("nan")
+
+
+CASES = [(name, dtype) for name in (*peers.PEERS, *BACKENDS) for dtype in DTYPES if name in BACKENDS or dtype == DTYPES[0]]
+
+
+@pytest.mark.parametrize("n", SIZES)
+@pytest.mark.parametrize(("name", "dtype"), CASES)
+def test_inverse(name: str, dtype: str, n: int, benchmark: Any) -> None:
+    """Time a fixed number of steps; the first call, which compiles, is kept apart."""
+    benchmark.group = f"inverse n={n} {dtype}"
+    lanes, steps = SIZES[n]
+    lanes = ONE_BY_ONE.get(name, lanes)
+    A, start = batch(n, lanes, dtype)
+    backend = name.removeprefix("lanewise ") if name in BACKENDS else None
+    call: Callable[[], Any] = (
+        (lambda: run_backend(backend, A, start, steps)) if backend else lambda: peers.PEERS[name](A, start, steps)
+    )
+    began = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch about its own internals, when it compiles
+        found = call()
+    first = time.perf_counter() - began
+    benchmark.pedantic(call, rounds=5, iterations=1, warmup_rounds=1)
+    X = found["X"] if backend else found
+    certified = engine.solve(problems.inverse(), A, start={"X": X}, backend="torch", max_steps=0).converged
+    seconds = benchmark.stats.stats.median if benchmark.stats else first
+    rate = (4 * n**3 + 6 * n**2) * lanes * steps / seconds / 1e9
+    benchmark.extra_info.update(
+        {
+            "suite": "inverse",
+            "runner": name,
+            "n": n,
+            "matrices": lanes,
+            "steps": steps,
+            "dtype": dtype,
+            "certified": float(certified.float().mean()),
+            "compile_s": found.timings["compile_s"] if backend else max(0.0, first - seconds),
+            "kernel": found.plan.kernel if backend else "",
+            "matrices_per_s": lanes / seconds,
+            "ns_per_matrix_step": seconds / lanes / steps * 1e9,
+            "gflops": rate,
+            "peak_gflops": highest(dtype),
+            "share_of_peak": rate / highest(dtype),
+        }
+    )

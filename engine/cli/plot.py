@@ -1,0 +1,31 @@
+"""`lanewise plot`: the convergence of a saved solution as one HTML file that needs no network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from backends import reading, writing
+from engine import archive
+from engine.figures import convergence
+
+EPILOG = """\b
+Examples:
+  lanewise plot out.npz
+  lanewise plot out.npz -o out.html --lane 0 --lane 17 --dark"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("saved", metavar="OUT.npz")
+@click.option("-o", "--output", metavar="FILE.html", help="Where the figure goes; by default beside OUT.npz.")
+@click.option("--lane", "lanes", type=int, multiple=True, help="A lane to draw on its own; as often as you like.")
+@click.option("--dark", is_flag=True, help="Light on dark.")
+def plot(saved: str, output: str | None, lanes: tuple[int, ...], dark: bool) -> None:
+    """Draw the loss against the step from OUT.npz, which was solved with --history."""
+    target = output or str(Path(saved).with_suffix(".html"))
+    writing.check_target(target)
+    figure = convergence(archive.losses(reading.read(saved), saved), lanes, dark)
+    with writing.whole(target) as file:
+        file.write(figure.to_html(include_plotlyjs=True).encode())
+    click.echo(target)

@@ -1,0 +1,78 @@
+"""What the benchmarks publish comes from a committed report, and the peers solve the same problem."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from bench import conftest, peak, peers, report
+from bench.test_inverse import BACKENDS, batch, run_backend
+
+COMMITTED = json.loads(report.REPORT.read_text())
+
+
+def test_the_readme_has_the_table_of_the_committed_report() -> None:
+    readme = (report.ROOT / "README.md").read_text()
+    assert report.with_table(readme, COMMITTED) == readme
+    changed = json.loads(json.dumps(COMMITTED))
+    changed["rows"][0]["ns_per_matrix_step"] *= 3
+    assert report.with_table(readme, changed) != readme
+
+
+def test_a_readme_without_markers_is_refused() -> None:
+    with pytest.raises(ValueError, match="bench:begin"):
+        report.with_table("# no table here", COMMITTED)
+
+
+def test_the_report_names_no_machine_and_no_path() -> None:
+    assert set(COMMITTED["machine"]) == {"machine", "python_version", "cpu", "torch", "threads"}
+    texts = [text for row in COMMITTED["rows"] for text in row.values() if isinstance(text, str)]
+    assert not [text for text in [*texts, *map(str, COMMITTED["machine"].values())] if "/" in text]
+
+
+def test_machine_and_commit_are_stripped_before_they_are_stored(pytestconfig: Any) -> None:
+    machine: dict[str, Any] = {"node": "host", "python_executable": "/x", "machine": "m", "cpu": {"brand_raw": "b", "hz": 1}}
+    conftest.pytest_benchmark_update_machine_info(pytestconfig, machine)
+    assert "node" not in machine and "python_executable" not in machine and machine["cpu"] == {"brand_raw": "b"}
+    commit: dict[str, Any] = {"id": "1", "branch": "b", "project": "/x", "time": "t", "dirty": False}
+    conftest.pytest_benchmark_update_commit_info(pytestconfig, commit)
+    assert set(commit) == {"id", "time", "dirty"}
+
+
+def test_every_size_and_runner_of_the_report_has_a_point_in_the_figure() -> None:
+    drawn = [(trace.name, n, rate) for trace in report.figure(COMMITTED).data for n, rate in zip(trace.x, trace.y, strict=True)]
+    for row in COMMITTED["rows"]:
+        assert (row["runner"], row["n"], row["gflops"]) in drawn
+
+
+@pytest.mark.parametrize("name", ["plain loop", "eager vmap(grad)", "baddbmm by hand"])
+def test_a_peer_takes_the_steps_that_the_engine_takes(name: str) -> None:
+    A, start = batch(3, 4, "float64")
+    expected = run_backend("torch", A, start, 40)["X"]
+    np.testing.assert_allclose(peers.PEERS[name](A, start, 40), expected, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("step", [peers._step_batch_first, peers._step_batch_last])
+def test_the_step_that_a_peer_compiles_is_the_engines(step: Any) -> None:
+    A, start = batch(3, 4, "float64")
+    A, X = A.double(), start.double()
+    expected = run_backend("torch", A, X, 1)["X"]
+    if step is peers._step_batch_last:
+        A, X = A.permute(1, 2, 0), X.permute(1, 2, 0)
+    found, _ = step(A, X, torch.zeros_like(X), torch.tensor(peers.RATE, dtype=torch.float64))
+    found = found.permute(2, 0, 1) if step is peers._step_batch_last else found
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14)
+
+
+def test_the_peak_kernel_compiles_and_stays_finite() -> None:
+    assert peak.library().bytes() in (16, 32, 64)
+    assert peak.gflops("float32", rounds=1000, repeats=1) > 0
+    assert np.isfinite(peak.library().run_float64(10)) and np.isfinite(peak.library().run_float32(10))
+
+
+def test_a_new_backend_joins_the_suite_by_itself() -> None:
+    assert {"lanewise torch", "lanewise inductor"} <= set(BACKENDS) and "lanewise numpy" not in BACKENDS
