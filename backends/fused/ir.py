@@ -139,6 +139,8 @@ class Graph:
         if a.node.value is not None and b.node.value is not None:
             return self.const(np.matmul(a.node.value[a.index], b.node.value[b.index]), a.dtype)
         shape = (a.shape[0], a.shape[1], b.shape[2])
+        if math.prod(shape) == 1:  # a dot product is a sum, and sums know how to be single numbers
+            return self.reduce("sum", self.map("mul", a, b.at(b.index.transpose(0, 2, 1))), [2], keep=True)
         return whole(self._node("contract", "", (a, b), math.prod(shape), a.dtype), shape)
 
     def concat(self, parts: list[View], axis: int) -> View:

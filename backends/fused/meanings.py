@@ -422,6 +422,7 @@ MEANINGS: dict[str, Meaning] = {
     "full": lambda c, size, value, **_: _full(c, value), "full_like": lambda c, a, value, **_: _full(c, value),
     "new_full": lambda c, a, size, value, **_: _full(c, value),
     "zeros": _filled(0), "zeros_like": _filled(0), "new_zeros": _filled(0), "ones": _filled(1), "ones_like": _filled(1),
+    "_new_zeros_with_same_feature_meta": _filled(0),
     "new_ones": _filled(1), "empty_like": _filled(0), "new_empty": _filled(0), "empty": _filled(0),
     "scalar_tensor": lambda c, value, **_: _full(c, value),
     "mm": _matmul, "bmm": _matmul, "mv": _matmul, "dot": _matmul, "vdot": _matmul, "addmm": _addmm, "baddbmm": _addmm,
