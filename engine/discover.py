@@ -32,7 +32,7 @@ def structure(problem: Problem, backend: str, shapes: dict[str, Shape], data: di
         kind: `"residual"` for J'J, `"loss"` for the Hessian.
     """
     evaluate = least_squares if kind == "residual" else second_order
-    size = sum(problem.params[name].domain.size(shape) for name, shape in shapes.items())  # type: ignore[union-attr]
+    size: int = sum(problem.params[name].domain.size(shape) for name, shape in shapes.items())  # type: ignore[union-attr, misc]
     dense = Structure.dense(size)
     if not 1 < size <= LARGEST or any(0 in shape for shape in data.values()):
         return dense

@@ -18,7 +18,7 @@ from engine import discover
 from engine.bind import Bound
 from engine.lane import Lane
 from engine.problem import Problem
-from engine.solvers import LBFGS, LevenbergMarquardt, Newton
+from engine.solvers import LBFGS, GradientDescent, LevenbergMarquardt, Newton
 from engine.solvers.base import Solver, static_key
 from engine.structure import Structure
 
@@ -75,6 +75,8 @@ def choose(problem: Problem, solver: Any, backend: str, bound: Bound) -> Plan:
     if not isinstance(backend, str):
         raise TypeError(f"backend came as {backend!r}; expected its name, such as 'torch'")
     kind = getattr(chosen, "CURVATURE", None)
+    if kind is not None and not any(math.prod(shape) for shape in bound.shapes.values()):
+        chosen, kind = GradientDescent(0.0), None  # no unknowns: there is no curvature to speak of
     if kind == "residual" and problem.residual is None:
         raise ValueError(
             f"problem {problem.name!r}: solver {type(chosen).__name__} came with a loss; expected a residual: "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from array_api_compat import array_namespace
 
@@ -76,7 +78,7 @@ def test_the_nearest_point_of_a_simplex_may_be_a_corner() -> None:
 
 
 def test_newton_and_lbfgs_minimise_a_plain_loss() -> None:
-    def rosenbrock(x: np.ndarray, a: np.ndarray) -> np.ndarray:
+    def rosenbrock(x: Any, a: Any) -> Any:
         return a * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2
 
     valley = Problem(name="valley", data={"a": ""}, params={"x": Param("2", start="zeros")}, loss=rosenbrock)

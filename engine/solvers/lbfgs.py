@@ -81,7 +81,8 @@ class LBFGS:
         rest = {name: state[name] for name in kept}
         rest |= {name: xp.where(lost, xp.zeros_like(state[name]), state[name]) for name in ("moves", "turns")}
         length = xp.where(accepted, one, xp.where(lost, _first(gradient), length * xp.where(xp.isnan(cut), one / 10, cut)))
-        return state | select(accepted, kept, rest) | {"length": length, "loss": loss}
+        chosen: State = state | select(accepted, kept, rest) | {"length": length, "loss": loss}
+        return chosen
 
     def _direction(self, state: State, slope: Array, free: Array | None) -> Array:
         """-H g by the two-loop recursion; what is not remembered has a zero row."""
