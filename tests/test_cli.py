@@ -207,10 +207,12 @@ def test_good_files_give_the_answers_of_solve_and_code_0(good: str, tmp_path: Pa
 
 def test_a_saved_solution_gives_the_figure_of_the_solution(good: str, tmp_path: Path) -> None:
     out = tmp_path / "out.npz"
-    assert main(["solve", "inverse", good, "-o", str(out), "--history", "--backend", "numpy", "--max-steps", "40"]) == 1
+    options = ["--history", "--backend", "numpy", "--max-steps", "40", "--solver", "GradientDescent(0.9, momentum=0.9)"]
+    assert main(["solve", "inverse", good, "-o", str(out), *options]) == 1
     from engine import archive, figures
 
-    solution = engine.solve(problems.inverse(), GOOD, history=True, backend="numpy", max_steps=40)
+    solver = engine.solvers.GradientDescent(0.9, momentum=0.9)
+    solution = engine.solve(problems.inverse(), GOOD, solver=solver, history=True, backend="numpy", max_steps=40)
     assert figures.convergence(archive.losses(read(str(out)), "out"), [1]).to_json() == solution.plot([1]).to_json()
     assert main(["plot", str(out), "--lane", "1", "--dark"]) == 0
     page = (tmp_path / "out.html").read_text()

@@ -77,7 +77,8 @@ def test_many_steps_are_thinned_and_keep_the_first_and_the_last() -> None:
 
 def test_dark_and_light_differ_and_both_have_titles_labels_and_a_legend() -> None:
     A = np.eye(3) + 0.1 * RNG.standard_normal((4, 3, 3))
-    solution = engine.solve(problems.inverse(), A, backend="numpy", max_steps=20, history=True)
+    solver = engine.solvers.GradientDescent(0.9, momentum=0.9)
+    solution = engine.solve(problems.inverse(), A, solver=solver, backend="numpy", max_steps=20, history=True)
     light, dark = solution.plot([1]), solution.plot([1], dark=True)
     assert light.layout.template.layout.paper_bgcolor != dark.layout.template.layout.paper_bgcolor
     for drawn in (light, dark):

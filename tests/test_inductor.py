@@ -14,6 +14,7 @@ import pytest
 import torch
 import torch._inductor
 
+import backends
 import engine
 import problems
 from backends.torch import inductor
@@ -120,8 +121,10 @@ def test_jit_of_vmap_gives_the_same_answers_for_tensors_and_numpy() -> None:
     torch._dynamo.reset()
     counters.clear()
     A = matrices(5)
-    f = engine.jit(engine.vmap(lambda M: M @ M + engine.grad(lambda X: (X**3).sum())(M)))
+    batched = engine.vmap(lambda M: M @ M + engine.grad(lambda X: (X**3).sum())(M))
+    f, compiled = engine.jit(batched), backends.get("torch").jit(batched)
     expected = A @ A + 3 * A**2
+    np.testing.assert_allclose(compiled(torch.as_tensor(A)), expected, rtol=1e-12)
     np.testing.assert_allclose(f(A), expected, rtol=1e-12)
     np.testing.assert_allclose(f(torch.as_tensor(A)), expected, rtol=1e-12)
     assert counters["stats"]["unique_graphs"] == 1 and not counters["graph_break"]  # compiled, in one piece
