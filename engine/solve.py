@@ -46,7 +46,8 @@ def solve(
             ones are the batch, `(..., n, n)`; a datum at its declared rank is shared by all lanes; batch axes
             broadcast. float32 and float64 are kept, integers and bools promoted.
         solver: one of `engine.solvers`; by default the problem's own, else the plan's choice.
-        backend: `"auto"`, `"inductor"` (torch.compile), `"torch"` (eager) or `"numpy"` (reference).
+        backend: `"auto"`, `"fused"` (native kernels), `"inductor"` (torch.compile), `"torch"` (eager) or `"numpy"` (reference).
+            `auto` takes the first that can run the problem; `Solution.plan` says which and why.
         tol: what `Solution.residual` is compared with. By default 1e-12 (float64) or 1e-5 (float32) for exact
             problems, 1e-8 or 1e-3 otherwise. 0 runs exactly `max_steps` steps.
         max_steps: the limit per lane; by default the solver's own.
