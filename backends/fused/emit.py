@@ -404,13 +404,7 @@ class Emitter:
             if node.dtype == "bool":
                 values = -values.astype(np.int64)
             return f"fill<{kind}>({self.tables.add(scalar_type(node.dtype), values)}[{at}])"
-        element = self._index(index, at)
-        own = self.inputs.get(node)
-        if own is not None and own.shared:
-            return f"fill<{kind}>((({scalar_type(node.dtype)} *)(sh + {own.offset}))[{element}])"
-        if own is not None:
-            return f"({_pointer(node.dtype, own)})[{element}]"
-        return self.names[node] if node.size == 1 else f"{self.buffers[node]}[{element}]"
+        return self._at(node, self._index(index, at))
 
     def _index(self, index: np.ndarray, at: str) -> str:
         """Where element `at` of a flat index lies: a formula where there is one, else a table."""
@@ -436,6 +430,7 @@ class Emitter:
         return self._load(flat, f"({at[0]} * {index.shape[1]} + {at[1]}) * {index.shape[2]} + {at[2]}")
 
     def _at(self, node: Node, element: str) -> str:
+        """Element of an input, of a buffer, or a single number."""
         own = self.inputs.get(node)
         if own is not None and own.shared:
             return f"fill<{vector_type(node.dtype)}>((({scalar_type(node.dtype)} *)(sh + {own.offset}))[{element}])"
