@@ -66,7 +66,7 @@ SHAPES = {
 }
 
 
-@pytest.mark.parametrize("backend, steps", [("torch", 20_000), ("fused", 20_000), ("numpy", 201)])
+@pytest.mark.parametrize("backend, steps", [("torch", 20_000), ("fused", 20_000), ("inductor", 2_001), ("numpy", 201)])
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_the_svd_follows_the_posts(shape: tuple[int, int], solver: str, backend: str, steps: int) -> None:
