@@ -221,17 +221,27 @@ class Lane:
         return objective, with_numbers(self.solver, list(groups["setting"].values()))
 
     def _start(self, inputs: Inputs, objective: Objective) -> Params:
-        """Where this lane starts: an input, or the declared function of its data."""
+        """Where this lane starts: an input, or the declared function of its data, called once for all that share it."""
         start: Params = {}
-        for name in self.problem.params:
-            value = inputs.get(f"start.{name}")
-            start[name] = value if value is not None else self._declared(name, objective, inputs)
+        shared: dict[int, Any] = {}
+        for name, param in self.problem.params.items():
+            if f"start.{name}" in inputs:
+                start[name] = inputs[f"start.{name}"]
+                continue
+            function = id(param.start)  # type: ignore[union-attr]
+            if function not in shared:
+                shared[function] = objective.call(f"start.{name}", {})
+            start[name] = self._declared(name, shared[function], inputs["tol"])
         return start
 
-    def _declared(self, name: str, objective: Objective, inputs: Inputs) -> Array:
-        value = objective.call(f"start.{name}", {})
+    def _declared(self, name: str, value: Any, like: Array) -> Array:
+        if isinstance(value, dict):
+            if name not in value:
+                raise TypeError(
+                    f"problem {self.problem.name!r}: start of {name!r} returned a dict of {sorted(value)}; expected {name!r} in it"
+                )
+            value = value[name]
         self._check_shape(f"start of {name!r}", value, name)
-        like = inputs["tol"]
         return array_namespace(value).astype(value, like.dtype) if value.dtype != like.dtype else value
 
     def _canonical(self, objective: Objective, answer: Params) -> Params:

@@ -28,7 +28,8 @@ class Param:
         axes: axis names in einops words, `"m n"`, or `""` for a scalar.
         domain: where the parameter lives; `engine.domains.Real()` by default.
         start: `"normal"`, `"uniform"`, `"zeros"`, `"eye"`, a number, an array of the parameter's shape, or a
-            pure function of one lane's data, called with the data that it names. A random start is one draw,
+            pure function of one lane's data, called with the data that it names; params that share a function share
+            one call, which may return a dict of them all. A random start is one draw,
             shared by all lanes.
 
     Raises:

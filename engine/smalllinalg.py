@@ -7,6 +7,8 @@ small one and reported, so that a faulty lane stays finite where it can, and sta
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 from array_api_compat import array_namespace, device
@@ -194,6 +196,35 @@ def orthonormal(a: Array) -> Array:
     return a
 
 
+def rotated(a: Array, v: Array, sides: Callable[[Array, Array], tuple[Array, Array]]) -> tuple[Array, Array]:
+    """A R and V R for a rotation R that makes the off-diagonal of a Gram matrix small: `(m, n)`, `(k, n)`.
+
+    Sweeps of Jacobi rotations in parallel order: a sweep is a tournament of the n columns, n - 1 rounds of n / 2 pairs
+    that do not touch. `sides(A, V)` gives the L and H whose L'H is to be diagonal: (A, A) leaves A R with orthogonal
+    columns, (V, A) with A = B V for a symmetric B diagonalises it. Diagonal entries come out in descending order, or
+    nearly. The number of sweeps depends on n alone.
+
+    Source:
+        Golub and Van Loan, Matrix Computations, sections 8.5.5 (parallel order) and 8.6.3 (one-sided).
+
+    Example:
+        >>> import numpy as np
+        >>> a, v = rotated(np.array([[1.0, 2.0], [2.0, 1.0]]), np.eye(2), lambda a, v: (a, a))
+        >>> (a.T @ a).round(12).tolist()
+        [[9.0, 0.0], [0.0, 1.0]]
+    """
+    n = a.shape[-1]
+    if n < 2:
+        return a, v
+    for _ in range(2 + math.ceil(math.log2(n))):
+        for pairs in _tournament(n):
+            first, second = [min(pair) for pair in pairs], [max(pair) for pair in pairs]
+            left, right = sides(a, v)
+            cosine, sine = _rotation(*_gram(left, right, first, second))
+            a, v = (_turned(x, cosine, sine, first, second) for x in (a, v))
+    return a, v
+
+
 def descending(values: Array) -> Array:
     """The permutation P with `values @ P` in descending order, as a matrix of ones and zeros: `(..., n, n)`.
 
@@ -211,6 +242,25 @@ def descending(values: Array) -> Array:
     ahead = (there > here) | ((there == here) & (places[None, :] < places[:, None]))
     rank = xp.sum(xp.astype(ahead, values.dtype), axis=-1)
     return xp.astype(rank[..., :, None] == xp.astype(places, values.dtype), values.dtype)
+
+
+def scaled(a: Array) -> tuple[Array, Array]:
+    """A over its largest magnitude, and that; zeros are over 1. No square of the result overflows.
+
+    Example:
+        >>> import numpy as np
+        >>> scaled(np.array([[2.0, -4.0]]))[0].tolist()
+        [[0.5, -1.0]]
+    """
+    xp = array_namespace(a)
+    size = xp.max(xp.abs(a))
+    size = xp.where(size > 0, size, xp.ones_like(size))
+    return a / size, size
+
+
+def eye(n: int, like: Array) -> Array:
+    """The identity of order n in an array's dtype and device."""
+    return array_namespace(like).eye(n, dtype=like.dtype, device=device(like))
 
 
 def condition(low: Array) -> Array:
@@ -237,6 +287,59 @@ def _reflector(x: Array) -> tuple[Array, Array, Array, Array]:
     vector = xp.concat([shifted[..., None], x[..., 1:]], axis=-1)
     square = -sign * length * shifted  # v'v / 2
     return vector, xp.where(square > 0, 1 / xp.where(square > 0, square, one), xp.zeros_like(one)), length, sign
+
+
+def _tournament(n: int) -> list[list[tuple[int, int]]]:
+    """The pairs of each round in which everybody meets everybody once; of an odd number one rests."""
+    ring = list(range(n + n % 2))
+    rounds = []
+    for _ in range(len(ring) - 1):
+        meetings = list(zip(ring[: len(ring) // 2], reversed(ring), strict=False))
+        rounds.append([pair for pair in meetings if max(pair) < n])
+        ring = [ring[0], ring[-1], *ring[1:-1]]
+    return rounds
+
+
+def _gram(left: Array, right: Array, first: list[int], second: list[int]) -> tuple[Array, Array, Array]:
+    """The three entries of L'H of each pair of columns."""
+    xp = array_namespace(left)
+    heads, tails = _columns(left, first), _columns(left, second)
+    there = _columns(right, second)
+    return (
+        xp.sum(heads * _columns(right, first), axis=0),
+        xp.sum(tails * there, axis=0),
+        xp.sum(heads * there, axis=0),
+    )
+
+
+def _rotation(head: Array, tail: Array, mixed: Array) -> tuple[Array, Array]:
+    """Cosine and sine of the rotation that makes [[head, mixed], [mixed, tail]] diagonal, the larger entry first."""
+    xp = array_namespace(mixed)
+    half = (head - tail) / 2
+    size, root = xp.abs(mixed), xp.sqrt(half * half + mixed * mixed)
+    ahead = half >= 0
+    x, y = xp.where(ahead, root + half, size), xp.where(ahead, size, root - half)
+    length = xp.sqrt(x * x + y * y)
+    some = length > 0
+    inverse = 1 / xp.where(some, length, xp.ones_like(length))
+    return xp.where(some, x * inverse, xp.ones_like(x)), xp.where(mixed < 0, -y, y) * inverse
+
+
+def _turned(a: Array, cosine: Array, sine: Array, first: list[int], second: list[int]) -> Array:
+    """Pairs of columns, rotated."""
+    xp = array_namespace(a)
+    n = a.shape[-1]
+    heads, tails = _columns(a, first), _columns(a, second)
+    rest = [k for k in range(n) if k not in (*first, *second)]
+    parts = [cosine * heads + sine * tails, cosine * tails - sine * heads]
+    joined = xp.concat([*parts, _columns(a, rest)] if rest else parts, axis=-1)
+    order = [*first, *second, *rest]
+    return _columns(joined, [order.index(k) for k in range(n)])
+
+
+def _columns(a: Array, places: list[int]) -> Array:
+    xp = array_namespace(a)
+    return xp.take(a, xp.asarray(places, dtype=xp.int64, device=device(a)), axis=-1)
 
 
 def _guarded(pivot: Array, floor: Array) -> tuple[Array, Array]:

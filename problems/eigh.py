@@ -11,7 +11,6 @@ from engine import Param, Problem, smalllinalg
 from engine.domains import Orthogonal
 
 Array = Any
-ROUNDS = 3
 
 
 @cache
@@ -20,10 +19,10 @@ def eigh() -> Problem:
 
     Data `A`, `(..., n, n)`; params `w` `(n,)`, ascending, and `V` `(n, n)`, the largest entry of each column positive.
     Loss mean((V diag(w) V' - A)^2): the mean over n^2 entries. A matrix that is not symmetric has no zero of it and is
-    never CONVERGED. The start is a few rounds of orthogonal iteration.
+    never CONVERGED. The start is a few sweeps of Jacobi rotations, their number fixed by n.
 
     Source:
-        Golub and Van Loan, Matrix Computations, section 8.1 (definition) and 8.2.4 (orthogonal iteration).
+        Golub and Van Loan, Matrix Computations, section 8.1 (definition) and 8.5 (Jacobi).
 
     Example:
         >>> import numpy as np, engine
@@ -35,8 +34,8 @@ def eigh() -> Problem:
         name="eigh",
         data={"A": "n n"},
         params={
-            "w": Param("n", start=lambda A: _start(A)[0]),
-            "V": Param("n n", Orthogonal(), start=lambda A: _start(A)[1]),
+            "w": Param("n", start=_start),
+            "V": Param("n n", Orthogonal(), start=_start),
         },
         residual=lambda w, V, A: (V * w) @ V.T - A,
         exact=True,
@@ -44,16 +43,12 @@ def eigh() -> Problem:
     )
 
 
-def _start(A: Array) -> tuple[Array, Array]:
-    """w, V by a few rounds of orthogonal iteration, scaled so that no square overflows."""
+def _start(A: Array) -> dict[str, Array]:
+    """V'AV made diagonal by sweeps of rotations."""
     xp = array_namespace(A)
-    scale = xp.max(xp.abs(A))
-    scale = xp.where(scale > 0, scale, xp.ones_like(scale))
-    B = A / scale
-    V, _ = smalllinalg.qr(B)
-    for _ in range(ROUNDS - 1):
-        V, _ = smalllinalg.qr(B @ V)
-    return xp.sum(V * (B @ V), axis=0) * scale, V
+    B, scale = smalllinalg.scaled(A)
+    AV, V = smalllinalg.rotated(B, smalllinalg.eye(A.shape[1], A), lambda AV, V: (V, AV))
+    return {"w": xp.sum(V * AV, axis=0) * scale, "V": V}
 
 
 def _canonical(w: Array, V: Array) -> dict[str, Array]:

@@ -11,7 +11,6 @@ from engine import Param, Problem, smalllinalg
 from engine.domains import Orthogonal
 
 Array = Any
-ROUNDS = 2
 
 
 @cache
@@ -20,10 +19,10 @@ def svd() -> Problem:
 
     Data `A`, `(..., m, n)`; params `U` `(m, k)`, `S` `(k,)` and `V` `(n, k)`, k = min(m, n); S descending, 0 or more,
     the largest entry of each column of V positive. Loss mean((U diag(S) V' - A)^2): the mean over m n entries. The
-    start is two rounds of orthogonal iteration with A and A'.
+    start is a few sweeps of one-sided Jacobi rotations, their number fixed by n.
 
     Source:
-        Golub and Van Loan, Matrix Computations, section 2.4 (definition) and 8.6 (orthogonal iteration).
+        Golub and Van Loan, Matrix Computations, section 2.4 (definition) and 8.6.3 (one-sided Jacobi).
 
     Example:
         >>> import numpy as np, engine
@@ -35,9 +34,9 @@ def svd() -> Problem:
         name="svd",
         data={"A": "m n"},
         params={
-            "U": Param("m k", Orthogonal(), start=lambda A: _start(A)[0]),
-            "S": Param("k", start=lambda A: _start(A)[1]),
-            "V": Param("n k", Orthogonal(), start=lambda A: _start(A)[2]),
+            "U": Param("m k", Orthogonal(), start=_start),
+            "S": Param("k", start=_start),
+            "V": Param("n k", Orthogonal(), start=_start),
         },
         sizes={"k": lambda m, n: min(m, n)},
         residual=lambda U, S, V, A: (U * S) @ V.T - A,
@@ -46,21 +45,15 @@ def svd() -> Problem:
     )
 
 
-def _start(A: Array) -> tuple[Array, Array, Array]:
-    """U, S, V by a few rounds of orthogonal iteration, scaled so that no square overflows."""
+def _start(A: Array) -> dict[str, Array]:
+    """Columns of A V made orthogonal by sweeps of rotations; U is brought into its domain by the engine."""
     if A.shape[0] < A.shape[1]:
-        V, S, U = _start(A.T)
-        return U, S, V
+        turned = _start(A.T)
+        return {"U": turned["V"], "S": turned["S"], "V": turned["U"]}
     xp = array_namespace(A)
-    scale = xp.max(xp.abs(A))
-    scale = xp.where(scale > 0, scale, xp.ones_like(scale))
-    A = A / scale
-    V, _ = smalllinalg.qr(A.T @ A)
-    U, R = smalllinalg.qr(A @ V)
-    for _ in range(ROUNDS - 1):
-        V, _ = smalllinalg.qr(A.T @ U)
-        U, R = smalllinalg.qr(A @ V)
-    return U, xp.linalg.diagonal(R) * scale, V
+    B, scale = smalllinalg.scaled(A)
+    AV, V = smalllinalg.rotated(B, smalllinalg.eye(A.shape[1], A), lambda AV, V: (AV, AV))
+    return {"U": AV, "S": xp.sqrt(xp.sum(AV * AV, axis=0)) * scale, "V": V}
 
 
 def _canonical(U: Array, S: Array, V: Array) -> dict[str, Array]:
