@@ -218,10 +218,8 @@ def rotated(a: Array, v: Array, sides: Callable[[Array, Array], tuple[Array, Arr
         return a, v
     for _ in range(2 + math.ceil(math.log2(n))):
         for pairs in _tournament(n):
-            first, second = [min(pair) for pair in pairs], [max(pair) for pair in pairs]
-            left, right = sides(a, v)
-            cosine, sine = _rotation(*_gram(left, right, first, second))
-            a, v = (_turned(x, cosine, sine, first, second) for x in (a, v))
+            cosine, sine = _rotation(_gram(*sides(a, v), pairs))
+            a, v = (_turned(x, cosine, sine, pairs) for x in (a, v))
     return a, v
 
 
@@ -295,46 +293,49 @@ def _tournament(n: int) -> list[list[tuple[int, int]]]:
     rounds = []
     for _ in range(len(ring) - 1):
         meetings = list(zip(ring[: len(ring) // 2], reversed(ring), strict=False))
-        rounds.append([pair for pair in meetings if max(pair) < n])
+        rounds.append([(min(pair), max(pair)) for pair in meetings if max(pair) < n])
         ring = [ring[0], ring[-1], *ring[1:-1]]
     return rounds
 
 
-def _gram(left: Array, right: Array, first: list[int], second: list[int]) -> tuple[Array, Array, Array]:
-    """The three entries of L'H of each pair of columns."""
+def _gram(left: Array, right: Array, pairs: list[tuple[int, int]]) -> Array:
+    """The two columns of L times those of H, pair by pair: `(h, 2, 2)`."""
     xp = array_namespace(left)
-    heads, tails = _columns(left, first), _columns(left, second)
-    there = _columns(right, second)
-    return (
-        xp.sum(heads * _columns(right, first), axis=0),
-        xp.sum(tails * there, axis=0),
-        xp.sum(heads * there, axis=0),
-    )
+    flat = [k for pair in pairs for k in pair]
+    heads, tails = (xp.reshape(_columns(x, flat), (x.shape[0], len(pairs), 2)) for x in (left, right))
+    return xp.permute_dims(heads, (1, 2, 0)) @ xp.permute_dims(tails, (1, 0, 2))
 
 
-def _rotation(head: Array, tail: Array, mixed: Array) -> tuple[Array, Array]:
-    """Cosine and sine of the rotation that makes [[head, mixed], [mixed, tail]] diagonal, the larger entry first."""
-    xp = array_namespace(mixed)
-    half = (head - tail) / 2
+def _rotation(gram: Array) -> tuple[Array, Array]:
+    """Cosine and sine of the rotation that makes symmetric 2 x 2 matrices diagonal, the larger entry first."""
+    xp = array_namespace(gram)
+    mixed, half = gram[:, 0, 1], (gram[:, 0, 0] - gram[:, 1, 1]) / 2
     size, root = xp.abs(mixed), xp.sqrt(half * half + mixed * mixed)
     ahead = half >= 0
     x, y = xp.where(ahead, root + half, size), xp.where(ahead, size, root - half)
-    length = xp.sqrt(x * x + y * y)
-    some = length > 0
-    inverse = 1 / xp.where(some, length, xp.ones_like(length))
+    square = x * x + y * y
+    some = square > 0
+    inverse = 1 / xp.sqrt(xp.where(some, square, xp.ones_like(square)))
     return xp.where(some, x * inverse, xp.ones_like(x)), xp.where(mixed < 0, -y, y) * inverse
 
 
-def _turned(a: Array, cosine: Array, sine: Array, first: list[int], second: list[int]) -> Array:
-    """Pairs of columns, rotated."""
+def _turned(a: Array, cosine: Array, sine: Array, pairs: list[tuple[int, int]]) -> Array:
+    """Pairs of columns, rotated; a column that rests is kept."""
     xp = array_namespace(a)
     n = a.shape[-1]
-    heads, tails = _columns(a, first), _columns(a, second)
-    rest = [k for k in range(n) if k not in (*first, *second)]
-    parts = [cosine * heads + sine * tails, cosine * tails - sine * heads]
-    joined = xp.concat([*parts, _columns(a, rest)] if rest else parts, axis=-1)
-    order = [*first, *second, *rest]
-    return _columns(joined, [order.index(k) for k in range(n)])
+    place = {k: at for at, pair in enumerate(pairs) for k in pair}
+    partner = {k: other for pair in pairs for k, other in (pair, pair[::-1])}
+    order = [place.get(k, 0) for k in range(n)]
+    plays = _row([float(k in place) for k in range(n)], a)
+    signs = _row([float((k in place) * (1 if partner.get(k, k) > k else -1)) for k in range(n)], a)
+    cosine, sine = _columns(cosine, order), _columns(sine, order) * signs
+    if len(place) < n:
+        cosine = xp.where(plays > 0, cosine, plays + 1)
+    return a * cosine + _columns(a, [partner.get(k, k) for k in range(n)]) * sine
+
+
+def _row(values: list[float], like: Array) -> Array:
+    return array_namespace(like).asarray(values, dtype=like.dtype, device=device(like))
 
 
 def _columns(a: Array, places: list[int]) -> Array:

@@ -29,6 +29,16 @@ class Place:
 
 
 @dataclass
+class Room:
+    """A piece of scratch memory, and the last group that needs what is in it."""
+
+    start: int
+    size: int
+    kind: str
+    last: int = -1
+
+
+@dataclass
 class Tables:
     """Constant arrays of a kernel, each written once."""
 
@@ -97,6 +107,7 @@ class Emitter:
         self.buffers: dict[Node, str] = {}
         self.direct: dict[Node, list[str]] = {}
         self.scratch = 0
+        self.rooms: list[Room] = []
         self.lines: list[str] = []
 
     def body(self) -> str:
@@ -161,18 +172,34 @@ class Emitter:
         return reader.kind == "map" and not group.alone and view.index.size == group.size and view.is_whole()
 
     def _allocate(self, late: list[tuple[View, Place]]) -> None:
-        """A buffer for every node that another group or a late output reads; single numbers are variables."""
+        """A buffer for every node that another group or a late output reads; single numbers are variables.
+
+        A buffer's room is another's after its last reader, so that what a block of lanes touches stays in the caches.
+        """
         readers = self.schedule.readers()
-        kept = {view.node for view, _ in late}
-        for node, place in self.schedule.place.items():
-            outside = bool(readers.get(node, set()) - {place}) or node in kept or node.kind == "concat"
+        end = len(self.schedule.groups)
+        last = {node: max(readers.get(node, set()), default=-1) for node in self.schedule.place}
+        last |= {view.node: end for view, _ in late}
+        for node, place in sorted(self.schedule.place.items(), key=lambda item: item[1]):
+            outside = last[node] > place or node.kind == "concat"
             inner = any(
                 not self._is_local(place, v) for n in self.schedule.groups[place].nodes() for v in n.args if v.node is node
             )
             if node.size > 1 and (outside or inner):
                 self.buffers[node] = self.names[node]
                 kind = vector_type(node.dtype)
-                self.lines.append(f"{kind} *const {self.names[node]} = ({kind} *)(w + {self._scratch(node.size, kind)});")
+                start = self._room(node.size, kind, place, max(last[node], place))
+                self.lines.append(f"{kind} *const {self.names[node]} = ({kind} *)(w + {start});")
+
+    def _room(self, size: int, kind: str, first: int, last: int) -> int:
+        """The lowest room that is free from one group to another; room keeps its C++ type."""
+        fits = [room for room in self.rooms if room.kind == kind and room.size >= size and room.last < first]
+        room = min(fits, key=lambda room: (room.size, room.start), default=None)
+        if room is None:
+            room = Room(self._scratch(size, kind), size, kind)
+            self.rooms.append(room)
+        room.last = last
+        return room.start
 
     def _scratch(self, size: int, kind: str) -> int:
         """Room for some vectors; doubles take two places where the others are floats."""
