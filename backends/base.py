@@ -7,7 +7,8 @@ A backend turns pure functions of ONE lane into batched ones. It needs only this
 3.  `grad`, `value_and_grad`        derivatives of one-lane functions, with JAX's signatures;
     `jvp`, `vjp`, `jacfwd`,         arguments may be nested dicts, tuples and lists of arrays
     `jacrev`, `hessian`
-4.  `vmap`, `jit`                   batching and compiling of a user's own function
+4.  `vmap`, `jit`                   batching and compiling of a user's own function;
+    `once`                          a context for a few evaluations, in which nothing is loaded to compile them
 5.  `prepare`                       a `Program` bound to shapes and dtypes: traced, checked, compiled
 6.  `Executable.iterate`            run a prepared program over many lanes until each says it is done
 
@@ -18,6 +19,7 @@ refilled, chunked and threaded is the backend's business, and results may not de
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -114,6 +116,7 @@ class Backend(Protocol):
     def hessian(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function: ...
     def vmap(self, f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function: ...
     def jit(self, f: Function) -> Function: ...
+    def once(self) -> AbstractContextManager[None]: ...
     def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str]) -> Executable:
         """Make a program ready for lanes like the example, some of whose inputs all lanes share.
 

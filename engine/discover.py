@@ -36,15 +36,16 @@ def structure(problem: Problem, backend: str, shapes: dict[str, Shape], data: di
     dense = Structure.dense(size)
     if not 1 < size <= LARGEST or any(0 in shape for shape in data.values()):
         return dense
-    pairs = [_point(problem, backend, shapes, data, k) for k in range(POINTS + 1)]
-    matrices = [_arrays.to_host(evaluate(objective, params)["blocks"]["0"])[0] for objective, params in pairs]
-    found = Structure(host.components(matrices[:POINTS]))
-    if found.is_dense:
-        return dense
-    objective, params = pairs[POINTS]
-    objective.structure = found
-    direction = _load(backend, _arrays.draw("normal", (size,), 0, "direction"))
-    product = apply(evaluate(objective, params)["blocks"], found, direction)
+    with backends.get(backend).once():
+        pairs = [_point(problem, backend, shapes, data, k) for k in range(POINTS + 1)]
+        matrices = [_arrays.to_host(evaluate(objective, params)["blocks"]["0"])[0] for objective, params in pairs]
+        found = Structure(host.components(matrices[:POINTS]))
+        if found.is_dense:
+            return dense
+        objective, params = pairs[POINTS]
+        objective.structure = found
+        direction = _load(backend, _arrays.draw("normal", (size,), 0, "direction"))
+        product = apply(evaluate(objective, params)["blocks"], found, direction)
     return found if host.agree(matrices[POINTS] @ _arrays.to_host(direction), _arrays.to_host(product)) else dense
 
 

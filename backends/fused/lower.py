@@ -15,7 +15,6 @@ from torch import Tensor
 from torch._decomp import decomposition_table
 from torch.func import functionalize
 from torch.fx import GraphModule
-from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.node import Node as FxNode
 from torch.fx.node import map_arg
 
@@ -23,6 +22,7 @@ from backends.base import Unsupported
 from backends.fused import movement
 from backends.fused.ir import Graph, View
 from backends.fused.meanings import DECOMPOSED, MEANINGS, Lowering
+from backends.torch.record import record
 from backends.torch.trace import fold
 
 
@@ -120,7 +120,7 @@ def _inlined(into: Graph, function: Callable[..., Any], name: str, args: Any, kw
         return [result] if single else list(result)
 
     try:
-        graph = make_fx(functionalize(flat))(*like)
+        graph = record(functionalize(flat), like)
         fold(graph)
     except Exception as error:
         raise NotLowered(f"aten.{name}", f"its decomposition cannot be traced ({error})") from error

@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -82,6 +83,9 @@ class NumpyBackend:
     def jit(self, f: Function) -> Function:
         """The function itself: there is nothing to compile."""
         return f
+
+    def once(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str] = frozenset()) -> Executable:
         """Check the program on the example lane."""

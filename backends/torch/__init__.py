@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 
 from backends.base import Array, Executable, Program
 from backends.torch.iterate import TorchExecutable
+from backends.torch.lean import lean
 
 Function = Callable[..., Any]
 
@@ -93,6 +95,9 @@ class TorchBackend:
             return f(*args, **kwargs)
 
         return run
+
+    def once(self) -> AbstractContextManager[None]:
+        return lean()
 
     def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str]) -> Executable:
         """Trace the program on lanes of the example's shapes, dtypes and device."""

@@ -23,7 +23,7 @@ from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, Stateles
 from backends.base import Array, Executable, Inputs, Outcome, Program, Run
 from backends.torch import TorchBackend
 from backends.torch.iterate import Batched, TorchExecutable, eager
-from backends.torch.trace import DECOMPOSITIONS, Traced
+from backends.torch.trace import Traced
 from backends.tree import Tree, unflatten
 
 KERNEL = "one-lane step and test traced to ATen operations, batched by torch.vmap, compiled by Inductor; done lanes compacted"
@@ -83,7 +83,7 @@ class Kernel:
         flat = torch.vmap(lambda *tensors: tuple(traced.graph(*tensors)), in_dims=axes)
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch about its own internals
-            graph = make_fx(flat, DECOMPOSITIONS, "symbolic", _allow_non_fake_inputs=True)(*examples)
+            graph = make_fx(flat, tracing_mode="symbolic", _allow_non_fake_inputs=True)(*examples)
             self._check(TYPICAL_LANES + 1)
             self.run: Flat = standalone_compile(graph, [*examples], dynamic_shapes="from_graph", options=OPTIONS)
         self.fits = cache(self._fits)

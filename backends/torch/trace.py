@@ -13,23 +13,18 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._functorch.compile_utils import fx_graph_cse
-from torch._guards import TracingContext, tracing
-from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functionalize
 from torch.fx import GraphModule
-from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.node import map_arg
 
 from backends.base import TraceError
 from backends.torch.guard import Guard
 from backends.torch.linalg import make_safe
+from backends.torch.record import record
 from backends.torch.uniform import make_uniform
 from backends.tree import Tree, leaves, names, tree_map, unflatten
 
 _aten = torch.ops.aten
-# an operation of derivative formulas for which vmap has no rule
-DECOMPOSITIONS = {_aten.fill.Scalar: torch.full_like, _aten.fill.Tensor: lambda x, value: value.expand(x.shape)}
 _UNFAITHFUL = {
     torch.Tag.nondeterministic_seeded: "draws random numbers; expected a pure function: pass them as data",
     torch.Tag.dynamic_output_shape: "makes a shape that depends on values; expected static shapes: use where()",
@@ -72,31 +67,46 @@ def _trace(function: Callable[..., Tree], lane: tuple[Tree, ...]) -> tuple[Graph
         output[:] = [found]
         return leaves(found)
 
-    # one mode for the shapes of all nodes: make_fx would make one for each, half of the time that tracing takes
-    shapes = tracing(TracingContext(FakeTensorMode(allow_fallback_kernels=True)))
-    with Guard(), shapes, warnings.catch_warnings():
+    with Guard(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch about its own internals, once per process
-        graph = make_fx(functionalize(flat), decomposition_table=DECOMPOSITIONS)(*leaves(list(lane)))
+        graph = record(functionalize(flat), leaves(list(lane)))
     for node in graph.graph.nodes:
         for tag, reason in _UNFAITHFUL.items():
             if tag in getattr(node.target, "tags", ()) and not _is_static_index(node):
                 raise TraceError(f"{reason} ({node.target})")
+    _replace_fills(graph)
     _merge_equal(graph)
     graph.graph.eliminate_dead_code()
     graph.recompile()
     return graph, unflatten(output[0], [None] * len(leaves(output[0])))
 
 
+def _replace_fills(graph: GraphModule) -> None:
+    """An operation of derivative formulas for which vmap has no rule, by ones for which it has."""
+    for node in graph.graph.nodes:
+        if node.target is _aten.fill.Scalar:
+            node.target = _aten.full_like.default
+        elif node.target is _aten.fill.Tensor:
+            node.target, node.args = _aten.expand.default, (node.args[1], list(node.meta["val"].shape))
+
+
 def _merge_equal(graph: GraphModule) -> None:
     """Without mutation an alias is its input, and equal calls are one.
 
-    Which of several equal nodes a trace refers to changes from trace to trace; afterwards there is one.
+    Which of several equal nodes a trace refers to changes from trace to trace; afterwards there is one. (torch's own
+    pass for this loads Inductor, which takes longer than the whole trace.)
     """
+    first: dict[tuple[Any, str, str], Any] = {}
     for node in list(graph.graph.nodes):
-        if node.target is _aten.alias.default:
-            node.replace_all_uses_with(node.args[0])
+        if node.op != "call_function":
+            continue
+        same = node.args[0]
+        if node.target is not _aten.alias.default:
+            # nodes print as their names, which are unique; a string prints in quotes
+            same = first.setdefault((node.target, repr(node.args), repr(node.kwargs)), node)
+        if same is not node:
+            node.replace_all_uses_with(same)
             graph.graph.erase_node(node)
-    graph.graph = fx_graph_cse(graph.graph)
 
 
 def _is_static_index(node: Any) -> bool:

@@ -1,0 +1,98 @@
+"""The operations of a function of tensors as a graph, written down while it runs on numbers.
+
+What `make_fx` does, in its plainest mode and without its first step, which is to load torch.compile: that takes longer than
+tracing a whole problem. Needs `lean`. Transforms and functionalisation are done above it: what arrives are ATen operations
+on plain tensors.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.fx import Graph, GraphModule, Node
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from backends.torch.lean import lean
+
+Arguments = tuple[Any, ...]
+
+
+def record(f: Callable[..., list[Tensor]], inputs: list[Tensor]) -> GraphModule:
+    """The graph of f; each node keeps its result of this run as `meta["val"]`, for shape, strides and dtype."""
+    mode = _Recorder()
+    for k, tensor in enumerate(inputs):
+        mode.known(tensor, mode.graph.placeholder(f"input_{k}"))
+    with lean(), mode:
+        outputs = f(*inputs)
+    mode.graph.output([mode.node(tensor) for tensor in outputs])
+    return GraphModule(mode.root, mode.graph)
+
+
+class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Writes down every operation; tensors that it has not seen made are constants."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.root, self.graph = torch.nn.Module(), Graph()
+        self.nodes: dict[int, Node] = {}
+        self.kept: list[Any] = []  # a tensor that is gone would leave its id to another
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # to keep torch.compile out of what is called here would load it
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Arguments = (), kwargs: dict[str, Any] | None = None) -> Any:
+        kwargs = kwargs or {}
+        result = func(*args, **kwargs)
+        several = isinstance(result, tuple | list)
+        if not isinstance(result, Tensor) and not several and result is not None and self._is_constant((args, kwargs)):
+            return result  # a number of a constant is one
+        node = self.graph.call_function(func, self._arguments(args), self._arguments(kwargs))
+        self.known(result, node)
+        for k, part in enumerate(result if several else ()):
+            if isinstance(part, Tensor):
+                self.known(part, self.graph.call_function(operator.getitem, (node, k)))
+        return result
+
+    def known(self, value: Any, node: Node) -> None:
+        """`value` is what `node` gives."""
+        node.meta["val"] = value
+        self.kept.append(value)
+        self.nodes[id(value)] = node
+
+    def node(self, tensor: Tensor) -> Node:
+        """The node that gave a tensor."""
+        if id(tensor) not in self.nodes:
+            name = f"constant_{len(self.kept)}"
+            self.root.register_buffer(name, tensor)
+            self.known(tensor, self.graph.get_attr(name))
+        return self.nodes[id(tensor)]
+
+    def _arguments(self, value: Any) -> Any:
+        if isinstance(value, Tensor):
+            return self.node(value)
+        if isinstance(value, tuple | list):
+            return type(value)(self._arguments(v) for v in value)
+        return {k: self._arguments(v) for k, v in value.items()} if isinstance(value, dict) else value
+
+    def _is_constant(self, value: Any) -> bool:
+        if isinstance(value, Tensor):
+            node = self.nodes.get(id(value))
+            return node is None or self._rests_on_constants(node)
+        if isinstance(value, tuple | list | dict):
+            return all(self._is_constant(v) for v in (value.values() if isinstance(value, dict) else value))
+        return True
+
+    def _rests_on_constants(self, node: Node) -> bool:
+        reached, found = [node], {node}
+        while reached:
+            node = reached.pop()
+            if node.op == "placeholder":
+                return False
+            reached += [n for n in node.all_input_nodes if n not in found]
+            found |= set(node.all_input_nodes)
+        return True
