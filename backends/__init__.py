@@ -6,10 +6,12 @@ Nothing here imports an array library until arrays of it, or its name, come.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
+from typing import Any
 
 from backends.base import Array, Backend, Executable, Outcome, Program, Run, TraceError, Unsupported
 
-__all__ = ["NAMES", "Array", "Backend", "Executable", "Outcome", "Program", "Run", "TraceError", "Unsupported", "get"]
+__all__ = ["NAMES", "Array", "Backend", "Executable", "Outcome", "Program", "Run", "TraceError", "Unsupported", "get", "repeat"]
 
 NAMES = {
     "fused": "backends.fused",
@@ -39,3 +41,20 @@ def get(name: str) -> Backend:
     if name not in _LOADED:
         _LOADED[name] = importlib.import_module(NAMES[name]).BACKEND
     return _LOADED[name]
+
+
+def repeat(step: Callable[..., tuple[Any, ...]], count: int, *state: Array) -> tuple[Array, ...]:
+    """`step(*state)` on its own results, `count` times: arrays of unchanged shapes. A compiled backend makes it a loop.
+
+    The step is pure and sees a lane by its state alone; a captured array of the lane would be frozen in.
+
+    >>> import numpy as np
+    >>> repeat(lambda a, b: (b, a + b), 5, np.array(0.0), np.array(1.0))[0].tolist()
+    5.0
+    """
+    if type(state[0]).__module__.partition(".")[0] == "torch":
+        found: tuple[Array, ...] = importlib.import_module("backends.torch.repeat").repeat(step, count, state)
+        return found
+    for _ in range(count):
+        state = step(*state)
+    return state

@@ -13,6 +13,8 @@ from typing import Any
 
 from array_api_compat import array_namespace, device
 
+from backends import repeat
+
 Array = Any
 
 
@@ -216,10 +218,14 @@ def rotated(a: Array, v: Array, sides: Callable[[Array, Array], tuple[Array, Arr
     n = a.shape[-1]
     if n < 2:
         return a, v
-    for _ in range(2 + math.ceil(math.log2(n))):
+
+    def sweep(a: Array, v: Array) -> tuple[Array, ...]:
         for pairs in _tournament(n):
             cosine, sine = _rotation(_gram(*sides(a, v), pairs))
             a, v = (_turned(x, cosine, sine, pairs) for x in (a, v))
+        return a, v
+
+    a, v = repeat(sweep, 3 + math.ceil(math.log2(n)), a, v)
     return a, v
 
 

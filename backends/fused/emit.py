@@ -28,6 +28,10 @@ class Place:
     shared: bool = False
 
 
+_PARTS = ("concat", "repeat")
+"""Kinds of nodes that are written in several parts, into a buffer."""
+
+
 @dataclass
 class Room:
     """A piece of scratch memory, and the last group that needs what is in it."""
@@ -90,6 +94,8 @@ class Emitter:
         outputs: views, each with where it goes.
         tables: of the kernel.
         tile: most rows and columns of a contraction's tile.
+        prefix: of the names of nodes; a loop inside of another function has its own.
+        scratch: vectors of scratch memory that are taken.
     """
 
     def __init__(
@@ -99,14 +105,16 @@ class Emitter:
         outputs: Sequence[tuple[View, Place]],
         tables: Tables,
         tile: tuple[int, int],
+        prefix: str = "t",
+        scratch: int = 0,
     ) -> None:
         self.inputs, self.outputs, self.tables, self.tile = inputs, outputs, tables, tile
         self.nodes = needed(nodes, [view for view, _ in outputs])
         self.schedule: Schedule = schedule(self.nodes)
-        self.names: dict[Node, str] = {node: f"t{k}" for k, node in enumerate(self.nodes)}
+        self.names: dict[Node, str] = {node: f"{prefix}{k}" for k, node in enumerate(self.nodes)}
         self.buffers: dict[Node, str] = {}
         self.direct: dict[Node, list[str]] = {}
-        self.scratch = 0
+        self.prefix, self.scratch = prefix, scratch
         self.rooms: list[Room] = []
         self.lines: list[str] = []
 
@@ -121,15 +129,7 @@ class Emitter:
 
     def flops(self) -> int:
         """Floating-point operations of one lane."""
-        total = 0
-        for node in self.nodes:
-            if node.kind == "map" and node.args[0].dtype.startswith("float"):
-                total += node.size * OPS[node.name].flops
-            elif node.kind == "reduce":
-                total += node.args[0].index.size
-            elif node.kind == "contract":
-                total += 2 * node.size * node.args[0].shape[2]
-        return total
+        return _flops(self.nodes)
 
     # Outputs: written where they are computed if nothing reads the old value later, else copied at the end.
 
@@ -142,7 +142,7 @@ class Emitter:
             if (
                 view.node in self.schedule.place
                 and view.is_whole()
-                and view.node.kind != "concat"
+                and view.node.kind not in _PARTS
                 and self._is_free(view.node, place)
             ):
                 self.direct.setdefault(view.node, []).append(_pointer(view.dtype, place))
@@ -181,7 +181,7 @@ class Emitter:
         last = {node: max(readers.get(node, set()), default=-1) for node in self.schedule.place}
         last |= {view.node: end for view, _ in late}
         for node, place in sorted(self.schedule.place.items(), key=lambda item: item[1]):
-            outside = last[node] > place or node.kind == "concat"
+            outside = last[node] > place or node.kind in _PARTS
             inner = any(
                 not self._is_local(place, v) for n in self.schedule.groups[place].nodes() for v in n.args if v.node is node
             )
@@ -217,7 +217,7 @@ class Emitter:
         if group.head is not None:
             self._contraction(group)
         elif group.alone:
-            (self._concat if group.members[0].kind == "concat" else self._reduce)(group.members[0])
+            {"concat": self._concat, "repeat": self._repeat, "reduce": self._reduce}[group.members[0].kind](group.members[0])
         elif group.size == 1:
             for node in group.members:
                 self.lines.append(f"const {vector_type(node.dtype)} {self.names[node]} = {self._value(node, '0', {})};")
@@ -314,6 +314,19 @@ class Emitter:
         for view in node.args:
             self._loop_copy(view, f"{self.names[node]} + {start}")
             start += view.index.size
+
+    def _repeat(self, node: Node) -> None:
+        """The rounds, on the state where it lies."""
+        self._concat(node)
+        loop, name = node.loop, self.names[node]
+        assert loop is not None
+        starts = np.cumsum([0, *(view.index.size for view in loop.inputs)])
+        places = [Place(name, int(start)) for start in starts]
+        inputs = {view.node: place for view, place in zip(loop.inputs, places, strict=False)}
+        outputs = list(zip(loop.outputs, places, strict=False))
+        inner = Emitter(loop.nodes, inputs, outputs, self.tables, self.tile, f"{self.prefix}r", self.scratch)
+        self.lines.append(f"for (int round = 0; round < {loop.count}; round++) {{\n{inner.body()}\n}}")
+        self.scratch = inner.scratch
 
     def _copies(self, late: list[tuple[View, Place]]) -> None:
         """Late outputs, by way of a copy where one output's place is another one's source."""
@@ -468,6 +481,20 @@ class Emitter:
 
 def _pointer(dtype: str, place: Place) -> str:
     return f"(({vector_type(dtype)} *)({place.array} + {place.offset}))"
+
+
+def _flops(nodes: Sequence[Node]) -> int:
+    total = 0
+    for node in nodes:
+        if node.kind == "map" and node.args[0].dtype.startswith("float"):
+            total += node.size * OPS[node.name].flops
+        elif node.kind == "reduce":
+            total += node.args[0].index.size
+        elif node.kind == "contract":
+            total += 2 * node.size * node.args[0].shape[2]
+        elif node.loop is not None:
+            total += node.loop.count * _flops(needed(node.loop.nodes, node.loop.outputs))
+    return total
 
 
 def _neutral(node: Node) -> str:

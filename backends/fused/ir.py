@@ -2,13 +2,14 @@
 
 A `Node` is a flat array of `size` elements of one lane; a `View` is an array of any shape of the elements of one node,
 given by their indices. Transposing, slicing, expanding, flipping, gathering by constants and reshaping are NumPy on the
-indices: they cost nothing and make no node. Five kinds of node compute:
+indices: they cost nothing and make no node. Six kinds of node compute:
 
     map        a pointwise operation of views of one shape
     reduce     a view (size, k) joined along its last axis
     contract   sum_k a[g, i, k] b[g, k, j], of views (g, i, k) and (g, k, j)
     concat     views one after the other
     pick       the element of a view (size, k) that an integer view (size,) names, lane by lane
+    repeat     a state of several arrays, laid end to end, after a number of rounds of a graph of its own
 
 `Graph` makes them: equal nodes are made once, what depends on constants alone is folded, and a map of expanded views
 is computed before it is expanded.
@@ -38,6 +39,17 @@ class Node:
     size: int
     dtype: str
     value: np.ndarray | None = None
+    loop: Loop | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Loop:
+    """The rounds of a repeat: `outputs` of one round are the `inputs` of the next."""
+
+    nodes: list[Node]
+    inputs: list[View]
+    outputs: list[View]
+    count: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,6 +174,17 @@ class Graph:
         index = table.index.reshape(-1, table.shape[-1])
         node = self._node("pick", "", (table.at(index), which.at(which.index.reshape(-1))), len(index), table.dtype)
         return whole(node, which.shape)
+
+    def repeat(self, loop: Loop, state: list[View]) -> list[View]:
+        """The state after the rounds."""
+        size = sum(view.index.size for view in state)
+        node = Node("repeat", "", tuple(v.at(v.index.reshape(-1)) for v in state), size, state[0].dtype, loop=loop)
+        self.nodes.append(node)
+        found, start = [], 0
+        for view in state:
+            found.append(View(node, np.arange(start, start + view.index.size).reshape(view.shape)))
+            start += view.index.size
+        return found
 
     def _node(self, kind: str, name: str, args: tuple[View, ...], size: int, dtype: str) -> Node:
         views = [(id(a.node), a.shape, a.index.tobytes()) for a in args]

@@ -20,9 +20,10 @@ from torch.fx.node import map_arg
 
 from backends.base import Unsupported
 from backends.fused import movement
-from backends.fused.ir import Graph, View
+from backends.fused.ir import Graph, Loop, View
 from backends.fused.meanings import DECOMPOSED, MEANINGS, Lowering
 from backends.torch.record import record
+from backends.torch.repeat import BODIES
 from backends.torch.trace import fold
 
 
@@ -81,6 +82,8 @@ def _call(into: Graph, node: FxNode, found: Mapping[FxNode, Any]) -> Any:
         return args[0][args[1]]
     target: Any = node.target
     name = target._schema.name.removeprefix("aten::").removeprefix("prims::") if hasattr(target, "_schema") else str(target)
+    if name == "lanewise::repeat":
+        return _repeat(into, *args)
     call = Lowering(into, node.meta.get("val"), dtype_name)
     if not _has_elements(call.meta):
         return _empty(into, call.meta)
@@ -97,6 +100,17 @@ def _call(into: Graph, node: FxNode, found: Mapping[FxNode, Any]) -> Any:
     inputs: list[FxNode] = []
     map_arg((node.args, node.kwargs), inputs.append)
     return _inlined(into, decomposition, name, args, kwargs, [n.meta.get("val") for n in inputs])
+
+
+def _repeat(into: Graph, state: list[View], body: int, count: int) -> list[View]:
+    """A step and its rounds, as a loop of its own."""
+    if len({view.dtype for view in state}) > 1:
+        raise NotLowered("a repeated step", "its state has several dtypes")
+    graph, inner = BODIES[body], Graph()
+    fold(graph)
+    inputs = [inner.input(str(k), view.shape, view.dtype) for k, view in enumerate(state)]
+    outputs = lower(graph, inputs, inner)
+    return into.repeat(Loop(inner.nodes, inputs, outputs, count), state)
 
 
 def _inlined(into: Graph, function: Callable[..., Any], name: str, args: Any, kwargs: Any, metas: list[Any]) -> Any:

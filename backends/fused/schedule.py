@@ -69,7 +69,7 @@ def schedule(nodes: Iterable[Node]) -> Schedule:
         fits = [k for k in range(first, len(made.groups)) if _takes(made.groups[k], node)]
         if not fits:
             made.groups.append(
-                Group(node.size, node if node.kind == "contract" else None, alone=node.kind in ("reduce", "concat"))
+                Group(node.size, node if node.kind == "contract" else None, alone=node.kind in ("reduce", "concat", "repeat"))
             )
             fits = [len(made.groups) - 1]
         if node.kind != "contract":

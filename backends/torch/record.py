@@ -23,7 +23,7 @@ Arguments = tuple[Any, ...]
 
 def record(f: Callable[..., list[Tensor]], inputs: list[Tensor]) -> GraphModule:
     """The graph of f; each node keeps its result of this run as `meta["val"]`, for shape, strides and dtype."""
-    mode = _Recorder()
+    mode = Recorder()
     for k, tensor in enumerate(inputs):
         mode.known(tensor, mode.graph.placeholder(f"input_{k}"))
     with lean(), mode:
@@ -32,7 +32,7 @@ def record(f: Callable[..., list[Tensor]], inputs: list[Tensor]) -> GraphModule:
     return GraphModule(mode.root, mode.graph)
 
 
-class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Writes down every operation; tensors that it has not seen made are constants."""
 
     def __init__(self) -> None:

@@ -21,6 +21,7 @@ from backends.base import TraceError
 from backends.torch.guard import Guard
 from backends.torch.linalg import make_safe
 from backends.torch.record import record
+from backends.torch.repeat import inline
 from backends.torch.uniform import make_uniform
 from backends.tree import Tree, leaves, names, tree_map, unflatten
 
@@ -45,6 +46,7 @@ class Traced:
         self.graph, self.output = graphs[0]
         _compare(*(graph for graph, _ in graphs))
         if polish:
+            inline(self.graph)
             make_safe(self.graph)
         fold(self.graph)
         if polish and all(leaf.device.type == "cpu" for leaf in leaves(list(lanes[0]))):
