@@ -23,6 +23,7 @@ from engine import certificate
 from engine.objective import Objective, Params, weights_of, zero
 from engine.problem import Param, Problem
 from engine.solvers.base import Solver, with_numbers
+from engine.solvers.trial import angle
 from engine.status import Status
 from engine.structure import Structure
 
@@ -145,7 +146,7 @@ class Lane:
         answer = self._canonical(objective, answer)
         loss, figure = objective.loss(answer), certificate.figure(objective, answer, state.get("first"))
         if not self.free:
-            status = self._certify(objective, answer, figure, inputs["tol"], status)
+            status = self._certify(objective, answer, figure, inputs["tol"], status, self._rest(objective, answer, state))
         measures = {name: self._measure(objective, name, answer) for name in self.problem.measures}
         shown: dict[str, Any] = {"params": answer, "loss": loss, "residual": figure, "measures": measures}
         shown = _select(status == Status.NONFINITE_INPUT, tree_map(_nan_like, shown), shown)
@@ -179,7 +180,9 @@ class Lane:
                 code = xp.where(feasible, code, _code(like, Status.INFEASIBLE))
         return xp.where(certificate.all_finite(given + leaves(start), like), code, _code(like, Status.NONFINITE_INPUT))
 
-    def _certify(self, objective: Objective, answer: Params, figure: Array, tol: Array, status: Array) -> Array:
+    def _certify(
+        self, objective: Objective, answer: Params, figure: Array, tol: Array, status: Array, rest: Array | None
+    ) -> Array:
         """The status that the recomputed figures support; faults found while iterating stay."""
         xp = array_namespace(figure)
         passed = xp.where(
@@ -188,12 +191,21 @@ class Lane:
             _code(figure, Status.ILL_CONDITIONED),
         )
         missed = xp.where(status == Status.MAX_STEPS, status, _code(figure, Status.STALLED))
-        if self.problem.exact:
-            rest = certificate.TOL[False][str(figure.dtype).removeprefix("torch.")] * 10
-            at_rest = (certificate.cosine(objective, answer) <= rest) & (figure > FAR * tol)
+        if rest is not None:
+            still = certificate.TOL[False][str(figure.dtype).removeprefix("torch.")] * 10
+            at_rest = (rest <= still) & (figure > FAR * tol)
             missed = xp.where((status == Status.STALLED) & at_rest, _code(figure, Status.INFEASIBLE), missed)
         faulty = (status == Status.NONFINITE) | (status == Status.NONFINITE_INPUT) | (status == Status.INFEASIBLE)
         return xp.where(faulty, status, xp.where(figure <= tol, passed, missed))
+
+    def _rest(self, objective: Objective, answer: Params, state: State) -> Array | None:
+        """How far an exact problem's answer is from a stationary point, by the solver's own model where it has one."""
+        if not self.problem.exact:
+            return None
+        solver = state["solver"]
+        if "model" in solver:
+            return angle(objective, solver["params"], solver["model"])
+        return certificate.cosine(objective, answer)
 
     def _improve(self, state: State, running: Array, params: Params, loss: Array, steps: Array) -> State:
         """Take over an iterate whose loss is at least as good; `improved` counts only what is strictly better."""

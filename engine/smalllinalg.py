@@ -225,7 +225,7 @@ def rotated(a: Array, v: Array, sides: Callable[[Array, Array], tuple[Array, Arr
             a, v = (_turned(x, cosine, sine, pairs) for x in (a, v))
         return a, v
 
-    a, v = repeat(sweep, 3 + math.ceil(math.log2(n)), a, v)
+    a, v = repeat(sweep, math.ceil(2 * math.log2(n)), a, v)
     return a, v
 
 

@@ -86,6 +86,15 @@ def figure(objective: Objective, params: Params, model: Model, reference: Array)
     return xp.minimum(backward, _largest(_ratio(slope, xp.sqrt(spread * loss))))
 
 
+def angle(objective: Objective, params: Params, model: Model) -> Array:
+    """`certificate.cosine` by what the model holds."""
+    tangent = Tangent(objective, params)
+    spread = diagonal(model["blocks"], structure_of(objective, tangent))
+    free = tangent.free(model["gradient"])
+    slope = array_namespace(spread).abs(model["gradient"] if free is None else model["gradient"] * free)
+    return _largest(_ratio(slope, array_namespace(spread).sqrt(spread * model["loss"])))
+
+
 def select(condition: Array, yes: Any, no: Any) -> Any:
     """where(condition, yes, no), leaf by leaf."""
     return tree_map(lambda a, b: array_namespace(a, b).where(condition, a, b), yes, no)
