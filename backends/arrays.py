@@ -156,7 +156,7 @@ def one_lane(array: Any) -> Any:
     """The first lane of a batch, or one of zeros where there is none."""
     if len(array):
         return array[0]
-    return array.new_zeros(array.shape[1:]) if library(array) == "torch" else np.zeros(array.shape[1:], array.dtype)
+    return array.new_zeros(array.shape[1:]) if hasattr(array, "new_zeros") else np.zeros(array.shape[1:], array.dtype)
 
 
 def where_equal(codes: np.ndarray, code: int, most: int) -> np.ndarray:
