@@ -65,7 +65,7 @@ def dtype_name(array: Any) -> str:
     >>> dtype_name(np.zeros(2, np.float32))
     'float32'
     """
-    return str(array.dtype).removeprefix("torch.")
+    return str(getattr(array.dtype, "name", array.dtype)).removeprefix("torch.")  # of either byte order
 
 
 def device(array: Any) -> Any:
