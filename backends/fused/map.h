@@ -20,7 +20,7 @@ extern "C" int map(const Task *task) {
     for (long first = thread * W; first < t.lanes; first += t.threads * W) {
       int count = t.lanes - first < W ? t.lanes - first : W;
       for (int l = 0; l < count; l++) load(t, first + l, in, l);
-      finish(in, in, t.sh, w, r);
+      finish(in, nullptr, t.sh, w, r);
       for (int l = 0; l < count; l++) store(t, first + l, r, l);
     }
   });
