@@ -15,6 +15,7 @@ NUMPY: dict[str, Callable[..., Any]] = dict(
     add=np.add, sub=np.subtract, mul=np.multiply, div=np.divide, neg=np.negative, sqrt=np.sqrt, max=np.maximum, exp=np.exp,
     lt=np.less, select=np.where, copy=np.asarray,
 )  # fmt: skip
+JOINED: dict[str, Callable[..., Any]] = dict(add=np.sum, mul=np.prod, max=np.max)
 X, Y = np.random.default_rng(0).uniform(0.5, 2, (2, 2, 3))
 
 
@@ -39,7 +40,7 @@ def evaluate(view: View, inputs: dict[str, np.ndarray]) -> np.ndarray:
         if n.kind == "map":
             return NUMPY[n.name](*map(of, n.args))
         if n.kind == "reduce":
-            return {"add": np.sum, "mul": np.prod, "max": np.max}[n.name](of(n.args[0]), axis=1)
+            return JOINED[n.name](of(n.args[0]), axis=1)
         if n.kind == "contract":
             return np.einsum("gik,gkj->gij", *map(of, n.args))
         if n.kind == "concat":

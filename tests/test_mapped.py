@@ -30,7 +30,7 @@ def close(found: Any, expected: Any) -> None:
 
 
 def native(f: Callable[..., Any], *args: Any, **axes: Any) -> Any:
-    made = engine.jit(engine.vmap(f, **axes))
+    made: Any = engine.jit(engine.vmap(f, **axes))
     found = made(*args)
     assert made.plan == NATIVE
     return found
@@ -91,7 +91,8 @@ def test_any_number_of_lanes_goes_through_one_kernel_and_a_lane_keeps_its_bits(l
     def f(a: torch.Tensor) -> torch.Tensor:
         return torch.linalg.inv(a) + torch.exp(a)
 
-    made, data = engine.jit(engine.vmap(f)), draw(1000, 3, 3)
+    made: Any = engine.jit(engine.vmap(f))
+    data = draw(1000, 3, 3)
     threads(1)
     whole = made(data)
     threads(2)
@@ -102,7 +103,7 @@ def test_any_number_of_lanes_goes_through_one_kernel_and_a_lane_keeps_its_bits(l
 
 def test_a_captured_array_is_read_at_every_call() -> None:
     shift = torch.zeros(3, dtype=torch.float64)
-    made = engine.jit(engine.vmap(lambda v: 2 * v + shift))
+    made: Any = engine.jit(engine.vmap(lambda v: 2 * v + shift))
     for value in (0.0, 5.0, -1.0):
         shift[:] = value
         assert torch.equal(made(V), 2 * V + value) and made.plan == NATIVE
@@ -110,7 +111,8 @@ def test_a_captured_array_is_read_at_every_call() -> None:
 
 def test_derivatives_inside_are_compiled_with_the_rest() -> None:
     def f(a: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-        return (torch.sin(a @ v) ** 2).sum()
+        total: torch.Tensor = (torch.sin(a @ v) ** 2).sum()
+        return total
 
     for make in (engine.grad, engine.jacfwd, engine.hessian, engine.value_and_grad):
         close(native(make(f, argnums=1), A, V), torch.vmap(make(f, argnums=1))(A, V))
@@ -130,10 +132,10 @@ def test_numpy_arrays_give_numpy_arrays_whatever_their_strides() -> None:
 
 
 def test_where_there_is_no_kernel_the_answer_is_right_and_the_reason_can_be_read() -> None:
-    f = engine.jit(engine.vmap(torch.special.i0e))
+    f: Any = engine.jit(engine.vmap(torch.special.i0e))
     torch.testing.assert_close(f(V), torch.special.i0e(V))
     assert f.plan.startswith("inductor: torch.compile; fused cannot: ") and "i0e: no lowering" in f.plan
-    mixed = engine.jit(engine.vmap(lambda a, b: a + b))
+    mixed: Any = engine.jit(engine.vmap(lambda a, b: a + b))
     close(mixed(V, V.to(torch.float32)), V + V.to(torch.float32))
     assert "several" in mixed.plan and "float" in mixed.plan
 
