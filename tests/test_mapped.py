@@ -89,7 +89,8 @@ def test_floats_keep_their_dtype_and_whole_numbers_truths_and_casts_are_those_of
 @pytest.mark.parametrize("lanes", [0, 1, 2, 7, 8, 9, 1000])
 def test_any_number_of_lanes_goes_through_one_kernel_and_a_lane_keeps_its_bits(lanes: int, threads: Any) -> None:  # noqa: F811
     def f(a: torch.Tensor) -> torch.Tensor:
-        return torch.linalg.inv(a) + torch.exp(a)
+        found: torch.Tensor = torch.linalg.inv(a) + torch.exp(a)
+        return found
 
     made: Any = engine.jit(engine.vmap(f))
     data = draw(1000, 3, 3)
