@@ -65,7 +65,7 @@ def dtype_name(array: Any) -> str:
     >>> dtype_name(np.zeros(2, np.float32))
     'float32'
     """
-    return str(array.dtype).removeprefix("torch.")
+    return str(getattr(array.dtype, "name", array.dtype)).removeprefix("torch.")  # of either byte order
 
 
 def device(array: Any) -> Any:
@@ -156,7 +156,7 @@ def one_lane(array: Any) -> Any:
     """The first lane of a batch, or one of zeros where there is none."""
     if len(array):
         return array[0]
-    return array.new_zeros(array.shape[1:]) if library(array) == "torch" else np.zeros(array.shape[1:], array.dtype)
+    return array.new_zeros(array.shape[1:]) if hasattr(array, "new_zeros") else np.zeros(array.shape[1:], array.dtype)
 
 
 def where_equal(codes: np.ndarray, code: int, most: int) -> np.ndarray:

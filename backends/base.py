@@ -3,7 +3,7 @@
 A backend turns pure functions of ONE lane into batched ones. It needs only this file, and offers:
 
 1.  `name`, `library`               what it is called; whose arrays it computes with
-2.  `load`, `unload`                arrays in and out of its library, without a copy where that can be
+2.  `load`, `load_lanes`, `unload`  arrays in and out of its library, without a copy where that can be
 3.  `grad`, `value_and_grad`        derivatives of one-lane functions, with JAX's signatures;
     `jvp`, `vjp`, `jacfwd`,         arguments may be nested dicts, tuples and lists of arrays
     `jacrev`, `hessian`
@@ -106,6 +106,13 @@ class Backend(Protocol):
     library: str
 
     def load(self, array: Array, dtype: str | None = None, device: Any = None) -> Array: ...
+    def load_lanes(self, array: Array, batch: tuple[int, ...], rank: int, dtype: str, device: Any = None) -> Array:
+        """An array whose axes before the last `rank` broadcast to `batch`, as lanes: one axis in front, the last one fastest.
+
+        What is returned has `shape`, `dtype`, a length, and its lanes by number; it goes to this backend's `iterate`.
+        """
+        ...
+
     def unload(self, array: Array, library: str) -> Array: ...
     def grad(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function: ...
     def value_and_grad(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function: ...

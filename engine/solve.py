@@ -84,7 +84,10 @@ def solve(
     stride = _stride(history, bound, max_steps)
     inputs = _inputs(problem, plan, bound, tol, max_steps)
     shared = frozenset(inputs) - {name for name in bound.arrays if name not in bound.shared}
+    asked = plan.backend
     plan, executable, compile_s = _plan.prepare(problem, plan, bound.shapes, inputs, shared, free=tol == 0)
+    if plan.backend != asked:
+        inputs = _inputs(problem, plan, bound, tol, max_steps)
 
     began = time.perf_counter()
     with reporter(bound.lanes, problem.name, progress) as report:
@@ -111,9 +114,11 @@ def _inputs(problem: Problem, plan: _plan.Plan, bound: _bind.Bound, tol: float, 
     backend = backends.get(plan.backend)
     loaded = {}
     for name, array in bound.arrays.items():
-        rank = len(problem.axes[name.partition(".")[2]])
-        wide = array if name in bound.shared else _arrays.to_lanes(array, bound.batch, rank)
-        loaded[name] = backend.load(wide, bound.dtype, bound.device)
+        if name in bound.shared:
+            loaded[name] = backend.load(array, bound.dtype, bound.device)
+        else:
+            rank = len(problem.axes[name.partition(".")[2]])
+            loaded[name] = backend.load_lanes(array, bound.batch, rank, bound.dtype, bound.device)
     for name, array in _bind.captured_arrays(problem).items():
         floating = _arrays.dtype_name(array) in _arrays.FLOATS
         loaded[name] = backend.load(array, bound.dtype if floating else None, bound.device)

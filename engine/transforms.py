@@ -124,12 +124,16 @@ def jit(f: Function) -> Function:
 
     `jit(vmap(f))` of a function of small arrays on the CPU is one native kernel, for NumPy arrays too, for any number
     of lanes; torch.compile takes other functions of tensors, and other functions of NumPy arrays run as they are.
-    Numbers that f captures are fixed by jit; arrays are read at every call.
+    Numbers that f captures are fixed by jit; arrays are read at every call. The function's attribute `plan` says how its
+    last call ran, and why not as a native kernel where one was asked for.
 
     Example:
         >>> import numpy as np
         >>> jit(lambda x: x + 1)(np.zeros(2)).tolist()
         [1.0, 1.0]
+        >>> f = jit(vmap(lambda x: x @ x))
+        >>> f(np.ones((3, 2, 2))).shape, f.plan
+        ((3, 2, 2), 'fused: one native kernel')
     """
     made: dict[str, Function] = {}
     fused = _fused(f)
@@ -137,15 +141,23 @@ def jit(f: Function) -> Function:
     @functools.wraps(f, updated=())
     def compiled(*args: Any, **kwargs: Any) -> Any:
         backend = _backend((args, kwargs))
+        plan, why = {"torch": "inductor: torch.compile"}.get(backend.name, f"{backend.name}: as it is"), ""
         if fused is not None and not kwargs:
             try:
-                return fused(backend.library, args)
-            except (backends.Unsupported, backends.TraceError):
-                pass  # as any other function
+                found = fused(backend.library, args)
+            except (backends.Unsupported, backends.TraceError) as error:
+                why = f"; fused cannot: {error}"  # as any other function
+            else:
+                compiled.plan = "fused: one native kernel"  # type: ignore[attr-defined]
+                return found
+        elif fused is not None:
+            why = "; fused cannot: arguments by keyword"
+        compiled.plan = plan + why  # type: ignore[attr-defined]
         if backend.name not in made:
             made[backend.name] = backend.jit(f)
         return made[backend.name](*args, **kwargs)
 
+    compiled.plan = "not called yet"  # type: ignore[attr-defined]
     return compiled
 
 

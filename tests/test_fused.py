@@ -218,6 +218,12 @@ def test_without_a_compiler_the_answer_comes_from_another_backend_and_the_plan_s
     assert told.split(" | ")[0] != "fused" and "fused cannot" in told and "compiler" in told
 
 
+def test_the_plan_says_why_a_kernel_was_not_kept_in_the_cache(tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache").chmod(0o777)
+    assert "compiled in" in (told := run(tmp_path)) and "; others may write" in told
+
+
 @pytest.mark.parametrize("isa", ["avx2", "plain"])
 def test_a_restricted_instruction_set_gives_the_answer_too(isa: str, tmp_path: Path) -> None:
     from backends.fused import target

@@ -4,7 +4,7 @@
     lower       the graph in the lane IR (`ir`), by `meanings`, `movement` and torch's own decompositions
     schedule    which operations share a loop; `emit` writes the loops, `kernel` the whole C++ text (`runtime.h`, `vmath.h`)
     toolchain   text to a loaded library, through a cache
-    iterate     a program over many lanes
+    iterate     a program over many lanes, read where they lie (`lanes`)
 
 A new operation is one entry in `meanings` (and one in `ops`, if it is pointwise and new).
 """
@@ -14,8 +14,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+import torch
+
 from backends.base import Array, Executable, Program, Unsupported
 from backends.fused.iterate import FusedExecutable
+from backends.fused.lanes import Lanes, host_view
 from backends.fused.toolchain import ToolchainError
 from backends.torch import TorchBackend
 
@@ -24,6 +28,14 @@ class FusedBackend(TorchBackend):
     """torch.func's transforms, and native kernels on the CPU."""
 
     name = "fused"
+
+    def load_lanes(self, array: Array, batch: tuple[int, ...], rank: int, dtype: str, device: Any = None) -> Array:
+        """The lanes where they lie, whatever their strides, type and byte order."""
+        if getattr(getattr(array, "device", None), "type", "cpu") != "cpu":
+            return super().load_lanes(array, batch, rank, dtype, device)  # `prepare` says why not
+        wide = host_view(array)
+        wide = np.broadcast_to(wide, (*batch, *wide.shape[wide.ndim - rank :]))
+        return Lanes(wide, len(batch), getattr(torch, dtype))
 
     def map_lanes(self, f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable[..., Any]:
         """vmap as a native kernel; a call raises Unsupported or TraceError where there is none for its arguments."""

@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import ctypes
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from backends.base import Inputs, Outcome, Program, Run
-from backends.fused.kernel import Kernel, Leaf, build
+from backends.fused.kernel import Kernel, build
+from backends.fused.lanes import Long, Pointer, Table, in_place
 from backends.fused.toolchain import build as compile_library
 from backends.fused.toolchain import host_target
 from backends.torch.iterate import random_lane
 from backends.tree import unflatten
-
-Long = ctypes.c_long
-Pointer = ctypes.c_void_p
 
 PATIENT = 2e7
 """Estimated flops of a call beyond which it runs in a thread of its own, so that an interrupt gets through."""
@@ -28,12 +27,15 @@ PATIENT = 2e7
 POLL = 0.05
 """Seconds between two looks at the progress of such a call."""
 
+SHARE = 2e5
+"""Estimated flops that are worth a thread of their own: it takes some 20 microseconds to start one."""
+
 
 class Task(ctypes.Structure):
     """`Task` of runtime.h."""
 
     _fields_ = [
-        *((name, Pointer) for name in ("inputs", "stride", "offset", "shared", "outputs", "history")),
+        *((name, Pointer) for name in ("inputs", "shared", "outputs", "history")),
         *((name, Long) for name in ("lanes", "max_steps", "rows", "keep", "threads")),
         *((name, Pointer) for name in ("stop", "done", "lane_steps")),
     ]
@@ -61,27 +63,19 @@ class FusedExecutable:
     def iterate(self, inputs: Inputs, run: Run) -> Outcome:
         """Run all lanes; see `backends.base`."""
         kernel = self.kernel
-        given = [inputs[leaf.name] for leaf in kernel.lane_inputs]
+        given = Table([in_place(inputs[leaf.name]) for leaf in kernel.lane_inputs])
         shared = self._shared(inputs)
         outputs = [torch.empty((run.lanes, *leaf.shape), dtype=getattr(torch, leaf.dtype)) for leaf in kernel.results]
         rows = -(-run.max_steps // run.history) if run.history else 0
         dtype = getattr(torch, kernel.dtype)
         history = torch.full((run.lanes, rows), torch.nan, dtype=dtype) if run.history else None
         counters = (Long * 4)()  # stop, done, next, lane steps
-        threads = max(1, min(torch.get_num_threads(), -(-run.lanes // kernel.width)))
-        offsets = [_offsets(leaf, array) for leaf, array in zip(kernel.lane_inputs, given, strict=True)]
+        results_at = pointers(outputs)
         base = ctypes.addressof(counters)
         size = ctypes.sizeof(Long)
-        tables = [
-            _array(Pointer, [array.data_ptr() for array in given]),
-            _array(Long, [array.stride(0) * array.element_size() for array in given]),
-            _array(Pointer, [ctypes.addressof(table) for table in offsets]),
-            _array(Pointer, [array.data_ptr() for array in outputs]),
-        ]
-        first, stride, offset, results_at = (ctypes.addressof(table) for table in tables)
         task = Task(
-            first, stride, offset, shared.data_ptr(), results_at, history.data_ptr() if history is not None else None,
-            run.lanes, run.max_steps, rows, max(1, run.history), threads,
+            given.first, shared.data_ptr(), ctypes.addressof(results_at), history.data_ptr() if history is not None else None,
+            run.lanes, run.max_steps, rows, max(1, run.history), threads(run.lanes, kernel.width, self._work(run)),
             base, base + size, base + 3 * size,
         )  # fmt: skip
         if run.lanes:
@@ -92,6 +86,10 @@ class FusedExecutable:
             history = history[:, : -(-longest // run.history)]
         return Outcome(results, history, int(counters[3]), kernel=self.about)
 
+    def _work(self, run: Run) -> float:
+        """Estimated flops of a call."""
+        return float(run.lanes) * (self.kernel.once + self.kernel.flops * run.max_steps)
+
     def _call(self, task: Task, counters: Any, run: Run) -> None:
         """The call, in a thread of its own where it may take long."""
         failed: list[int] = []
@@ -99,7 +97,7 @@ class FusedExecutable:
         def call() -> None:
             failed.append(self.library.handle.solve(ctypes.byref(task)))
 
-        if self.kernel.flops * run.lanes * run.max_steps < PATIENT:
+        if self._work(run) < PATIENT:
             call()
         else:
             worker = threading.Thread(target=call, daemon=True)
@@ -113,6 +111,8 @@ class FusedExecutable:
                 counters[0] = 1
                 worker.join()
                 raise
+        if run.progress is not None:
+            run.progress(int(counters[1]))
         if failed != [0]:
             raise MemoryError("a block of lanes found no memory")
 
@@ -130,13 +130,11 @@ class FusedExecutable:
         return torch.cat(parts) if parts else torch.zeros(1, dtype=dtype)
 
 
-def _array(kind: Any, values: list[int]) -> Any:
-    return (kind * max(1, len(values)))(*values)
+def pointers(tensors: Sequence[Tensor]) -> ctypes.Array[Pointer]:
+    """Where tensors stand."""
+    return (Pointer * max(1, len(tensors)))(*(tensor.data_ptr() for tensor in tensors))
 
 
-def _offsets(leaf: Leaf, array: Tensor) -> Any:
-    """Bytes from a lane's first number to each of its numbers, by the array's own strides."""
-    table = [0]
-    for size, stride in zip(leaf.shape, array.stride()[1:], strict=True):
-        table = [start + k * stride * array.element_size() for start in table for k in range(size)]
-    return (Long * max(1, len(table)))(*table)
+def threads(lanes: int, width: int, work: float) -> int:
+    """As many threads as torch has, but no more than have a vector of lanes, and work that is worth a thread's start."""
+    return max(1, min(torch.get_num_threads(), -(-lanes // width), int(work / SHARE)))

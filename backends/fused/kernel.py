@@ -29,6 +29,9 @@ SOURCE_LIMIT = 4_000_000
 WORKING_SET_LIMIT = 64 * 2**20
 """Bytes of one thread's block of lanes, scratch included."""
 
+PIECE = 100_000_000
+"""Flops of a block of lanes between two looks at whether to stop: 0.1 s for a core that does one a nanosecond."""
+
 PRELUDE = """
 typedef lw::Vec<float, W> F;
 typedef lw::Vec<double, W> D;
@@ -74,7 +77,10 @@ class Leaf:
 
 @dataclass(frozen=True)
 class Kernel:
-    """What is compiled, and what a caller must know: layouts of inputs and results, and figures for the plan."""
+    """What is compiled, and what a caller must know: layouts of inputs and results, and figures.
+
+    `flops` of a lane-step, `once` of all that a lane takes beside its steps; `piece` steps go between two looks at `stop`.
+    """
 
     source: str
     lane_inputs: list[Leaf]
@@ -84,6 +90,8 @@ class Kernel:
     dtype: str
     width: int
     flops: int
+    once: int
+    piece: int
     working_set: int
 
 
@@ -156,6 +164,8 @@ def _assemble(
     vectors = [sum(leaf.size for leaf in group) for group in (lane_inputs, state, results)]
     scratch = max(emitter.scratch for emitter in emitters.values()) + 1
     where = {leaf.name: leaf.offset for leaf in state}
+    flops = {name: emitter.flops() for name, emitter in emitters.items()}
+    once = sum(vectors) + flops["init"] + 2 * flops["test"] + flops["finish"]
     scalar, integer = ("double", "long") if dtype == "float64" else ("float", "int")
     numbers = dict(
         W=width,
@@ -166,6 +176,7 @@ def _assemble(
         LOSS=where["loss"],
         STATUS=where["status"],
         EVERY=every,
+        PIECE=max(1, PIECE // (flops["step"] * width + 1)),
     )
     parts = [
         files("backends.fused").joinpath("vmath.h").read_text(),
@@ -175,6 +186,7 @@ def _assemble(
         tables.source(),
         *(_function(name, body) for name, body in bodies.items()),
         "struct Task;\nstatic inline void load(const Task &, long, V *, int);\nstatic inline void store(const Task &, long, const V *, int);",
+        files("backends.fused").joinpath("lanes.h").read_text(),
         files("backends.fused").joinpath("runtime.h").read_text(),
         loader(lane_inputs),
         storer(results),
@@ -185,7 +197,8 @@ def _assemble(
         raise NotLowered("a kernel", f"its source has {len(source):,} characters, more than {SOURCE_LIMIT:,}")
     if working_set > WORKING_SET_LIMIT:
         raise NotLowered("a kernel", f"a block of lanes takes {working_set:,} bytes, more than {WORKING_SET_LIMIT:,}")
-    return Kernel(source, lane_inputs, shared_inputs, results, form, dtype, width, emitters["step"].flops(), working_set)
+    sizes = dict(width=width, flops=flops["step"], once=once, piece=numbers["PIECE"], working_set=working_set)
+    return Kernel(source, lane_inputs, shared_inputs, results, form, dtype, **sizes)
 
 
 def _function(name: str, body: str) -> str:
@@ -198,10 +211,7 @@ def _function(name: str, body: str) -> str:
 
 def loader(lane_inputs: list[Leaf]) -> str:
     """Lane `id` of every input into place `lane` of the block."""
-    lines = [
-        f"for (long k = 0; k < {leaf.size}; k++) ((Lane *)(in + {leaf.offset} + k))[lane] = *(const Lane *)(t.in[{n}] + id * t.stride[{n}] + t.offset[{n}][k]);"
-        for n, leaf in enumerate(lane_inputs)
-    ]
+    lines = [f"load_lane(t.in[{n}], id, in + {leaf.offset}, lane, {leaf.size});" for n, leaf in enumerate(lane_inputs)]
     return "static inline void load(const Task &t, long id, V *in, int lane) {\n" + "\n".join(lines) + "\n}"
 
 

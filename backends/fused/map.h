@@ -1,10 +1,8 @@
 // One pass of an emitted function over many lanes: load, compute, store. Defined before: T, Int, W, NIN, NRES, NTMP, finish,
-// load, store. The last block may hold fewer lanes; what its other places compute goes nowhere.
+// load, store, and what lanes.h defines. The last block may hold fewer lanes; what its other places compute goes nowhere.
 
 struct Task {
-  const char *const *in;       // first lane of each lane input
-  const long *stride;          // bytes from lane to lane
-  const long *const *offset;   // bytes to each element of a lane
+  const Input *in;             // of every lane
   const T *sh;                 // shared inputs
   char *const *out;            // results, lanes by elements
   long lanes, threads;
@@ -16,17 +14,16 @@ extern "C" int map(const Task *task) {
   char *memory = (char *)__builtin_malloc(size * t.threads + 256);
   if (!memory) return 1;
   char *aligned = (char *)(((unsigned long)memory + 255) & ~255ul);
-#pragma omp parallel for schedule(static) num_threads(t.threads) if (t.threads > 1)
-  for (long thread = 0; thread < t.threads; thread++) {
+  on_threads(t.threads, [&](long thread) {
     V *in = (V *)(aligned + size * thread), *r = in + NIN, *w = r + NRES;
     __builtin_memset(in, 0, size);
     for (long first = thread * W; first < t.lanes; first += t.threads * W) {
       int count = t.lanes - first < W ? t.lanes - first : W;
       for (int l = 0; l < count; l++) load(t, first + l, in, l);
-      finish(in, in, t.sh, w, r);
+      finish(in, nullptr, t.sh, w, r);
       for (int l = 0; l < count; l++) store(t, first + l, r, l);
     }
-  }
+  });
   __builtin_free(memory);
   return 0;
 }

@@ -19,8 +19,9 @@ from torch import Tensor
 from backends.base import Unsupported
 from backends.fused.emit import Emitter, Place, Tables
 from backends.fused.ir import Graph
-from backends.fused.iterate import Long, Pointer, _array, _offsets
+from backends.fused.iterate import pointers, threads
 from backends.fused.kernel import PRELUDE, SOURCE_LIMIT, Leaf, _function, layout, loader, packed, storer
+from backends.fused.lanes import Long, Pointer, Table, in_place
 from backends.fused.lower import NotLowered, lower
 from backends.fused.toolchain import ToolchainError, build, host_target
 from backends.torch.iterate import random_lane
@@ -32,7 +33,7 @@ class Task(ctypes.Structure):
     """`Task` of map.h."""
 
     _fields_ = [
-        *((name, Pointer) for name in ("inputs", "stride", "offset", "shared", "outputs")),
+        *((name, Pointer) for name in ("inputs", "shared", "outputs")),
         *((name, Long) for name in ("lanes", "threads")),
     ]
 
@@ -67,6 +68,7 @@ class MapKernel:
         self.source = _source(self.emitter, own, self.results, tables, self.dtype, self.width)
         if len(self.source) > SOURCE_LIMIT:
             raise NotLowered("a kernel", f"its source has {len(self.source):,} characters, more than {SOURCE_LIMIT:,}")
+        self.work = self.emitter.flops() + sum(leaf.size for leaf in (*own, *self.results))
         self.library = build(self.source, target)
 
     def __call__(self, arrays: Sequence[Tensor], lanes: int) -> Tree:
@@ -76,16 +78,10 @@ class MapKernel:
         parts = [a.reshape(-1).contiguous().view(self.dtype) for k, a in enumerate(native) if k in self.shared]
         common = torch.cat(parts) if parts else torch.zeros(1, dtype=self.dtype)
         outputs = [torch.empty((lanes, *leaf.shape), dtype=getattr(torch, leaf.dtype)) for leaf in self.results]
-        offsets = [_offsets(leaf, array) for leaf, array in zip(self.leaves, own, strict=True)]
-        tables = [
-            _array(Pointer, [a.data_ptr() for a in own]),
-            _array(Long, [a.stride(0) * a.element_size() for a in own]),
-            _array(Pointer, [ctypes.addressof(table) for table in offsets]),
-            _array(Pointer, [a.data_ptr() for a in outputs]),
-        ]
-        first, stride, offset, out = (ctypes.addressof(table) for table in tables)
-        threads = max(1, min(torch.get_num_threads(), -(-lanes // self.width)))
-        if self.library.handle.map(ctypes.byref(Task(first, stride, offset, common.data_ptr(), out, lanes, threads))):
+        given, results_at = Table([in_place(a) for a in own]), pointers(outputs)
+        count = threads(lanes, self.width, lanes * self.work)
+        task = Task(given.first, common.data_ptr(), ctypes.addressof(results_at), lanes, count)
+        if self.library.handle.map(ctypes.byref(task)):
             raise MemoryError("a block of lanes found no memory")
         return unflatten(self.form, outputs)
 
@@ -189,6 +185,7 @@ def _source(emitter: Emitter, own: list[Leaf], results: list[Leaf], tables: Tabl
         tables.source(),
         _function("finish", body),
         "struct Task;\nstatic inline void load(const Task &, long, V *, int);\nstatic inline void store(const Task &, long, const V *, int);",
+        files("backends.fused").joinpath("lanes.h").read_text(),
         files("backends.fused").joinpath("map.h").read_text(),
         loader(own),
         storer(results),

@@ -2,12 +2,11 @@
 // state goes to a pack of done lanes and the slot takes a lane of a pack that has been initialised: no lane waits.
 //
 // The emitted part defines: T, Int, W, NIN, NST, NRES, NTMP (vectors of inputs, state, results, scratch), LOSS, STATUS
-// (places in the state), EVERY, and init, steps, test, finish, load, store.
+// (places in the state), EVERY, PIECE (steps between two looks at `stop`), and init, steps, test, finish, load, store; and
+// what lanes.h defines.
 
 struct Task {
-  const char *const *in;       // first lane of each lane input
-  const long *stride;          // bytes from lane to lane
-  const long *const *offset;   // bytes to each element of a lane
+  const Input *in;             // of every lane
   const T *sh;                 // shared inputs
   char *const *out;            // results, lanes by elements
   T *history;                  // lanes by rows, or null
@@ -55,6 +54,7 @@ class Worker {
       for (long id : work.id) active += id >= 0;
       if (!active) break;
       chunk();
+      if (*t.stop) break;
       test(work.in, work.s, t.sh, w);
       retire();
     }
@@ -83,7 +83,7 @@ class Worker {
   }
 
   void refill() {
-    for (bool again = true; again;) {
+    for (bool again = true; again && !*t.stop;) {
       again = false;
       bool empty = true;
       for (long id : work.id) empty &= id < 0;
@@ -99,7 +99,7 @@ class Worker {
         while (next < W && ready.id[next] >= 0 && !is_running(ready, next)) put_away(ready, next++);
         if (next < W && ready.id[next] < 0) next = W;
         if (next == W) {
-          if (exhausted) return;
+          if (exhausted || *t.stop) return;
           l--;
           continue;
         }
@@ -121,9 +121,9 @@ class Worker {
       least = left[l] < least ? left[l] : least;
     }
     if (!t.history && most == least) {
-      steps(work.in, work.s, t.sh, w, most);
+      for (long k = 0; k < most && !*t.stop; k += PIECE) steps(work.in, work.s, t.sh, w, most - k < PIECE ? most - k : PIECE);
     } else {
-      for (long k = 0; k < most; k++) {
+      for (long k = 0; k < most && !*t.stop; k++) {
         if (k >= least) __builtin_memcpy(saved, work.s, NST * sizeof(V));
         steps(work.in, work.s, t.sh, w, 1);
         for (int l = 0; l < W; l++) {
@@ -172,8 +172,7 @@ class Worker {
 
 extern "C" int solve(const Task *task) {
   int failed = 0;
-#pragma omp parallel num_threads(task->threads) if (task->threads > 1)
-  {
+  on_threads(task->threads, [&](long) {
     char *memory = (char *)__builtin_malloc(Worker::size + 4096);
     if (memory) {
       char *aligned = (char *)(((unsigned long)memory + 4095) & ~4095ul);
@@ -183,6 +182,6 @@ extern "C" int solve(const Task *task) {
     } else {
       __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);
     }
-  }
+  });
   return failed;
 }

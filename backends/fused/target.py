@@ -21,7 +21,7 @@ COMMON = (
     "-ffp-contract=fast",
     "-fno-math-errno",
     "-fno-trapping-math",
-    "-fopenmp",
+    "-pthread",
     "-shared",
     "-fPIC",
     "-std=c++17",

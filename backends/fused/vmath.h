@@ -7,7 +7,6 @@
 // not on its neighbours, its place, or W.
 //
 // A new function is one line in the tables of section 3, or a template in section 4, and one line in the tests' table.
-#pragma once
 #if __has_include(<features.h>)
 #include <features.h>
 #endif

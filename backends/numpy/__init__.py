@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from backends.arrays import to_lanes
 from backends.base import Array, Executable, Program
 from backends.numpy import batching, reroute, transforms
 from backends.numpy.iterate import NumpyExecutable
@@ -47,6 +48,10 @@ class NumpyBackend:
         if not isinstance(array, np.ndarray) and callable(getattr(array, "numpy", None)):
             array = array.numpy()
         return np.asarray(array, dtype)
+
+    def load_lanes(self, array: Array, batch: tuple[int, ...], rank: int, dtype: str, device: Any = None) -> Array:
+        """An array with one lane axis in front, without a copy where dtype and strides allow."""
+        return self.load(to_lanes(array, batch, rank), dtype, device)
 
     def unload(self, array: Array, library: str) -> Array:
         """The array, or a tensor that shares its memory."""

@@ -11,8 +11,10 @@ from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any
 
+import numpy as np
 import torch
 
+from backends.arrays import to_lanes
 from backends.base import Array, Executable, Program
 from backends.torch.iterate import TorchExecutable
 from backends.torch.lean import lean
@@ -35,10 +37,14 @@ class TorchBackend:
     library = "torch"
 
     def load(self, array: Array, dtype: str | None = None, device: Any = None) -> torch.Tensor:
-        """A tensor of an array or number, without a copy where dtype and device allow."""
-        if hasattr(array, "flags") and not (array.flags.writeable and all(s >= 0 for s in array.strides)):
-            array = array.copy()  # torch has neither read-only nor negative strides
+        """A tensor of an array or number, without a copy where dtype, strides and device allow."""
+        if isinstance(array, np.ndarray):
+            array = _fit_for_torch(array)
         return torch.as_tensor(array, dtype=getattr(torch, dtype) if dtype else None, device=device)
+
+    def load_lanes(self, array: Array, batch: tuple[int, ...], rank: int, dtype: str, device: Any = None) -> Array:
+        """A tensor with one lane axis in front, without a copy where dtype, strides and device allow."""
+        return self.load(to_lanes(array, batch, rank), dtype, device)
 
     def unload(self, array: torch.Tensor, library: str) -> Array:
         """The tensor, or a NumPy view of it."""
@@ -102,6 +108,24 @@ class TorchBackend:
     def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str]) -> Executable:
         """Trace the program on lanes of the example's shapes, dtypes and device."""
         return TorchExecutable(program, dict(example))
+
+
+class _Writable:
+    """A read-only array's memory, for torch, whose tensors are all writable; no backend writes to an input."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+        where, _ = array.__array_interface__["data"]
+        self.__array_interface__ = {**array.__array_interface__, "data": (where, False)}
+
+
+def _fit_for_torch(array: np.ndarray) -> np.ndarray:
+    """The array, copied where torch has no such strides or byte order."""
+    if not array.dtype.isnative:
+        return array.astype(array.dtype.newbyteorder("="))
+    if any(stride < 0 or stride % array.itemsize for stride in array.strides):
+        return array.copy()
+    return array if array.flags.writeable else np.asarray(_Writable(array))
 
 
 def _uncompiled() -> tuple[type[Exception], ...]:

@@ -1,0 +1,188 @@
+"""A solve under way: it can be interrupted and watched, shares the interpreter, and bears threads and forks."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import engine
+import problems
+from backends.fused import iterate, kernel
+from engine.solvers import GradientDescent
+from tests.test_fused import matrices, same, threads  # noqa: F401  (a fixture)
+
+ROOT = Path(__file__).parent.parent
+SLOW = GradientDescent(0.3)
+INVERSE = problems.inverse()
+
+
+def solve(A: Any, steps: int = 40, **options: Any) -> engine.Solution:
+    return engine.solve(INVERSE, A, solver=SLOW, backend="fused", tol=0, max_steps=steps, **options)
+
+
+def child(code: str, **environment: str) -> subprocess.Popen[str]:
+    own = {**os.environ, "OMP_NUM_THREADS": "2", **environment}
+    return subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=own
+    )
+
+
+ENDLESS = """
+import signal, numpy as np, engine, problems
+from engine.solvers import GradientDescent
+signal.signal(signal.SIGINT, signal.default_int_handler)
+A = np.eye(4) + 0.05 * np.random.default_rng(0).standard_normal((1000, 4, 4))
+def solve(steps, **options):
+    return engine.solve(problems.inverse(), A, solver=GradientDescent(0.1), backend="fused", tol=0, max_steps=steps, **options)
+before = solve(50)
+print("ready", flush=True)
+try:
+    solve(2**31 - 1, HISTORY)
+except KeyboardInterrupt:
+    after = solve(50)
+    print("interrupted", (after["X"] == before["X"]).all(), flush=True)
+"""
+
+
+def test_an_interrupt_ends_a_solve_without_end_and_the_next_one_is_right() -> None:
+    process = child(ENDLESS.replace("HISTORY", "history=2**20"))
+    assert process.stdout is not None and process.stdout.readline() == "ready\n", process.stderr
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (0, "interrupted True\n"), err
+
+
+@pytest.mark.parametrize(("n", "most"), [(2, kernel.PIECE), (24, kernel.PIECE), (25, 10**6)])
+def test_the_work_between_two_looks_at_an_interrupt_is_bounded(n: int, most: int, monkeypatch: Any) -> None:
+    built: list[iterate.FusedExecutable] = []
+    init = iterate.FusedExecutable.__init__
+
+    def kept(self: iterate.FusedExecutable, *arguments: Any) -> None:
+        init(self, *arguments)
+        built.append(self)
+
+    monkeypatch.setattr(iterate.FusedExecutable, "__init__", kept)
+    monkeypatch.setattr(kernel, "PIECE", most)
+    engine.solve(problems.inverse(), np.eye(n), solver=SLOW, backend="fused", tol=0, max_steps=1)
+    (made,) = built
+    work = made.kernel.piece * made.kernel.flops * made.kernel.width
+    assert made.kernel.flops >= 4 * n**3
+    assert work <= most <= 10**8  # half a second for a core of 0.2 GFlop/s
+    assert f"PIECE = {made.kernel.piece};" in made.kernel.source
+
+
+@pytest.mark.parametrize("steps", [1, 2000])
+def test_progress_is_told_along_the_way_never_backwards_and_to_the_end(steps: int, monkeypatch: Any) -> None:
+    told: list[int] = []
+    monkeypatch.setattr(iterate, "POLL", 0.002)
+    A = matrices(10_000)
+    solve(A[:1])
+
+    monkeypatch.setitem(engine.solve.__globals__, "reporter", lambda *_: nullcontext(told.append))
+    solve(A, steps)
+    assert told == sorted(told) and told[-1] == len(A)
+    if steps > 1:
+        assert len({done for done in told if 0 < done < len(A)}) > 3
+
+
+def test_a_bar_is_drawn_and_ends_full(capsys: Any) -> None:
+    solve(matrices(64), progress=True)
+    assert "64/64" in capsys.readouterr().err
+
+
+def test_python_threads_that_solve_at_once_get_the_bits_of_one_alone(threads: Any) -> None:  # noqa: F811
+    threads(2)
+    parts = np.split(matrices(2400, spread=0.4), 12)
+    alone = [solve(part, 300) for part in parts]
+    with ThreadPoolExecutor(6) as pool:
+        together = list(pool.map(lambda part: solve(part, 300), parts * 3))
+    for k, solution in enumerate(together):
+        same(solution, ..., alone[k % 12], ...)
+
+
+@pytest.mark.parametrize("patient", [0.0, np.inf])
+def test_another_python_thread_runs_while_a_kernel_runs(patient: float, monkeypatch: Any) -> None:
+    A = matrices(2000)
+    solve(A[:1])
+    monkeypatch.setattr(iterate, "PATIENT", patient)
+    inside, ticks = threading.Event(), 0
+
+    def call() -> None:
+        inside.set()
+        try:
+            solve(A, 20_000)
+        finally:
+            inside.clear()
+
+    worker = threading.Thread(target=call)
+    worker.start()
+    inside.wait()
+    while inside.is_set():
+        time.sleep(0.002)
+        ticks += 1
+    worker.join()
+    assert ticks > 30  # one or two, were the interpreter locked
+
+
+FORK = """
+import os, numpy as np, torch, engine, problems
+from engine.solvers import GradientDescent
+torch.set_num_threads(2)
+A = np.eye(4) + 0.05 * np.random.default_rng(0).standard_normal((1000, 4, 4))
+INVERSE = problems.inverse()
+def solve(steps):
+    return engine.solve(INVERSE, A, solver=GradientDescent(0.1), backend="fused", tol=0, max_steps=steps)["X"]
+before = [solve(steps) for steps in (5, 500)]  # in this thread, and in one of its own
+mapped = engine.jit(engine.vmap(lambda a: a @ a @ a))
+squares = mapped(A)
+child = os.fork()
+if not child:
+    same = all((solve(steps) == x).all() for steps, x in zip((5, 500), before)) and (mapped(A) == squares).all()
+    os._exit(0 if same else 7)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_process_forked_after_a_solve_solves_too() -> None:
+    process = child(FORK)
+    try:
+        out, err = process.communicate(timeout=90)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    assert out == "0\n", err
+
+
+FEW = """
+import resource, numpy as np, torch, engine
+torch.get_num_threads = lambda: 1000
+A = np.random.default_rng(0).standard_normal((60_000, 4, 4))
+cube = engine.jit(engine.vmap(lambda a: a @ a @ a))
+cube(A[:8])
+status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+room = int(status["VmData"].split()[0]) * 1024 + A.nbytes + 2**26  # for the results and the stacks of a few threads
+resource.setrlimit(resource.RLIMIT_DATA, (room, -1))
+found = cube(A)
+resource.setrlimit(resource.RLIMIT_DATA, (-1, -1))
+np.testing.assert_allclose(found, A @ A @ A, rtol=1e-12, atol=1e-12)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="RLIMIT_DATA bounds the stacks of threads on Linux only")
+def test_where_no_more_threads_can_be_started_the_callers_does_their_work() -> None:
+    process = child(FEW)
+    _, err = process.communicate(timeout=90)
+    assert process.returncode == 0, err
