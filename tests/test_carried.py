@@ -9,7 +9,7 @@ import pytest
 
 import engine
 import problems
-from backends.fused import kernel
+from backends.fused import carried
 from engine.solvers import Adam, GradientDescent
 
 RNG = np.random.default_rng(5)
@@ -56,14 +56,13 @@ def test_only_the_last_finite_params_are_taken_out_of_the_step(tol: float | None
     taken: list[Any] = []
 
     def find(graph: Any, state: Any, outputs: Any, status: int) -> Any:
-        found = kernel_find(graph, state, outputs, status)
+        found = carried.find(graph, state, outputs, status)
         taken.append((found, [view.node.name for view in state]))
         return found
 
-    kernel_find = kernel.find
-    monkeypatch.setattr(kernel, "find", find)
+    monkeypatch.setattr("backends.fused.kernel.find", find)
     problem = problems.svd_penalty.__wrapped__()
     engine.solve(problem, np.eye(3) + 0.1, solver=Adam(0.01), backend="fused", tol=tol, max_steps=20)
-    ((carried, names),) = taken
-    pairs = {(names[to], names[of]) for to, of in carried.pairs}
+    ((found, names),) = taken
+    pairs = {(names[to], names[of]) for to, of in found.pairs}
     assert pairs == {(f"last.{p}", f"solver.params.{p}") for p in ("U", "d", "V")}
