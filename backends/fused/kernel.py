@@ -141,7 +141,7 @@ def build(program: Program, lanes: list[dict[str, Tensor]], shared: frozenset[st
             outputs, targets = [outputs[k] for k in kept], [targets[k] for k in kept]
             outputs.append(carried.moved)
             targets.append(Place("s", sum(leaf.size for leaf in state)))
-        tile = (2, 2) if name != "step" else (4, 4) if target.name in ("avx512", "neon") else (3, 3)
+        tile = (2, 2) if name != "step" else (4, 4) if target.name in ("avx512", "neon") else (4, 2)
         emitters[name] = Emitter(graph.nodes, where, list(zip(outputs, targets, strict=True)), tables, tile)
     return _assemble(emitters, program.every, lane_inputs, shared_inputs, state, carried, results, form, dtype, width, tables)
 
