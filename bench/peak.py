@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import math
 import os
+import platform
 import subprocess
 import tempfile
 import time
@@ -13,6 +14,8 @@ from functools import cache
 from pathlib import Path
 
 import torch
+
+from backends.fused.target import target
 
 CHAINS = 12
 """Independent accumulators: more than latency times ports of any current core."""
@@ -44,15 +47,16 @@ extern "C" double run_float64(long rounds) { volatile double a = 0.5, b = 0.25; 
 
 
 @cache
-def library() -> ctypes.CDLL:
-    """The kernel, compiled for this processor.
+def library(isa: str = "") -> ctypes.CDLL:
+    """The kernel, compiled for this processor, or for one of `backends.fused.target`'s instruction sets.
 
     Raises OSError, subprocess.CalledProcessError without a working compiler.
     """
     with tempfile.TemporaryDirectory() as folder:
         source, binary = Path(folder) / "peak.cpp", Path(folder) / "peak.so"
         source.write_text(SOURCE)
-        flags = ["-O3", "-march=native", "-ffp-contract=fast", "-shared", "-fPIC", f"-DCHAINS={CHAINS}"]
+        own = [flag for flag in target(isa, platform.machine()).flags if flag.startswith("-m")] if isa else ["-march=native"]
+        flags = ["-O3", *own, "-ffp-contract=fast", "-shared", "-fPIC", f"-DCHAINS={CHAINS}"]
         subprocess.run([os.environ.get("CXX", "g++"), *flags, str(source), "-o", str(binary)], check=True, capture_output=True)
         loaded = ctypes.CDLL(str(binary))
     for dtype in ("float32", "float64"):
@@ -61,10 +65,10 @@ def library() -> ctypes.CDLL:
     return loaded
 
 
-def gflops(dtype: str = "float32", rounds: int = 20_000_000, repeats: int = 3) -> float:
+def gflops(dtype: str = "float32", rounds: int = 20_000_000, repeats: int = 3, isa: str = "") -> float:
     """10^9 multiplications and additions a second of as many threads as torch uses; the best of some repeats."""
-    run, threads = getattr(library(), f"run_{dtype}"), torch.get_num_threads()
-    lanes = library().bytes() // (4 if dtype == "float32" else 8)
+    run, threads = getattr(library(isa), f"run_{dtype}"), torch.get_num_threads()
+    lanes = library(isa).bytes() // (4 if dtype == "float32" else 8)
     best = math.inf
     with ThreadPoolExecutor(threads) as pool:
         for _ in range(repeats):

@@ -1,20 +1,27 @@
-"""From a run to what is published: a slim JSON under reports/, a figure, and the README's table.
+"""From a run to what is published: a slim JSON under reports/, a figure, and the tables of README and docs/performance.md.
 
     python -m bench.report           the newest run in .benchmarks becomes the report; without one, the report stays
 
-Needs nothing of the engine. The table between the README's markers is a function of the committed report alone.
+Needs nothing of the engine; the PNG of the figure needs a Chromium. What stands between a page's markers is a function of
+the committed report alone.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import shutil
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from bench.tables import markdown, performance, share
 
 ROOT = Path(__file__).parent.parent
 REPORT = ROOT / "bench" / "reports" / "inverse.json"
 FIGURE = ROOT / "out" / "bench-inverse.html"
+PICTURE = ROOT / "docs" / "roofline.png"
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 Row = dict[str, Any]
 COLOURS = ("#7f7f7f", "#8c564b", "#bcbd22", "#9467bd", "#e377c2", "#d62728", "#1f77b4", "#17becf", "#2ca02c")
@@ -22,13 +29,18 @@ COLOURS = ("#7f7f7f", "#8c564b", "#bcbd22", "#9467bd", "#e377c2", "#d62728", "#1
 
 def slim(run: dict[str, Any]) -> dict[str, Any]:
     """What is worth keeping of a pytest-benchmark run: where and when, and the figures."""
-    rows = [b["extra_info"] for b in run["benchmarks"] if b["extra_info"].get("suite") == "inverse"]
+    rows = [b["extra_info"] for b in run["benchmarks"] if "suite" in b["extra_info"]]
     return {"machine": run["machine_info"], "commit": run["commit_info"], "date": run["datetime"][:10], "rows": rows}
+
+
+def suite(report: dict[str, Any], name: str) -> list[Row]:
+    """The rows of one suite."""
+    return [row for row in report["rows"] if row["suite"] == name]
 
 
 def table(report: dict[str, Any]) -> str:
     """Nanoseconds per matrix and step by n, one row a runner, as Markdown."""
-    rows: list[Row] = [row for row in report["rows"] if row["dtype"] == "float32"]
+    rows: list[Row] = [row for row in suite(report, "inverse") if row["dtype"] == "float32"]
     sizes = sorted({row["n"] for row in rows})
     found = {(row["runner"], row["n"]): row for row in rows}
     runners = list(dict.fromkeys(row["runner"] for row in rows))
@@ -53,19 +65,20 @@ def table(report: dict[str, Any]) -> str:
         f"which compiles, is left out. Bare multiply-adds reach {peak:,.0f} GFlop/s in float32; the share counts 4n^3 + 6n^2 "
         "useful operations a step, of whole `engine.solve` calls of the lane compiler."
     )
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n\n" + note
+    return f"{markdown(lines)}\n\n{note}"
 
 
 def figure(report: dict[str, Any]) -> Any:
     """Roofline: operations a second against n, both axes logarithmic, a line a runner, beside what bare multiply-adds reach."""
     from plotly.subplots import make_subplots
 
-    dtypes = [dtype for dtype in ("float32", "float64") if any(row["dtype"] == dtype for row in report["rows"])]
+    measured = suite(report, "inverse")
+    dtypes = [dtype for dtype in ("float32", "float64") if any(row["dtype"] == dtype for row in measured)]
     drawn = make_subplots(rows=1, cols=len(dtypes), subplot_titles=dtypes, shared_yaxes=True)
-    sizes = sorted({row["n"] for row in report["rows"]})
-    runners = list(dict.fromkeys(row["runner"] for row in report["rows"]))
+    sizes = sorted({row["n"] for row in measured})
+    runners = list(dict.fromkeys(row["runner"] for row in measured))
     for column, dtype in enumerate(dtypes, start=1):
-        rows = [row for row in report["rows"] if row["dtype"] == dtype]
+        rows = [row for row in measured if row["dtype"] == dtype]
         peak = max(row["peak_gflops"] for row in rows)
         roof = {"line_color": "black", "line_dash": "dash", "name": "bare multiply-adds", "legendgroup": "roof"}
         drawn.add_scatter(x=sizes, y=[peak] * len(sizes), mode="lines", showlegend=column == 1, row=1, col=column, **roof)
@@ -80,29 +93,45 @@ def figure(report: dict[str, Any]) -> Any:
     drawn.update_layout(
         title="The inverse by gradient descent: useful operations, 4n^3 + 6n^2 a step",
         yaxis_title="GFlop/s",
-        legend={"orientation": "h", "y": -0.2},
+        legend={"orientation": "h", "y": -0.2, "traceorder": "normal"},
         template="plotly_white",
     )
     return drawn
 
 
-def with_table(readme: str, report: dict[str, Any]) -> str:
-    """The README with the report's table between its markers.
+def with_table(page: str, report: dict[str, Any], text: Callable[[dict[str, Any]], str] = table) -> str:
+    """A page with the report's table, or another text of it, between its markers.
 
     Raises ValueError without the markers.
     """
-    before, begin, rest = readme.partition(BEGIN)
+    before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
-        raise ValueError(f"README: no {BEGIN} ... {END}; expected both, around the table")
-    return f"{before}{BEGIN}\n{table(report)}\n{END}{after}"
+        raise ValueError(f"README or page: no {BEGIN} ... {END}; expected both, around the table")
+    return f"{before}{BEGIN}\n{text(report)}\n{END}{after}"
+
+
+PAGES: dict[Path, Callable[[dict[str, Any]], str]] = {
+    ROOT / "README.md": table,
+    ROOT / "docs" / "performance.md": performance,
+}
+
+
+def picture(html: Path, target: Path) -> bool:
+    """The figure as a PNG; False where no Chromium draws it."""
+    browser = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
+    if browser is None:
+        return False
+    size = ["--hide-scrollbars", "--window-size=1200,640", "--virtual-time-budget=10000"]
+    command = [browser, "--headless", "--disable-gpu", "--no-sandbox", *size, f"--screenshot={target}", html.as_uri()]
+    return subprocess.run(command, capture_output=True, timeout=120).returncode == 0 and target.is_file()
 
 
 def newest() -> dict[str, Any] | None:
     """The newest run in pytest-benchmark's storage that has this suite."""
     for path in sorted((ROOT / ".benchmarks").glob("*/*.json"), key=lambda p: p.stat().st_mtime, reverse=True):
         run: dict[str, Any] = json.loads(path.read_text())
-        if slim(run)["rows"]:
+        if suite(slim(run), "inverse"):
             return run
     return None
 
@@ -113,11 +142,13 @@ def main() -> None:
     if run is not None:
         REPORT.write_text(json.dumps(slim(run), indent=1) + "\n")
     report = json.loads(REPORT.read_text())
-    readme = ROOT / "README.md"
-    readme.write_text(with_table(readme.read_text(), report))
+    for page, text in PAGES.items():
+        page.write_text(with_table(page.read_text(), report, text))
     FIGURE.parent.mkdir(exist_ok=True)
-    figure(report).write_html(FIGURE, include_plotlyjs="cdn")
-    print(f"{table(report)}\n\nfigure: {FIGURE.relative_to(ROOT)}")
+    figure(report).write_html(FIGURE, include_plotlyjs=True, config={"displayModeBar": False})
+    drawn = picture(FIGURE, PICTURE)
+    shown = f", {PICTURE.relative_to(ROOT)}" if drawn else "; no Chromium was found that draws it as a PNG"
+    print(f"{table(report)}\n\n{performance(report)}\n\nfigure: {FIGURE.relative_to(ROOT)}{shown}")
 
 
 def _number(row: Row | None) -> str:
@@ -129,8 +160,9 @@ def _number(row: Row | None) -> str:
 
 def shares(report: dict[str, Any], runner: str, dtype: str) -> list[str]:
     """A runner's share of the peak by n, in words."""
-    mine = {row["n"]: row["share_of_peak"] for row in report["rows"] if row["runner"] == runner and row["dtype"] == dtype}
-    return [f"{100 * mine[n]:.0f}%" if n in mine else "" for n in sorted({row["n"] for row in report["rows"]})]
+    measured = suite(report, "inverse")
+    mine = {row["n"]: row for row in measured if row["runner"] == runner and row["dtype"] == dtype}
+    return [share(mine.get(n)) for n in sorted({row["n"] for row in measured})]
 
 
 def _most(rows: list[Row], n: int, what: str) -> int:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import time
-import warnings
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import pytest
@@ -15,7 +12,8 @@ from torch import Tensor
 import backends
 import engine
 import problems
-from bench import peak, peers
+from bench import peers
+from bench.measure import first_call, highest, median
 from engine.solvers import GradientDescent
 
 SIZES = {2: (9_600, 1_000), 4: (9_600, 1_000), 8: (9_600, 300), 16: (3_200, 200), 32: (1_600, 100)}
@@ -48,13 +46,9 @@ def batch(n: int, lanes: int, dtype: str) -> tuple[Tensor, Tensor]:
     return A.to(kind), start.to(kind).contiguous()
 
 
-@cache
-def highest(dtype: str) -> float:
-    """GFlop/s of bare multiply-adds, measured in this run; NaN without a compiler."""
-    try:
-        return peak.gflops(dtype)
-    except OSError:
-        return float("nan")
+def useful(n: int) -> int:
+    """Operations a step: two products, and six for each entry (residual, its scale, velocity and params)."""
+    return 4 * n**3 + 6 * n**2
 
 
 CASES = [(name, dtype) for name in (*peers.PEERS, *BACKENDS) for dtype in DTYPES if name in BACKENDS or dtype == DTYPES[0]]
@@ -72,16 +66,12 @@ def test_inverse(name: str, dtype: str, n: int, benchmark: Any) -> None:
     call: Callable[[], Any] = (
         (lambda: run_backend(backend, A, start, steps)) if backend else lambda: peers.PEERS[name](A, start, steps)
     )
-    began = time.perf_counter()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of torch about its own internals, when it compiles
-        found = call()
-    first = time.perf_counter() - began
+    found, first = first_call(call)
     benchmark.pedantic(call, rounds=5, iterations=1, warmup_rounds=1)
     X = found["X"] if backend else found
     certified = engine.solve(problems.inverse(), A, start={"X": X}, backend="torch", max_steps=0).converged
-    seconds = benchmark.stats.stats.median if benchmark.stats else first
-    rate = (4 * n**3 + 6 * n**2) * lanes * steps / seconds / 1e9
+    seconds = median(benchmark, first)
+    rate = useful(n) * lanes * steps / seconds / 1e9
     benchmark.extra_info.update(
         {
             "suite": "inverse",

@@ -35,6 +35,9 @@ CAUTION = 0.9
 PATIENCE = 200
 """Steps without a new best loss after which a lane stalls, beside half of its steps so far."""
 
+FREE_EVERY = 4
+"""How many times rarer the tests are where only the number of steps and NONFINITE end a lane."""
+
 FAR = 1e3
 """Multiples of `tol` at which the residual of an exact problem counts as far from a solution."""
 
@@ -66,7 +69,8 @@ class Lane:
 
     def program(self) -> Program:
         """The four functions, for a backend."""
-        return Program(self.init, self.step, self.test, self.finish, self.solver.EVERY)
+        every = self.solver.EVERY * (FREE_EVERY if self.free else 1)
+        return Program(self.init, self.step, self.test, self.finish, every)
 
     def init(self, inputs: Inputs) -> State:
         """Starts, the solver's first state, and NONFINITE_INPUT where data or start is not finite."""

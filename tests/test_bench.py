@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench import conftest, peak, peers, report
+from bench import conftest, peak, peers, report, tables
 from bench.test_inverse import BACKENDS, batch, run_backend
 
 COMMITTED = json.loads(report.REPORT.read_text())
@@ -21,6 +21,35 @@ def test_the_readme_has_the_table_of_the_committed_report() -> None:
     changed = json.loads(json.dumps(COMMITTED))
     changed["rows"][0]["ns_per_matrix_step"] *= 3
     assert report.with_table(readme, changed) != readme
+
+
+def row(suite: str, runner: str, **own: Any) -> dict[str, Any]:
+    base = {"suite": suite, "runner": runner, "dtype": "float32", "n": 4, "matrices": 10, "steps": 2, "share_of_peak": 0.5}
+    return base | {"peak_gflops": 200.0, "gflops": 100.0, "ns_per_matrix_step": 3.0} | own
+
+
+def test_every_suite_of_a_run_has_its_table_and_its_figures_in_it() -> None:
+    steps = row("steps", "rank 3", useful_flops=1472, counted_flops=1604, formula="6 m n r", floor_ns=2.0, times_floor=1.5)
+    scale = row("scale", "lanewise fused", matrices=10**7, ns_per_matrix=123.0, seconds=1.2, output_mib=800.0, extra_mib=7.25)
+    rows = [row("inverse", "lanewise torch", share_of_peak=0.03), row("avx2", "lanewise fused", share_of_peak=0.71), steps, scale]
+    run = {"machine_info": COMMITTED["machine"], "commit_info": {}, "datetime": "2026-01-02T", "benchmarks": []}
+    run["benchmarks"] = [{"extra_info": r} for r in [*rows, {"other": 1}]]
+    text = tables.performance(report.slim(run))
+    for words in ("| lanewise torch | float32 | 3% |", "| lanewise fused | float32 | 71% |", "6 m n r | 1,472 | 1,604 |"):
+        assert words in text
+    assert "| 10,000,000 | 123 | 1.2e+03 | 800.0 | 7.2 |" in text
+    assert "AVX2" not in tables.performance(report.slim(run) | {"rows": rows[:1]})
+    assert report.suite(report.slim(run), "steps") == [steps]
+
+
+def test_the_page_on_performance_has_the_tables_of_the_committed_report() -> None:
+    for page, text in report.PAGES.items():
+        assert report.with_table(page.read_text(), COMMITTED, text) == page.read_text()
+
+
+def test_the_figure_has_the_inverse_alone() -> None:
+    more = COMMITTED | {"rows": [*COMMITTED["rows"], row("steps", "rank 3", n=None)]}
+    assert "rank 3" not in {trace.name for trace in report.figure(more).data}
 
 
 def test_a_readme_without_markers_is_refused() -> None:

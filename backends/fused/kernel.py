@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from backends.base import Program
+from backends.fused.carried import Carried, find
 from backends.fused.emit import Emitter, Place, Tables, scalar_type
 from backends.fused.ir import Graph, View
 from backends.fused.lower import NotLowered, dtype_name, lower
@@ -130,7 +131,7 @@ def build(program: Program, lanes: list[dict[str, Tensor]], shared: frozenset[st
     if any(leaf.dtype.startswith("float") and leaf.dtype != dtype for leaf in state):
         raise NotLowered("a state of several float dtypes")
     pairs = list(zip(lanes, states, strict=True))
-    tables, emitters, form = Tables(), {}, None
+    tables, emitters, form, carried = Tables(), {}, None, None
     for name in ("init", "step", "test", "finish"):
         traced = init if name == "init" else Traced(getattr(program, name), pairs, polish=False)
         graph = Graph()
@@ -142,9 +143,15 @@ def build(program: Program, lanes: list[dict[str, Tensor]], shared: frozenset[st
             form, results = traced.output, layout(names(traced.output), outputs)
         goes = results if name == "finish" else state
         targets = [Place("r" if name == "finish" else "s", leaf.offset) for leaf in goes]
-        tile = (2, 2) if name != "step" else (4, 4) if target.name in ("avx512", "neon") else (3, 3)
+        if name == "step" and (carried := find(graph, views[len(given) :], outputs, names(states[0]).index("status"))):
+            gone = dict(carried.pairs)
+            kept = [k for k in range(len(outputs)) if k not in gone]
+            outputs, targets = [outputs[k] for k in kept], [targets[k] for k in kept]
+            outputs.append(carried.moved)
+            targets.append(Place("s", sum(leaf.size for leaf in state)))
+        tile = (2, 2) if name != "step" else (4, 4) if target.name in ("avx512", "neon") else (4, 2)
         emitters[name] = Emitter(graph.nodes, where, list(zip(outputs, targets, strict=True)), tables, tile)
-    return _assemble(emitters, program.every, lane_inputs, shared_inputs, state, results, form, dtype, width, tables)
+    return _assemble(emitters, program.every, lane_inputs, shared_inputs, state, carried, results, form, dtype, width, tables)
 
 
 def packed(leaves_: list[Leaf]) -> list[Leaf]:
@@ -158,11 +165,14 @@ def packed(leaves_: list[Leaf]) -> list[Leaf]:
 
 def _assemble(
     emitters: Mapping[str, Emitter], every: int, lane_inputs: list[Leaf], shared_inputs: list[Leaf], state: list[Leaf],
-    results: list[Leaf], form: Tree, dtype: str, width: int, tables: Tables,
+    carried: Carried | None, results: list[Leaf], form: Tree, dtype: str, width: int, tables: Tables,
 ) -> Kernel:  # fmt: skip
     bodies = {name: emitter.body() for name, emitter in emitters.items()}
     vectors = [sum(leaf.size for leaf in group) for group in (lane_inputs, state, results)]
     scratch = max(emitter.scratch for emitter in emitters.values()) + 1
+    copies = [(state[to].offset, state[of].offset, state[to].size) for to, of in carried.pairs] if carried else [(0, 0, 0)]
+    moved = vectors[1] if carried else -1
+    vectors[1] += carried is not None
     where = {leaf.name: leaf.offset for leaf in state}
     flops = {name: emitter.flops() for name, emitter in emitters.items()}
     once = sum(vectors) + flops["init"] + 2 * flops["test"] + flops["finish"]
@@ -177,11 +187,14 @@ def _assemble(
         STATUS=where["status"],
         EVERY=every,
         PIECE=max(1, PIECE // (flops["step"] * width + 1)),
+        MOVED=moved,
+        NCARRIED=sum(size for *_, size in copies),
     )
     parts = [
         files("backends.fused").joinpath("vmath.h").read_text(),
         f"typedef {scalar} T;\ntypedef {integer} Int;",
         "\n".join(f"constexpr long {name} = {value};" for name, value in numbers.items()),
+        f"constexpr long CARRIED[][3] = {{{', '.join(f'{{{to}, {of}, {size}}}' for to, of, size in copies)}}};",
         PRELUDE,
         tables.source(),
         *(_function(name, body) for name, body in bodies.items()),
@@ -192,7 +205,8 @@ def _assemble(
         storer(results),
     ]
     source = "\n".join(parts)
-    working_set = (3 * (vectors[0] + vectors[1]) + vectors[2] + scratch + vectors[1]) * width * (8 if dtype == "float64" else 4)
+    block = 3 * (vectors[0] + vectors[1]) + vectors[2] + scratch + vectors[1] + numbers["NCARRIED"]
+    working_set = block * width * (8 if dtype == "float64" else 4)
     if len(source) > SOURCE_LIMIT:
         raise NotLowered("a kernel", f"its source has {len(source):,} characters, more than {SOURCE_LIMIT:,}")
     if working_set > WORKING_SET_LIMIT:

@@ -2,8 +2,8 @@
 // state goes to a pack of done lanes and the slot takes a lane of a pack that has been initialised: no lane waits.
 //
 // The emitted part defines: T, Int, W, NIN, NST, NRES, NTMP (vectors of inputs, state, results, scratch), LOSS, STATUS
-// (places in the state), EVERY, PIECE (steps between two looks at `stop`), and init, steps, test, finish, load, store; and
-// what lanes.h defines.
+// (places in the state), EVERY, PIECE (steps between two looks at `stop`), MOVED, CARRIED, NCARRIED (see `carried`; MOVED < 0:
+// nothing), and init, steps, test, finish, load, store; and what lanes.h defines.
 
 struct Task {
   const Input *in;             // of every lane
@@ -42,10 +42,10 @@ class Worker {
       if (b == &work) w = m, m += NTMP;
       for (long &id : b->id) id = -1;
     }
-    r = m, saved = r + NRES;
+    r = m, saved = r + NRES, before = saved + NST;
   }
 
-  static constexpr long size = (3 * (NIN + NST) + NRES + NTMP + NST) * (long)sizeof(V);
+  static constexpr long size = (3 * (NIN + NST) + NRES + NTMP + NST + NCARRIED) * (long)sizeof(V);
 
   void run() {
     while (!*t.stop) {
@@ -65,7 +65,7 @@ class Worker {
  private:
   const Task &t;
   Block work, ready, done;
-  V *r, *w, *saved;
+  V *r, *w, *saved, *before;
   int next = W, filled = 0;  // the next lane of `ready`, lanes in `done`
   bool exhausted = false;
   long taken[W] = {}, executed = 0;
@@ -121,11 +121,11 @@ class Worker {
       least = left[l] < least ? left[l] : least;
     }
     if (!t.history && most == least) {
-      for (long k = 0; k < most && !*t.stop; k += PIECE) steps(work.in, work.s, t.sh, w, most - k < PIECE ? most - k : PIECE);
+      for (long k = 0; k < most && !*t.stop; k += PIECE) row(most - k < PIECE ? most - k : PIECE);
     } else {
       for (long k = 0; k < most && !*t.stop; k++) {
         if (k >= least) __builtin_memcpy(saved, work.s, NST * sizeof(V));
-        steps(work.in, work.s, t.sh, w, 1);
+        once();
         for (int l = 0; l < W; l++) {
           if (left[l] < 0) continue;
           if (k >= left[l]) move_lane(work.s, l, saved, l, NST);
@@ -136,6 +136,31 @@ class Worker {
     }
     executed += most * W;
     for (int l = 0; l < W; l++) taken[l] += left[l] > 0 ? left[l] : 0;
+  }
+
+  // Some steps of all lanes. Carried arrays are those of the last step; where a lane did not move in it, again step by step.
+  void row(long n) {
+    if (MOVED < 0 || n < 1) return steps(work.in, work.s, t.sh, w, n);
+    __builtin_memcpy(saved, work.s, NST * sizeof(V));
+    steps(work.in, work.s, t.sh, w, n - 1);
+    once();
+    bool moved = true;
+    for (int l = 0; l < W; l++) moved &= work.id[l] < 0 || ((const Int *)(work.s + MOVED))[l];
+    if (moved) return;
+    __builtin_memcpy(work.s, saved, NST * sizeof(V));
+    for (; n > 0; n--) once();
+  }
+
+  // One step, and its carried arrays.
+  void once() {
+    V *b = before;
+    for (const auto &c : CARRIED) __builtin_memcpy(b, work.s + c[1], c[2] * sizeof(V)), b += c[2];
+    steps(work.in, work.s, t.sh, w, 1);
+    if (MOVED < 0) return;
+    const I moved = *(const I *)(work.s + MOVED);
+    b = before;
+    for (const auto &c : CARRIED)
+      for (V *to = work.s + c[0], *end = to + c[2]; to < end; to++, b++) *to = select(moved, *b, *to);
   }
 
   // Done lanes out of the block; true when there were any.

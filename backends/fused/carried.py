@@ -1,0 +1,46 @@
+"""Arrays of the state that a step only remembers: L' = where(m, P, L), with P an array as it was before the step.
+
+Of a row of steps only the last one's P matters where its m is true, so the loop over lanes copies it once in many steps
+(`once` in runtime.h) and the steps between load, choose and store nothing. Needs `ir` and `schedule`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backends.fused.ir import Graph, View
+from backends.fused.schedule import needed
+
+
+@dataclass(frozen=True)
+class Carried:
+    """`pairs` are places in the state, (of L, of P); `moved` is m, one truth of the lane."""
+
+    pairs: tuple[tuple[int, int], ...]
+    moved: View
+
+
+def find(graph: Graph, state: list[View], outputs: list[View], status: int) -> Carried | None:
+    """The arrays that share the first m that the status rests on: where it is false a lane is about to be done, which is rare.
+
+    Args:
+        graph: that the step was lowered into.
+        state: the views of the state before the step.
+        outputs: of the state after it, in the same order.
+        status: which of them is the status.
+    """
+    places = {view.node: k for k, view in enumerate(state)}
+    grounds = set(needed(graph.nodes, [outputs[status]]))
+    found: dict[int, tuple[int, View]] = {}
+    for k, (before, after) in enumerate(zip(state, outputs, strict=True)):
+        if after.node.kind != "map" or after.node.name != "select" or not after.is_whole():
+            continue
+        moved, kept, own = after.node.args
+        remembers = own.node is before.node and own.is_whole() and kept.node in places and kept.is_whole()
+        if remembers and moved.node.size == 1 and moved.node in grounds:
+            found[k] = places[kept.node], moved.at(moved.index[:1])
+    found = {k: pair for k, pair in found.items() if pair[1].node is next(iter(found.values()))[1].node}
+    rest = [view for k, view in enumerate(outputs) if k not in found]
+    read = {view.node for node in needed(graph.nodes, rest) for view in node.args} | {view.node for view in rest}
+    pairs = {k: place for k, (place, _) in found.items() if state[k].node not in read and place not in found}
+    return Carried(tuple(pairs.items()), found[next(iter(pairs))][1]) if pairs else None

@@ -1,0 +1,93 @@
+"""What the suites share: the peak of this run, a bare exponential, and the figures of one row. Needs the host's C++ compiler."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import time
+import warnings
+from collections.abc import Callable
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import torch
+
+import engine
+from backends.fused.target import ToolchainError, host_target
+from backends.fused.toolchain import build
+from bench import peak
+
+EXPONENTIALS = """
+constexpr int W = BYTES / sizeof(T);
+typedef lw::Vec<T, W> V;
+extern "C" double exponentials(long rounds) {
+  V x[8];
+  for (int k = 0; k < 8; k++) x[k] = lw::splat<V>(T(k) / 8);
+  for (long i = 0; i < rounds; i++)
+    for (int k = 0; k < 8; k++) x[k] = lw::exp(x[k]) * T(-0.5);
+  T sum = 0;
+  for (int k = 0; k < 8; k++) for (int l = 0; l < W; l++) sum += x[k][l];
+  return sum;
+}
+"""
+
+
+@cache
+def highest(dtype: str, isa: str = "") -> float:
+    """GFlop/s of bare multiply-adds, measured in this run; NaN without a compiler. `isa` restricts the instruction set."""
+    try:
+        return peak.gflops(dtype, isa=isa)
+    except OSError:
+        return math.nan
+
+
+@cache
+def exp_ns(dtype: str, rounds: int = 300_000, repeats: int = 3) -> float:
+    """Nanoseconds of one exponential as the kernels compute it, on all threads at once; NaN without a compiler."""
+    kind = "double" if dtype == "float64" else "float"
+    try:
+        target = host_target()
+        head = f"typedef {kind} T;\nconstexpr int BYTES = {target.vector_bytes};\n"
+        run = build(files("backends.fused").joinpath("vmath.h").read_text() + head + EXPONENTIALS, target).handle.exponentials
+    except ToolchainError:
+        return math.nan
+    run.argtypes, run.restype = [ctypes.c_long], ctypes.c_double
+    lanes = target.vector_bytes // (8 if dtype == "float64" else 4)
+    best = math.inf
+    for _ in range(repeats):
+        began = time.perf_counter()
+        run(rounds)
+        best = min(best, time.perf_counter() - began)
+    return best / (8 * rounds * lanes * torch.get_num_threads()) * 1e9
+
+
+def first_call(call: Callable[[], Any]) -> tuple[Any, float]:
+    """What a call gives and the seconds it took, which compiling is part of."""
+    began = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch about its own internals, when it compiles
+        found = call()
+    return found, time.perf_counter() - began
+
+
+def median(benchmark: Any, otherwise: float) -> float:
+    """Seconds of a call; `otherwise` where benchmarks are off."""
+    return float(benchmark.stats.stats.median) if benchmark.stats else otherwise
+
+
+def figures(found: engine.Solution, seconds: float, useful: float, lanes: int, steps: int, best: float) -> dict[str, Any]:
+    """Rates of a solve of so many lanes and steps, `useful` operations a lane and step; `best` is the peak in GFlop/s."""
+    rate = useful * lanes * steps / seconds / 1e9
+    return {
+        "matrices": lanes,
+        "steps": steps,
+        "compile_s": found.timings["compile_s"],
+        "kernel": found.plan.kernel,
+        "matrices_per_s": lanes / seconds,
+        "ns_per_matrix_step": seconds / lanes / steps * 1e9,
+        "useful_flops": useful,
+        "gflops": rate,
+        "peak_gflops": best,
+        "share_of_peak": rate / best,
+    }

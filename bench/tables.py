@@ -1,0 +1,84 @@
+"""The tables of docs/performance.md: shares of the peak, other steps, the scale. Needs a report alone.
+
+A suite that the report does not have gives no table.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+Row = dict[str, Any]
+
+
+def markdown(lines: list[list[str]]) -> str:
+    """Rows of cells as a table; the first two are the head and its rule."""
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def share(row: Row | None) -> str:
+    """A row's share of the peak in words; nothing for no row."""
+    return "" if row is None else f"{100 * row['share_of_peak']:.0f}%" if row["share_of_peak"] >= 0.01 else "<1%"
+
+
+def performance(report: dict[str, Any]) -> str:
+    """All tables, each under what it shows."""
+    suites: dict[str, list[Row]] = {}
+    for row in report["rows"]:
+        suites.setdefault(row["suite"], []).append(row)
+    parts = [
+        _shares(suites.get("inverse", []), "Share of the peak of multiply-adds, the inverse"),
+        _shares(suites.get("avx2", []), "The same restricted to AVX2, of the peak of AVX2"),
+        _steps(suites.get("steps", [])),
+        _scale(suites.get("scale", [])),
+    ]
+    machine = report["machine"]
+    where = f"{machine['cpu']['brand_raw']}, {machine['threads']} threads, torch {machine['torch']}, {report['date']}."
+    return "\n\n".join([where, *(part for part in parts if part)])
+
+
+def _shares(rows: list[Row], title: str) -> str:
+    if not rows:
+        return ""
+    sizes = sorted({row["n"] for row in rows})
+    found = {(row["runner"], row["dtype"], row["n"]): row for row in rows}
+    lines = [["runner", "dtype", *(f"n = {n}" for n in sizes)], ["---", "---", *["---:"] * len(sizes)]]
+    for runner, dtype in dict.fromkeys((row["runner"], row["dtype"]) for row in rows):
+        lines.append([runner, dtype, *(share(found.get((runner, dtype, n))) for n in sizes)])
+    return f"**{title}** ({_peaks(rows)})\n\n{markdown(lines)}"
+
+
+def _peaks(rows: list[Row]) -> str:
+    best = {row["dtype"]: row["peak_gflops"] for row in rows}
+    return ", ".join(f"{dtype}: {value:,.0f} GFlop/s" for dtype, value in best.items())
+
+
+def _steps(rows: list[Row]) -> str:
+    if not rows:
+        return ""
+    head = [
+        "gradient step",
+        "dtype",
+        "useful operations",
+        "",
+        "in the kernel",
+        "ns",
+        "share of peak",
+        "floor, ns",
+        "times the floor",
+    ]
+    lines = [head, ["---", "---", "---", *["---:"] * 6]]
+    for row in rows:
+        counts = [row["formula"], f"{row['useful_flops']:,}", f"{row['counted_flops']:,}", f"{row['ns_per_matrix_step']:.3g}"]
+        lines.append([row["runner"], row["dtype"], *counts, share(row), f"{row['floor_ns']:.3g}", f"{row['times_floor']:.2f}"])
+    return f"**Gradient steps of other problems** ({_peaks(rows)})\n\n{markdown(lines)}"
+
+
+def _scale(rows: list[Row]) -> str:
+    if not rows:
+        return ""
+    lines = [["matrices", "ns per matrix", "a call, ms", "outputs, MiB", "memory beside input and outputs, MiB"], ["---:"] * 5]
+    for row in sorted(rows, key=lambda row: int(row["matrices"])):
+        time = [f"{row['ns_per_matrix']:,.0f}", f"{row['seconds'] * 1e3:,.3g}"]
+        lines.append([f"{row['matrices']:,}", *time, f"{row['output_mib']:,.1f}", f"{row['extra_mib']:,.1f}"])
+    first = rows[0]
+    return f"**Scale**: n = {first['n']}, {first['dtype']}, {first['steps']} steps, warm\n\n{markdown(lines)}"
