@@ -79,13 +79,20 @@ def solve(blocks: dict[str, Array], structure: Structure, shift: Array, b: Array
             block = block * open_[..., :, None] * open_[..., None, :] + eye * (1 - open_)[..., None]
         if k == 1:
             pivot = block[..., 0] + add
-            x, bad = right / pivot, xp.any(~(pivot > 0))
+            x, bad = right / _upward(pivot), xp.any(~(pivot > 0))
         else:
             x, bads = smalllinalg.solve_symmetric(block + eye * add[..., None], right)
             bad = xp.any(bads)
         found.append(x)
         broken = bad if broken is None else broken | bad
     return _flat(found, structure), broken
+
+
+def _upward(pivot: Array) -> Array:
+    """A pivot by its size, as `solve_symmetric` takes it, so that a step goes down; a zero as the smallest number."""
+    xp = array_namespace(pivot)
+    size, least = xp.abs(pivot), float(xp.finfo(pivot.dtype).smallest_normal)
+    return xp.where(size > least, size, xp.ones_like(size) * least)
 
 
 def _from_columns(tangent: Tangent, structure: Structure) -> Model:

@@ -2,7 +2,8 @@
 
 Needs `curvature` for the model. One call is one trial: the model is taken at the trial point, and where the trial is
 accepted it becomes the state. The state holds the params (always the best so far), their model, and what `Lane`
-reads to stop a lane: `figure`, `halving` (the last step halved it) and `stuck` (none can be told from rounding).
+reads to stop a lane: `figure`, `halving` (the last step halved it) and `stuck` (no more progress can be told from
+rounding, by the loss or by the figure: of a loss that is not 0 at its minimum, the gradient has twice its digits).
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from engine.tangent import Tangent, rows
 
 NOISE = 8.0
 """Changes of the loss below this many units in the last place say nothing."""
+
+PROGRESS = 0.9
+"""Where the loss says nothing, a step that leaves more than this share of the figure is no progress."""
 
 Evaluate = Callable[[Objective, Params], Model]
 
@@ -60,7 +64,7 @@ def judge(objective: Objective, state: State, u: Array, evaluate: Evaluate) -> t
         "scale": xp.where(accepted, xp.maximum(state["scale"], xp.abs(spread)), state["scale"]),
         "figure": xp.where(accepted, now, state["figure"]),
         "halving": halving,
-        "stuck": ~halving & (gain <= noise),
+        "stuck": (gain <= noise) & ~(accepted & (now < PROGRESS * state["figure"])),
         "loss": loss,
     }  # fmt: skip
     return state, accepted, ratio
