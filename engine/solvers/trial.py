@@ -25,6 +25,9 @@ NOISE = 8.0
 PROGRESS = 0.9
 """Where the loss says nothing, a step that leaves more than this share of the figure is no progress."""
 
+IDLE = 3
+"""Trials without progress at rounding level after which a lane is stuck: a shorter or damped step may still help."""
+
 Evaluate = Callable[[Objective, Params], Model]
 
 
@@ -37,7 +40,7 @@ def begin(objective: Objective, params: Params, evaluate: Evaluate) -> State:
     never = zero(model["loss"]) > 0
     reference = _reference(objective, params, model["loss"])
     state = {"params": params, "model": model, "scale": xp.abs(scale), "reference": reference}
-    state |= {"halving": never, "stuck": never, "loss": model["loss"]}
+    state |= {"halving": never, "stuck": never, "idle": zero(model["loss"]), "loss": model["loss"]}
     return state | {"figure": figure(objective, params, model, reference)}
 
 
@@ -59,12 +62,15 @@ def judge(objective: Objective, state: State, u: Array, evaluate: Evaluate) -> t
     accepted = finite & ((trial < loss) | ((trial <= loss + noise) & (now < state["figure"])))
     ratio = xp.where(gain > noise, (loss - trial) / xp.where(gain > noise, gain, noise + 1), gain * 0 + 1)
     halving = accepted & (now <= state["figure"] / 2)
+    idle = (gain <= noise) & ~(accepted & (now < PROGRESS * state["figure"]))
+    idle = xp.where(idle, state["idle"] + 1, gain * 0)
     kept = select(accepted, {"params": moved, "model": after}, {"params": params, "model": model})
     state = state | kept | {
         "scale": xp.where(accepted, xp.maximum(state["scale"], xp.abs(spread)), state["scale"]),
         "figure": xp.where(accepted, now, state["figure"]),
         "halving": halving,
-        "stuck": (gain <= noise) & ~(accepted & (now < PROGRESS * state["figure"])),
+        "idle": idle,
+        "stuck": idle >= IDLE,
         "loss": loss,
     }  # fmt: skip
     return state, accepted, ratio
