@@ -61,6 +61,10 @@ class Box(Domain):
         g = xp.reshape(g, tuple(x.shape))
         return self.pull(x, (lo < hi) & ((x > lo) | (g < 0)) & ((x < hi) | (g > 0)))
 
+    def steepest(self, x: Array, g: Array) -> Array:
+        xp = array_namespace(x)
+        return xp.where(xp.reshape(self.free(x, g), tuple(x.shape)), g, xp.zeros_like(g))
+
     def feasible(self, x: Array) -> Array:
         lo, hi = self._bounds(x)
         return array_namespace(x).all(lo <= hi)
@@ -127,3 +131,14 @@ class Simplex(Domain):
 
     def free(self, x: Array, g: Array) -> Array:
         return (flat(x, x.ndim) > 0) | (g < 0)
+
+    def steepest(self, x: Array, g: Array) -> Array:
+        """g - s, and at most 0 on a face: s is the least mean of g over the support and what joins it, lowest first."""
+        xp = array_namespace(x)
+        inside = x > 0
+        joined = xp.astype(inside[..., None, :] | (g[..., None, :] <= g[..., :, None]), x.dtype)
+        means = xp.sum(joined * g[..., None, :], axis=-1) / xp.sum(joined, axis=-1)
+        support = xp.astype(inside, x.dtype)
+        mean = xp.sum(support * g, axis=-1, keepdims=True) / xp.sum(support, axis=-1, keepdims=True)
+        least = xp.minimum(mean, xp.min(means, axis=-1, keepdims=True))
+        return xp.where(inside, g - least, xp.minimum(g - least, xp.zeros_like(g)))

@@ -56,6 +56,9 @@ class _Entries(Domain):
     def magnitude(self, x: Array) -> Array:
         return array_namespace(x).abs(self._pick(x))
 
+    def steepest(self, x: Array, g: Array) -> Array:
+        return self.project(g)
+
     def _adjoint(self, g: Array) -> Array:
         return g
 

@@ -79,6 +79,11 @@ class Orthogonal(Domain):
         angles = k * (k - 1) // 2
         return self.move(x, xp.concat([pulled[..., :angles] / 2, pulled[..., angles:]], axis=-1))
 
+    def steepest(self, x: Array, g: Array) -> Array:
+        xp = array_namespace(x)
+        inner = xp.matrix_transpose(x) @ g
+        return g - x @ (inner + xp.matrix_transpose(inner)) / 2
+
     def project(self, x: Array) -> Array:
         return smalllinalg.qr(x)[0]
 
@@ -136,7 +141,10 @@ class UnitNorm(Domain):
         return self.project(x + self.lift(x, u))
 
     def retract(self, x: Array, t: Array) -> Array:
-        return self.project(x + t - x * array_namespace(x).sum(x * t, axis=-1, keepdims=True))
+        return self.project(x + self.steepest(x, t))
+
+    def steepest(self, x: Array, g: Array) -> Array:
+        return g - x * array_namespace(x).sum(x * g, axis=-1, keepdims=True)
 
     def project(self, x: Array) -> Array:
         xp = array_namespace(x)

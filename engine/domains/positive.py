@@ -96,6 +96,9 @@ class PositiveDefinite(Domain):
         half = smalllinalg.solve_lower(low, Symmetric().project(t))
         return self._moved(low, smalllinalg.solve_lower(low, xp.matrix_transpose(half)))
 
+    def steepest(self, x: Array, g: Array) -> Array:
+        return Symmetric().project(g)
+
     def project(self, x: Array) -> Array:
         xp = array_namespace(x)
         x = Symmetric().project(x)
