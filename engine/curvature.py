@@ -16,7 +16,7 @@ from engine import smalllinalg
 from engine.domains.base import constant, gather
 from engine.objective import Array, Objective, Params
 from engine.structure import Structure
-from engine.tangent import Tangent, rows
+from engine.tangent import Tangent, in_units, rows
 
 Model = dict[str, Any]
 FEW = 3
@@ -98,7 +98,7 @@ def _upward(pivot: Array) -> Array:
 def _from_columns(tangent: Tangent, structure: Structure) -> Model:
     """By all columns of J, one parameter at a time: a scalar's column costs no arithmetic with zeros."""
     objective, params = tangent.objective, tangent.params
-    vector, factor = rows(objective, objective.residual(params))
+    vector, factor = rows(objective, in_units(objective, objective.residual(params)))
     columns = []
     for name, x in params.items():
         domain = objective.domains[name]
@@ -107,9 +107,9 @@ def _from_columns(tangent: Tangent, structure: Structure) -> Model:
             continue
 
         def column(u: Array, name: str = name, x: Array = x) -> Array:
-            change = objective.domains[name].lift(x, u)
+            change = objective.domains[name].lift(x, tangent.step(name, u))
             product = objective.backend.jvp(lambda y: objective.residual({**params, name: y}), (x,), (change,))[1]
-            return rows(objective, product)[0]
+            return rows(objective, in_units(objective, product))[0]
 
         basis = _eye(width, x)
         found = column(basis[0])[None] if width == 1 else objective.backend.vmap(column)(basis)
@@ -128,12 +128,13 @@ def _from_products(tangent: Tangent, structure: Structure) -> Model:
     """By a product with J and one with J' for each colour."""
     objective, params = tangent.objective, tangent.params
     blocks, transpose = objective.pullback(params)
+    blocks = in_units(objective, blocks)
     vector, factor = rows(objective, blocks)
     xp = array_namespace(vector)
 
     def product(direction: Array) -> Array:
         forward = objective.linearise(params, tangent.lift(direction))[1]
-        return tangent.pull(transpose(_weighed(objective, forward)))
+        return tangent.pull(transpose(_weighed(objective, in_units(objective, forward))))
 
     gradient = tangent.pull(transpose(_weighed(objective, blocks)))
     columns = _mapped(objective, product, _colours(structure, vector))

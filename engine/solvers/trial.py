@@ -17,7 +17,7 @@ from backends.tree import tree_map
 from engine.curvature import Model, apply, diagonal, structure_of
 from engine.objective import Array, Objective, Params, at_zero, zero
 from engine.solvers.base import State
-from engine.tangent import Tangent, rows
+from engine.tangent import Tangent, in_units, rows
 
 NOISE = 8.0
 """Changes of the loss below this many units in the last place say nothing."""
@@ -106,7 +106,7 @@ def _reference(objective: Objective, params: Params, loss: Array) -> Array:
     xp = array_namespace(loss)
     if objective.problem.residual is None:
         return xp.minimum(xp.abs(loss), xp.ones_like(loss))
-    vector, factor = rows(objective, at_zero(objective, params))
+    vector, factor = rows(objective, in_units(objective, at_zero(objective, params)))
     return factor * xp.sum(vector * vector)
 
 
