@@ -41,15 +41,15 @@ class Place:
     axes: str
     domain: Any
     start: Any
-    near: Callable[[np.ndarray, Lane], np.ndarray]
-    inside: Callable[[np.ndarray, Lane, float], bool]
+    near: Callable[[np.ndarray, Lane], Any]
+    inside: Callable[[np.ndarray, Lane, float], Any]
 
 
 def _orthonormal(x: np.ndarray, lane: Lane, slack: float) -> bool:
     return bool(np.abs(x.T @ x - np.eye(x.shape[1])).max() <= slack)
 
 
-def _polar(b: np.ndarray, lane: Lane) -> np.ndarray:
+def _polar(b: np.ndarray, lane: Lane) -> Any:
     u, _, v = np.linalg.svd(b, full_matrices=False)
     return u @ v
 
@@ -132,13 +132,14 @@ def problem(group: str) -> Problem:
 def lanes(group: str) -> Lane:
     """The data of a few lanes."""
     rng = np.random.default_rng(11)
-    shapes = {"n": (2,), "k": (3,), "n n": (2, 2), "k n": (3, 2)}
+    shapes: dict[str, tuple[int, ...]] = {"n": (2,), "k": (3,), "n n": (2, 2), "k n": (3, 2)}
     made = {f"B{name}": rng.standard_normal((FEW, *shapes[PLACES[name].axes])) for name in GROUPS[group]}
     if group == "flat":
         made["Bpositive"] = np.abs(made["Bpositive"]) + 0.2
     if group == "curved":
         for name in ("square", "tall"):
-            made[f"B{name}"] = np.eye(*shapes[PLACES[name].axes]) + 0.4 * made[f"B{name}"]
+            m, n = shapes[PLACES[name].axes]
+            made[f"B{name}"] = np.eye(m, n) + 0.4 * made[f"B{name}"]
         made["Bdefinite"] = 2 * np.eye(2) + 0.3 * made["Bdefinite"]
     if group == "closed":
         inside, face, corner = [0.3, 0.4, 0.8], [0.6, -1.0, 0.5], [3.0, -2.0, -1.5]

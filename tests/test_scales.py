@@ -63,13 +63,13 @@ def eigh_error(lane: Data, w: Any, V: Any, ulp: float) -> Any:
     return norm(lane["A"] - (V * w) @ V.T) / (norm(lane["A"]) * 2 * ulp) / 50
 
 
-def cosine(lane: Data, x: Any, ulp: float) -> Any:
+def cosine(lane: Data, x: Any, ulp: Any) -> Any:
     r = lane["M"] @ x - lane["b"]
     columns = np.sqrt((lane["M"] ** 2).sum(axis=0))
     return (np.abs(lane["M"].T @ r) / (columns * np.sqrt(r @ r))).max() / (1e-8 if ulp < 1e-10 else 1e-3)
 
 
-CASES = {
+CASES: dict[str, tuple[Problem, Callable[[np.ndarray], Data], Callable[..., Any], int | None]] = {
     "inverse": (problems.inverse(), matrices, inverse_error, 0),
     "svd": (problems.svd(), matrices, svd_error, None),
     "eigh": (problems.eigh(), symmetric, eigh_error, None),
