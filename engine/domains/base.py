@@ -31,7 +31,14 @@ Shape = tuple[int, ...]
 
 
 class Domain:
-    """A linear space without constraints; the domains derive from it and differ."""
+    """A linear space without constraints; the domains derive from it and differ.
+
+    Arrays keep their dtype. `size` raises ValueError, naming the shape that came, where a domain has no such arrays.
+
+    Source:
+        Absil, Mahony and Sepulchre, Optimization Algorithms on Matrix Manifolds, sections 3.5 (tangent spaces) and 4.1
+        (retractions).
+    """
 
     closed = False
     names: tuple[str, ...] = ()

@@ -22,7 +22,11 @@ class Box(Domain):
 
     Args:
         lo, hi: numbers, arrays that broadcast to the parameter, or names of data, so that bounds differ per lane.
-            Infinite ones are allowed, also in such data. lo > hi makes a lane INFEASIBLE.
+            Infinite ones are allowed, also in such data. lo > hi makes a lane INFEASIBLE. Bounds take the parameter's dtype.
+
+    Source:
+        Nocedal and Wright, Numerical Optimization, section 16.7 (gradient projection, active sets); Bertsekas, Nonlinear
+        Programming, section 2.3.
 
     Example:
         >>> import numpy as np
@@ -85,6 +89,9 @@ class Simplex(Domain):
     """x >= 0 with sum 1 along the last axis, faces and corners included: `(..., n)`.
 
     Coordinates u move x by u - x sum(u), so that the pulled gradient g - x'g is the multiplier of x >= 0.
+
+    Raises:
+        ValueError: a parameter without a last axis of 1 or more.
 
     Source:
         Held, Wolfe and Crowder, Validation of subgradient optimization, Mathematical Programming 6 (projection).

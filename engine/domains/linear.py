@@ -15,6 +15,9 @@ from engine.domains.base import Array, Domain, Shape, constant, flat, gather
 class Real(Domain):
     """All real arrays: R(x, t) = x + t, of the shape and dtype of x.
 
+    Source:
+        Absil, Mahony and Sepulchre, Optimization Algorithms on Matrix Manifolds, section 3.5.1.
+
     Example:
         >>> Real().retract(1.0, 0.5)
         1.5
@@ -73,6 +76,12 @@ class _Entries(Domain):
 class Symmetric(_Entries):
     """Symmetric matrices `(..., n, n)`: n (n + 1) / 2 coordinates, the upper triangle.
 
+    Raises:
+        ValueError: a parameter that is not square.
+
+    Source:
+        Absil, Mahony and Sepulchre, Optimization Algorithms on Matrix Manifolds, section 3.5.1 (linear spaces).
+
     Example:
         >>> import numpy as np
         >>> Symmetric().project(np.array([[1.0, 4.0], [0.0, 1.0]])).tolist()
@@ -101,6 +110,12 @@ class Symmetric(_Entries):
 class LowerTriangular(_Entries):
     """Lower triangular matrices `(..., n, n)`: n (n + 1) / 2 coordinates, exact zeros above the diagonal.
 
+    Raises:
+        ValueError: a parameter that is not square.
+
+    Source:
+        Absil, Mahony and Sepulchre, Optimization Algorithms on Matrix Manifolds, section 3.5.1 (linear spaces).
+
     Example:
         >>> import numpy as np
         >>> LowerTriangular().project(np.ones((2, 2))).tolist()
@@ -123,6 +138,12 @@ class LowerTriangular(_Entries):
 @dataclass(frozen=True)
 class UpperTriangular(_Entries):
     """Upper triangular matrices `(..., n, n)`: n (n + 1) / 2 coordinates, exact zeros below the diagonal.
+
+    Raises:
+        ValueError: a parameter that is not square.
+
+    Source:
+        Absil, Mahony and Sepulchre, Optimization Algorithms on Matrix Manifolds, section 3.5.1 (linear spaces).
 
     Example:
         >>> import numpy as np

@@ -21,6 +21,9 @@ class Orthogonal(Domain):
     U moves along U W + C K: W skew with the angles, C an orthonormal complement of U. A square U moves by the Cayley
     transform U (I - W/2)^-1 (I + W/2), a tall one by orthonormalising U + U W + C K.
 
+    Raises:
+        ValueError: a parameter with more columns than rows, or fewer than two axes.
+
     Source:
         Edelman, Arias and Smith, The geometry of algorithms with orthogonality constraints, section 2; Wen and Yin, A
         feasible method for optimization with orthogonality constraints, section 2 (Cayley).
@@ -113,6 +116,14 @@ class Orthogonal(Domain):
 @dataclass(frozen=True)
 class UnitNorm(Domain):
     """Vectors of Euclidean norm 1 along the last axis: `(..., n)`, n - 1 coordinates each.
+
+    R(x, t) = (x + t) / |x + t| for a tangent t; a zero vector is taken as the first unit vector.
+
+    Raises:
+        ValueError: a parameter without a last axis of 1 or more.
+
+    Source:
+        Absil, Mahony and Sepulchre, Optimization Algorithms on Matrix Manifolds, section 4.1.1, example 4.1.1.
 
     Example:
         >>> import numpy as np

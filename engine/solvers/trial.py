@@ -84,6 +84,7 @@ def figure(objective: Objective, params: Params, model: Model, reference: Array)
     tangent = Tangent(objective, params)
     spread = diagonal(model["blocks"], structure_of(objective, tangent))
     xp = array_namespace(spread)
+    spread = xp.abs(spread)  # a Hessian's may be negative
     gradient, loss, magnitude = model["gradient"], model["loss"], tangent.magnitude()
     free = tangent.free(gradient)
     slope = xp.abs(gradient if free is None else gradient * free)
