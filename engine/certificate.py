@@ -13,14 +13,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from array_api_compat import array_namespace, device
+from array_api_compat import array_namespace
 
-from backends.arrays import signs
 from backends.tree import leaves, tree_map
 from engine.curvature import diagonal, least_squares, structure_of
 from engine.domains import Real
 from engine.objective import Objective, Params, at_zero, mean_square, zero
-from engine.tangent import Tangent
+from engine.tangent import Tangent, signed, units_at
+from engine.units import largest, unit
 
 Array = Any
 
@@ -58,35 +58,42 @@ def backward_error(objective: Objective, params: Params) -> Array:
     |J p| is the root mean square of J (sigma p) over a few fixed sign patterns sigma, so that terms of a sum
     do not cancel in it.
     """
-    squares: Any = None
+    products = []
     for k in range(DIRECTIONS):
-        turned = {name: x * _signs(x, f"{name}.{k}") for name, x in params.items()}
+        turned = {name: x * signed(x, f"{name}.{k}") for name, x in params.items()}
         residual, product = objective.linearise(params, turned)
-        square = {name: p * p for name, p in product.items()}
-        squares = square if squares is None else tree_map(lambda a, b: a + b, squares, square)
+        products.append(product)
     origin = at_zero(objective, params)
     worst = zero(leaves(params)[0])
     for name, r in residual.items():
         xp = array_namespace(r)
-        size = xp.sqrt(squares[name] / DIRECTIONS) + xp.abs(origin[name])
-        worst = xp.maximum(worst, ratio(xp.sqrt(mean_square(r)), xp.sqrt(mean_square(size))))
+        terms = [product[name] for product in products]
+        one = unit(largest([r, origin[name], *terms]))
+        squares = [(p / one) * (p / one) for p in terms]
+        size = xp.sqrt(sum(squares[1:], start=squares[0]) / DIRECTIONS) + xp.abs(origin[name] / one)
+        worst = xp.maximum(worst, ratio(xp.sqrt(mean_square(r / one)), xp.sqrt(mean_square(size))))
     return worst
 
 
 def cosine(objective: Objective, params: Params) -> Array:
     """max_j |J_j' r| / (|J_j| |r|) over the columns of the weighted J in tangent coordinates: 0 at a stationary point.
 
-    What presses against a face of a closed domain does not count.
+    What presses against a face of a closed domain does not count. The angle does not depend on units: it is taken of
+    r over its largest entry and of the columns over theirs, where no square underflows or overflows.
     """
+    objective = objective.within(units_at(objective, params))
     tangent = Tangent(objective, params)
     residual, transpose = objective.pullback(params)
-    weighted = objective.scaled(residual)
+    size = largest(leaves(residual))
+    size = array_namespace(size).where(size > 0, size, size + 1)
+    weighted = objective.scaled({name: r / size for name, r in residual.items()})
     gradient = tangent.pull(transpose(objective.scaled(weighted)))
     length = norm(leaves(weighted))
     if objective.structure is not None or not all(isinstance(domain, Real) for domain in objective.domains.values()):
         columns = _tangent_norms(objective, params, tangent)
     else:
-        columns = tangent.pull(column_norms(objective, params))
+        norms = column_norms(objective, params)
+        columns = tangent.joined({name: array_namespace(x).reshape(x, (-1,)) for name, x in norms.items()})
     return _largest(ratio(array_namespace(gradient).abs(_open(tangent, gradient)), columns * length), length)
 
 
@@ -109,19 +116,21 @@ def _largest(values: Array, like: Array) -> Array:
 
 
 def column_norms(objective: Objective, params: Params) -> Params:
-    """|J_j| of the weighted J, in the params' shapes: computed for a small J, else estimated.
+    """|J_j| of the weighted J over its unit, in the params' shapes: computed for a small J, else estimated.
 
     The estimate is the root mean square of J' sigma over fixed sign patterns sigma.
     """
     residual, transpose = objective.pullback(params)
+    units = objective.units or units_at(objective, params)
     rows, columns = (sum(math.prod(a.shape) for a in tree.values()) for tree in (residual, params))
     if rows * columns <= DENSE:
         jacobian = objective.backend.jacfwd(lambda p: objective.scaled(objective.residual(p)))(params)
-        return {name: _column_norm([block[name] for block in jacobian.values()], x) for name, x in params.items()}
+        return {name: _column_norm([block[name] / units[name] for block in jacobian.values()], x) for name, x in params.items()}
     total: Any = None
     for k in range(DIRECTIONS):
-        turned = {name: _signs(r, f"row.{name}.{k}") for name, r in residual.items()}
-        square = tree_map(lambda g: g * g, transpose(objective.scaled(turned)))
+        turned = {name: signed(r, f"row.{name}.{k}") for name, r in residual.items()}
+        product = {name: g / units[name] for name, g in transpose(objective.scaled(turned)).items()}
+        square = tree_map(lambda g: g * g, product)
         total = square if total is None else tree_map(lambda a, b: a + b, total, square)
     norms: Params = tree_map(lambda t: array_namespace(t).sqrt(t / DIRECTIONS), total)
     return norms
@@ -142,7 +151,9 @@ def digits_kept(objective: Objective, params: Params) -> Array:
     if objective.problem.residual is None:
         value = zero(leaves(params)[0])
         return value == value
-    here, origin = (norm(leaves(objective.scaled(blocks))) for blocks in (objective.residual(params), at_zero(objective, params)))
+    found = [objective.residual(params), at_zero(objective, params)]
+    one = unit(largest([block for blocks in found for block in blocks.values()]))
+    here, origin = (norm([block / one for block in objective.scaled(blocks).values()]) for blocks in found)
     return (here <= DIGITS * origin) | (origin == 0)
 
 
@@ -167,12 +178,6 @@ def all_finite(arrays: list[Array], like: Array) -> Array:
     for a in arrays:
         verdict = verdict & array_namespace(a).all(array_namespace(a).isfinite(a))
     return verdict
-
-
-def _signs(x: Array, name: str) -> Array:
-    xp = array_namespace(x)
-    pattern = signs(tuple(x.shape), name)
-    return xp.asarray(pattern.tolist(), dtype=x.dtype, device=device(x))
 
 
 def _column_norm(blocks: list[Array], like: Array) -> Array:

@@ -16,7 +16,7 @@ from engine import smalllinalg
 from engine.domains.base import constant, gather
 from engine.objective import Array, Objective, Params
 from engine.structure import Structure
-from engine.tangent import Tangent, rows
+from engine.tangent import Tangent, in_units, rows
 
 Model = dict[str, Any]
 FEW = 3
@@ -79,7 +79,7 @@ def solve(blocks: dict[str, Array], structure: Structure, shift: Array, b: Array
             block = block * open_[..., :, None] * open_[..., None, :] + eye * (1 - open_)[..., None]
         if k == 1:
             pivot = block[..., 0] + add
-            x, bad = right / pivot, xp.any(~(pivot > 0))
+            x, bad = right / _upward(pivot), xp.any(~(pivot > 0))
         else:
             x, bads = smalllinalg.solve_symmetric(block + eye * add[..., None], right)
             bad = xp.any(bads)
@@ -88,10 +88,17 @@ def solve(blocks: dict[str, Array], structure: Structure, shift: Array, b: Array
     return _flat(found, structure), broken
 
 
+def _upward(pivot: Array) -> Array:
+    """A pivot by its size, as `solve_symmetric` takes it, so that a step goes down; a zero as the smallest number."""
+    xp = array_namespace(pivot)
+    size, least = xp.abs(pivot), float(xp.finfo(pivot.dtype).smallest_normal)
+    return xp.where(size > least, size, xp.ones_like(size) * least)
+
+
 def _from_columns(tangent: Tangent, structure: Structure) -> Model:
     """By all columns of J, one parameter at a time: a scalar's column costs no arithmetic with zeros."""
     objective, params = tangent.objective, tangent.params
-    vector, factor = rows(objective, objective.residual(params))
+    vector, factor = rows(objective, in_units(objective, objective.residual(params)))
     columns = []
     for name, x in params.items():
         domain = objective.domains[name]
@@ -100,9 +107,9 @@ def _from_columns(tangent: Tangent, structure: Structure) -> Model:
             continue
 
         def column(u: Array, name: str = name, x: Array = x) -> Array:
-            change = objective.domains[name].lift(x, u)
+            change = objective.domains[name].lift(x, tangent.step(name, u))
             product = objective.backend.jvp(lambda y: objective.residual({**params, name: y}), (x,), (change,))[1]
-            return rows(objective, product)[0]
+            return rows(objective, in_units(objective, product))[0]
 
         basis = _eye(width, x)
         found = column(basis[0])[None] if width == 1 else objective.backend.vmap(column)(basis)
@@ -121,12 +128,13 @@ def _from_products(tangent: Tangent, structure: Structure) -> Model:
     """By a product with J and one with J' for each colour."""
     objective, params = tangent.objective, tangent.params
     blocks, transpose = objective.pullback(params)
+    blocks = in_units(objective, blocks)
     vector, factor = rows(objective, blocks)
     xp = array_namespace(vector)
 
     def product(direction: Array) -> Array:
         forward = objective.linearise(params, tangent.lift(direction))[1]
-        return tangent.pull(transpose(_weighed(objective, forward)))
+        return tangent.pull(transpose(_weighed(objective, in_units(objective, forward))))
 
     gradient = tangent.pull(transpose(_weighed(objective, blocks)))
     columns = _mapped(objective, product, _colours(structure, vector))

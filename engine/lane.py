@@ -26,6 +26,7 @@ from engine.solvers.base import Solver, with_numbers
 from engine.solvers.trial import angle
 from engine.status import Status
 from engine.structure import Structure
+from engine.tangent import units_at
 
 Array = Any
 
@@ -80,8 +81,12 @@ class Lane:
         xp = array_namespace(like)
         code = self._fit(objective, start)
         start = objective.project(start)
-        state = {"solver": solver.init(objective, start)}
-        state |= {"status": code, "steps": _code(like, 0, "int32"), "loss": state["solver"]["loss"]}
+        state: State = {}
+        if getattr(solver, "CURVATURE", None) == "residual":
+            objective.units = units_at(objective, start)
+            state |= {"units": objective.units}
+        state |= {"solver": solver.init(objective, start)}
+        state |= {"status": code, "steps": _code(like, 0, "int32"), "loss": _in_full(state["solver"]["loss"], objective)}
         if self.problem.residual is None:
             state |= {"first": xp.abs(objective.loss(start))}
         if _judges(state):
@@ -94,6 +99,7 @@ class Lane:
     def step(self, inputs: Inputs, state: State) -> State:
         """The solver's step; remembers the last finite and the best iterate, and whether the loss was finite."""
         objective, solver = self._bind(inputs)
+        objective.units = state.get("units")
         before = state["solver"]["params"]
         after = solver.step(objective, state["solver"])
         xp = array_namespace(after["loss"])
@@ -103,7 +109,7 @@ class Lane:
             after["params"] = _select(running, after["params"], before)
             return state | {
                 "solver": after,
-                "loss": after["loss"],
+                "loss": _in_full(after["loss"], objective),
                 "steps": xp.where(running, state["steps"] + 1, state["steps"]),
             }
         finite = xp.isfinite(after["loss"])
@@ -304,6 +310,11 @@ def _select(condition: Array, yes: Any, no: Any) -> Any:
 def _judges(state: State) -> bool:
     """Whether the solver judges its own steps; its params are then the best ones, always."""
     return "figure" in state["solver"]
+
+
+def _in_full(loss: Array, objective: Objective) -> Array:
+    """A loss in the residual's unit as what it is; it may underflow or overflow."""
+    return loss if objective.units is None else loss * objective.units["."] * objective.units["."]
 
 
 def _unbounded(bound: Array) -> Array:

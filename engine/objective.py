@@ -6,6 +6,7 @@ functions are pure and see no batch axis. A solver is handed one of these and th
 
 from __future__ import annotations
 
+import copy
 import inspect
 import math
 from collections.abc import Callable
@@ -32,6 +33,9 @@ class Objective:
         captured: role -> arrays in place of those that the function of that role captured; by default those.
         weights: block -> scalar array; by default the problem's numbers.
         structure: the sparsity of the curvature in tangent coordinates; by default dense.
+
+    `units`, where set, are powers of two (see `tangent.units_at`): `"."` of the residual, and by parameter of the columns
+    of J. The local model is then of the residual and of coordinates in these units.
     """
 
     def __init__(
@@ -49,9 +53,16 @@ class Objective:
         }
         self._weights = weights if weights is not None else weights_of(problem)
         self.structure = structure
+        self.units: dict[str, Array] | None = None
         self.domains: dict[str, Domain] = {
             name: param.domain.bind(data) for name, param in problem.params.items() if isinstance(param, Param)
         }
+
+    def within(self, units: dict[str, Array]) -> Objective:
+        """The same in some units."""
+        made = copy.copy(self)
+        made.units = units
+        return made
 
     def call(self, role: str, params: Params) -> Any:
         """A declared function on this lane, called with the names that it takes."""
@@ -123,6 +134,10 @@ class Objective:
     def retract(self, params: Params, change: Params) -> Params:
         """Each parameter moved along an ambient change, inside its domain."""
         return {name: self.domains[name].retract(x, change[name]) for name, x in params.items()}
+
+    def steepest(self, params: Params, gradient: Params) -> Params:
+        """The part of an ambient gradient that a step against it can follow, inside the domains; of Real all of it."""
+        return {name: self.domains[name].steepest(x, gradient[name]) for name, x in params.items()}
 
     def project(self, params: Params) -> Params:
         """Each parameter brought into its domain."""

@@ -9,7 +9,9 @@ from typing import Any
 
 from array_api_compat import array_namespace, device
 
-from engine.objective import Array, Objective, Params
+from backends.arrays import signs
+from engine.objective import Array, Objective, Params, at_zero, zero
+from engine.units import largest, unit
 
 
 class Tangent:
@@ -24,15 +26,24 @@ class Tangent:
             self.slices[name] = slice(start, stop)
             start = stop
         self.size = start
+        self.units = objective.units
         self.closed = any(domain.closed for domain in self.domains.values())
 
     def lift(self, u: Array) -> Params:
         """The ambient change along u."""
-        return {name: self.domains[name].lift(x, u[self.slices[name]]) for name, x in self.params.items()}
+        return {name: self.domains[name].lift(x, self.step(name, u[self.slices[name]])) for name, x in self.params.items()}
+
+    def step(self, name: str, u: Array) -> Array:
+        """Coordinates of a parameter in its own unit: J times them is of the residual's."""
+        return u if self.units is None else u / self.units[name] * self.units["."]
+
+    def _unstep(self, name: str, v: Array) -> Array:
+        return v if self.units is None else v / self.units["."] * self.units[name]
 
     def pull(self, gradient: Params) -> Array:
         """The gradient in coordinates of an ambient one."""
-        return self._joined({name: self.domains[name].pull(x, gradient[name]) for name, x in self.params.items()})
+        parts = {name: self.domains[name].pull(x, gradient[name]) for name, x in self.params.items()}
+        return self.joined(parts if self.units is None else {name: g / self.units[name] for name, g in parts.items()})
 
     def curve(self, u: Array) -> Params:
         """Params along u, to second order, as a polynomial in u."""
@@ -40,11 +51,11 @@ class Tangent:
 
     def move(self, u: Array) -> Params:
         """Where a step along u ends."""
-        return {name: self.domains[name].move(x, u[self.slices[name]]) for name, x in self.params.items()}
+        return {name: self.domains[name].move(x, self.step(name, u[self.slices[name]])) for name, x in self.params.items()}
 
     def magnitude(self) -> Array:
         """A change of order one, coordinate by coordinate."""
-        return self._joined({name: self.domains[name].magnitude(x) for name, x in self.params.items()})
+        return self.joined({name: self._unstep(name, self.domains[name].magnitude(x)) for name, x in self.params.items()})
 
     def free(self, gradient: Array) -> Array | None:
         """1 where a step against the gradient may go, 0 where a face is in its way; None without closed domains."""
@@ -56,7 +67,7 @@ class Tangent:
             free = self.domains[name].free(x, part)
             xp = array_namespace(part)
             parts[name] = xp.ones_like(part) if free is None else xp.astype(free, part.dtype)
-        return self._joined(parts)
+        return self.joined(parts)
 
     def taken(self, moved: Params, u: Array) -> Array:
         """The coordinates of a step as it was taken: u, but for what closed domains have cut off."""
@@ -65,15 +76,17 @@ class Tangent:
         parts = {}
         for name, x in self.params.items():
             cut = self.domains[name].closed
-            parts[name] = array_namespace(x).reshape(moved[name] - x, (-1,)) if cut else u[self.slices[name]]
-        return self._joined(parts)
+            whole = array_namespace(x).reshape(moved[name] - x, (-1,)) if cut else None
+            parts[name] = u[self.slices[name]] if whole is None else self._unstep(name, whole)
+        return self.joined(parts)
 
     def zeros(self) -> Array:
         """The origin of the tangent space."""
         like = next(iter(self.params.values()))
         return array_namespace(like).zeros((self.size,), dtype=like.dtype, device=device(like))
 
-    def _joined(self, parts: dict[str, Any]) -> Array:
+    def joined(self, parts: dict[str, Any]) -> Array:
+        """The vector of the params' parts."""
         arrays = [part for part in parts.values() if part.shape[0]]
         if not arrays:
             return next(iter(parts.values()))
@@ -87,3 +100,25 @@ def rows(objective: Objective, blocks: dict[str, Array]) -> tuple[Array, Any]:
         return array_namespace(block).reshape(block, (-1,)), objective.factor(name, block)
     parts = [array_namespace(b).reshape(b, (-1,)) for b in objective.scaled(blocks).values()]
     return array_namespace(*parts).concat(parts), 1.0
+
+
+def units_at(objective: Objective, params: Params) -> dict[str, Array]:
+    """The units of the residual, by its size here and at zero params, and of J by parameter, by one product with J'."""
+    residual, transpose = objective.pullback(params)
+    found = {".": unit(largest([*residual.values(), *at_zero(objective, params).values()]))}
+    gradient = transpose({name: signed(r, f"unit.{name}") for name, r in residual.items()})
+    for name, x in params.items():
+        column = objective.domains[name].pull(x, gradient[name])
+        found[name] = unit(largest([column])) if column.shape[0] else zero(x) + 1
+    return found
+
+
+def in_units(objective: Objective, blocks: dict[str, Array]) -> dict[str, Array]:
+    """A residual over its unit."""
+    return blocks if objective.units is None else {name: block / objective.units["."] for name, block in blocks.items()}
+
+
+def signed(like: Array, name: str) -> Array:
+    """A fixed pattern of +1 and -1."""
+    xp = array_namespace(like)
+    return xp.asarray(signs(tuple(like.shape), name).tolist(), dtype=like.dtype, device=device(like))

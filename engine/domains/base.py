@@ -9,6 +9,8 @@ tangent coordinates u, a flat vector:
     curve(x, u)         x + lift(x, u) + second order of the retraction: polynomial in u, for derivatives at u = 0
     move(x, u)          the point of the domain where a step along u ends
     retract(x, t)       the same for an ambient step t, which need be no tangent
+    steepest(x, g)      the part of an ambient gradient that a step against it can follow: minus the projection of -g on
+                        the tangent space, of a closed domain on the tangent cone; 0 at a stationary point
     project(x)          a point of the domain for any array: the start
     magnitude(x)        what counts as a change of order one, coordinate by coordinate
     free(x, g)          closed domains: where a step against the pulled gradient g may go; None: everywhere
@@ -29,7 +31,14 @@ Shape = tuple[int, ...]
 
 
 class Domain:
-    """A linear space without constraints; the domains derive from it and differ."""
+    """A linear space without constraints; the domains derive from it and differ.
+
+    Arrays keep their dtype. `size` raises ValueError, naming the shape that came, where a domain has no such arrays.
+
+    Source:
+        Absil, Mahony and Sepulchre, Optimization Algorithms on Matrix Manifolds, sections 3.5 (tangent spaces) and 4.1
+        (retractions).
+    """
 
     closed = False
     names: tuple[str, ...] = ()
@@ -57,6 +66,10 @@ class Domain:
     def retract(self, x: Array, t: Array) -> Array:
         """The point where an ambient step t ends."""
         return x + t
+
+    def steepest(self, x: Array, g: Array) -> Array:
+        """The part of an ambient gradient that a step against it can follow."""
+        return g
 
     def project(self, x: Array) -> Array:
         """A point of the domain near any array."""

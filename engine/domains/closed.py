@@ -22,7 +22,11 @@ class Box(Domain):
 
     Args:
         lo, hi: numbers, arrays that broadcast to the parameter, or names of data, so that bounds differ per lane.
-            Infinite ones are allowed, also in such data. lo > hi makes a lane INFEASIBLE.
+            Infinite ones are allowed, also in such data. lo > hi makes a lane INFEASIBLE. Bounds take the parameter's dtype.
+
+    Source:
+        Nocedal and Wright, Numerical Optimization, section 16.7 (gradient projection, active sets); Bertsekas, Nonlinear
+        Programming, section 2.3.
 
     Example:
         >>> import numpy as np
@@ -61,6 +65,10 @@ class Box(Domain):
         g = xp.reshape(g, tuple(x.shape))
         return self.pull(x, (lo < hi) & ((x > lo) | (g < 0)) & ((x < hi) | (g > 0)))
 
+    def steepest(self, x: Array, g: Array) -> Array:
+        xp = array_namespace(x)
+        return xp.where(xp.reshape(self.free(x, g), tuple(x.shape)), g, xp.zeros_like(g))
+
     def feasible(self, x: Array) -> Array:
         lo, hi = self._bounds(x)
         return array_namespace(x).all(lo <= hi)
@@ -81,6 +89,9 @@ class Simplex(Domain):
     """x >= 0 with sum 1 along the last axis, faces and corners included: `(..., n)`.
 
     Coordinates u move x by u - x sum(u), so that the pulled gradient g - x'g is the multiplier of x >= 0.
+
+    Raises:
+        ValueError: a parameter without a last axis of 1 or more.
 
     Source:
         Held, Wolfe and Crowder, Validation of subgradient optimization, Mathematical Programming 6 (projection).
@@ -127,3 +138,14 @@ class Simplex(Domain):
 
     def free(self, x: Array, g: Array) -> Array:
         return (flat(x, x.ndim) > 0) | (g < 0)
+
+    def steepest(self, x: Array, g: Array) -> Array:
+        """g - s, and at most 0 on a face: s is the least mean of g over the support and what joins it, lowest first."""
+        xp = array_namespace(x)
+        inside = x > 0
+        joined = xp.astype(inside[..., None, :] | (g[..., None, :] <= g[..., :, None]), x.dtype)
+        means = xp.sum(joined * g[..., None, :], axis=-1) / xp.sum(joined, axis=-1)
+        support = xp.astype(inside, x.dtype)
+        mean = xp.sum(support * g, axis=-1, keepdims=True) / xp.sum(support, axis=-1, keepdims=True)
+        least = xp.minimum(mean, xp.min(means, axis=-1, keepdims=True))
+        return xp.where(inside, g - least, xp.minimum(g - least, xp.zeros_like(g)))

@@ -15,6 +15,9 @@ from engine.domains.base import Array, Domain, Shape, constant, flat, gather
 class Real(Domain):
     """All real arrays: R(x, t) = x + t, of the shape and dtype of x.
 
+    Source:
+        Absil, Mahony and Sepulchre, Optimization Algorithms on Matrix Manifolds, section 3.5.1.
+
     Example:
         >>> Real().retract(1.0, 0.5)
         1.5
@@ -56,6 +59,9 @@ class _Entries(Domain):
     def magnitude(self, x: Array) -> Array:
         return array_namespace(x).abs(self._pick(x))
 
+    def steepest(self, x: Array, g: Array) -> Array:
+        return self.project(g)
+
     def _adjoint(self, g: Array) -> Array:
         return g
 
@@ -69,6 +75,12 @@ class _Entries(Domain):
 @dataclass(frozen=True)
 class Symmetric(_Entries):
     """Symmetric matrices `(..., n, n)`: n (n + 1) / 2 coordinates, the upper triangle.
+
+    Raises:
+        ValueError: a parameter that is not square.
+
+    Source:
+        Absil, Mahony and Sepulchre, Optimization Algorithms on Matrix Manifolds, section 3.5.1 (linear spaces).
 
     Example:
         >>> import numpy as np
@@ -98,6 +110,12 @@ class Symmetric(_Entries):
 class LowerTriangular(_Entries):
     """Lower triangular matrices `(..., n, n)`: n (n + 1) / 2 coordinates, exact zeros above the diagonal.
 
+    Raises:
+        ValueError: a parameter that is not square.
+
+    Source:
+        Absil, Mahony and Sepulchre, Optimization Algorithms on Matrix Manifolds, section 3.5.1 (linear spaces).
+
     Example:
         >>> import numpy as np
         >>> LowerTriangular().project(np.ones((2, 2))).tolist()
@@ -120,6 +138,12 @@ class LowerTriangular(_Entries):
 @dataclass(frozen=True)
 class UpperTriangular(_Entries):
     """Upper triangular matrices `(..., n, n)`: n (n + 1) / 2 coordinates, exact zeros below the diagonal.
+
+    Raises:
+        ValueError: a parameter that is not square.
+
+    Source:
+        Absil, Mahony and Sepulchre, Optimization Algorithms on Matrix Manifolds, section 3.5.1 (linear spaces).
 
     Example:
         >>> import numpy as np

@@ -21,6 +21,9 @@ class Orthogonal(Domain):
     U moves along U W + C K: W skew with the angles, C an orthonormal complement of U. A square U moves by the Cayley
     transform U (I - W/2)^-1 (I + W/2), a tall one by orthonormalising U + U W + C K.
 
+    Raises:
+        ValueError: a parameter with more columns than rows, or fewer than two axes.
+
     Source:
         Edelman, Arias and Smith, The geometry of algorithms with orthogonality constraints, section 2; Wen and Yin, A
         feasible method for optimization with orthogonality constraints, section 2 (Cayley).
@@ -79,6 +82,11 @@ class Orthogonal(Domain):
         angles = k * (k - 1) // 2
         return self.move(x, xp.concat([pulled[..., :angles] / 2, pulled[..., angles:]], axis=-1))
 
+    def steepest(self, x: Array, g: Array) -> Array:
+        xp = array_namespace(x)
+        inner = xp.matrix_transpose(x) @ g
+        return g - x @ (inner + xp.matrix_transpose(inner)) / 2
+
     def project(self, x: Array) -> Array:
         return smalllinalg.qr(x)[0]
 
@@ -109,6 +117,14 @@ class Orthogonal(Domain):
 class UnitNorm(Domain):
     """Vectors of Euclidean norm 1 along the last axis: `(..., n)`, n - 1 coordinates each.
 
+    R(x, t) = (x + t) / |x + t| for a tangent t; a zero vector is taken as the first unit vector.
+
+    Raises:
+        ValueError: a parameter without a last axis of 1 or more.
+
+    Source:
+        Absil, Mahony and Sepulchre, Optimization Algorithms on Matrix Manifolds, section 4.1.1, example 4.1.1.
+
     Example:
         >>> import numpy as np
         >>> UnitNorm().project(np.array([3.0, 4.0])).tolist()
@@ -136,7 +152,10 @@ class UnitNorm(Domain):
         return self.project(x + self.lift(x, u))
 
     def retract(self, x: Array, t: Array) -> Array:
-        return self.project(x + t - x * array_namespace(x).sum(x * t, axis=-1, keepdims=True))
+        return self.project(x + self.steepest(x, t))
+
+    def steepest(self, x: Array, g: Array) -> Array:
+        return g - x * array_namespace(x).sum(x * g, axis=-1, keepdims=True)
 
     def project(self, x: Array) -> Array:
         xp = array_namespace(x)

@@ -19,7 +19,11 @@ LIMIT = 10.0
 class Positive(Domain):
     """x > 0, an open domain: coordinates are changes of log x, R(x, t) = x exp(t / x).
 
-    A start of another sign is taken by its size, a zero as 1.
+    A start of another sign is taken by its size, a zero as 1. A step changes log x by 10 at most.
+
+    Source:
+        Absil, Mahony and Sepulchre, Optimization Algorithms on Matrix Manifolds, section 4.1; Bhatia, Positive Definite
+        Matrices, section 6.1, of which this is the case n = 1.
 
     Example:
         >>> import numpy as np
@@ -63,6 +67,9 @@ class PositiveDefinite(Domain):
     X = L L' moves to L (I + W + W^2 / 2) L' for a symmetric W, which is positive definite for every W. A start is
     symmetrised, and shifted by Gershgorin's bound where it is not positive definite.
 
+    Raises:
+        ValueError: a parameter that is not square.
+
     Source:
         Bhatia, Positive Definite Matrices, section 6.1 (the metric whose geodesics this follows to second order).
 
@@ -95,6 +102,9 @@ class PositiveDefinite(Domain):
         low, _ = smalllinalg.cholesky(x)
         half = smalllinalg.solve_lower(low, Symmetric().project(t))
         return self._moved(low, smalllinalg.solve_lower(low, xp.matrix_transpose(half)))
+
+    def steepest(self, x: Array, g: Array) -> Array:
+        return Symmetric().project(g)
 
     def project(self, x: Array) -> Array:
         xp = array_namespace(x)

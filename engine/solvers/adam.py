@@ -19,7 +19,8 @@ class Adam:
 
     g <- g + w x;  a <- a + (1 - b1)(g - a);  q <- b2 q + (1 - b2) g^2;
     x <- x - rate / (1 - b1^t) * a / (sqrt(q) / sqrt(1 - b2^t) + eps). Scalars have the dtype of the params; the
-    bias corrections are taken as -expm1(t log b), which float32 needs at small t.
+    bias corrections are taken as -expm1(t log b), which float32 needs at small t. On a domain g is the projected or
+    Riemannian gradient.
 
     Args:
         learning_rate: the size of the first step, 0 or more.
@@ -72,6 +73,7 @@ class Adam:
         params = state["params"]
         loss, gradient = objective.value_and_gradient(params)
         gradient = tree_map(lambda g, x: g + self.weight_decay * x, gradient, params)
+        gradient = objective.steepest(params, gradient)  # else what points off the domain drowns the rest in the moments
         first = tree_map(lambda a, g: a + self.complements[0] * (g - a), state["first"], gradient)
         second = tree_map(lambda q, g: self.betas[1] * q + self.complements[1] * g * g, state["second"], gradient)
         count = state["count"] + 1

@@ -17,7 +17,7 @@ class FixedPoint:
     r"""x <- x + damping * r(x), for residuals of the params' shapes, accelerated from the last few changes.
 
     With memory, x <- x + b r - (dX + b dR)' c, where c minimises |r - dR' c| over the last changes dX, dR. The residual
-    is an array for a single param, else a dict by param name.
+    is an array for a single param, else a dict by param name. On a domain, r is its part in the tangent space or cone.
 
     Args:
         damping: b, above 0.
@@ -80,7 +80,7 @@ class FixedPoint:
 
 
 def _by_param(objective: Objective, params: Params) -> Params:
-    """The residual's blocks by the params that they move."""
+    """The residual's blocks by the params that they move: what of them leads somewhere inside the domains."""
     blocks = objective.residual(params)
     if set(blocks) == {""} and len(params) == 1:
         blocks = {next(iter(params)): blocks[""]}
@@ -91,7 +91,8 @@ def _by_param(objective: Objective, params: Params) -> Params:
             f"problem {objective.problem.name!r}: FixedPoint moves params by the residual, which came as {came}; "
             f"expected the params' names and shapes {shapes}: choose LevenbergMarquardt()"
         )
-    return {name: blocks[name] for name in params}
+    against = {name: -blocks[name] for name in params}
+    return {name: -r for name, r in objective.steepest(params, against).items()}
 
 
 def _flat(tree: Params) -> Array:

@@ -21,7 +21,8 @@ class GaussNewton:
     A step is one trial. For problems that start near a solution; `LevenbergMarquardt` is the one for the rest.
 
     Source:
-        Nocedal and Wright, Numerical Optimization, section 10.3.
+        Nocedal and Wright, Numerical Optimization, section 10.3; Madsen, Nielsen and Tingleff, Methods for non-linear
+        least squares problems, section 3.1.
 
     Example:
         >>> GaussNewton()

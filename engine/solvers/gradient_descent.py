@@ -15,7 +15,7 @@ from engine.solvers.base import State, checked
 class GradientDescent:
     r"""Gradient descent with momentum: v <- m v + g, x <- x - rate v.
 
-    With `nesterov`, x <- x - rate (g + m v). The first velocity is the first gradient. Scalars have the
+    With `nesterov`, x <- x - rate (g + m v). On a domain g is the projected or Riemannian gradient. The first velocity is the first gradient. Scalars have the
     dtype of the params.
 
     Args:
@@ -58,6 +58,7 @@ class GradientDescent:
         """One step of v <- m v + g, x <- x - rate v."""
         params = state["params"]
         loss, gradient = objective.value_and_gradient(params)
+        gradient = objective.steepest(params, gradient)
         velocity = tree_map(lambda v, g: self.momentum * v + g, state["velocity"], gradient)
         direction = velocity
         if self.nesterov:

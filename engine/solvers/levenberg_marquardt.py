@@ -27,7 +27,8 @@ class LevenbergMarquardt:
         TypeError, ValueError: a setting that is no number or out of its range.
 
     Source:
-        Nielsen, Damping parameter in Marquardt's method, IMM-REP-1999-05, section 4; More, The Levenberg-Marquardt
+        Nielsen, Damping parameter in Marquardt's method, IMM-REP-1999-05, section 4; Madsen, Nielsen and Tingleff,
+        Methods for non-linear least squares problems, section 3.2; More, The Levenberg-Marquardt
         algorithm: implementation and theory, section 6 (scaling).
 
     Example:

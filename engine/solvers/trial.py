@@ -2,7 +2,8 @@
 
 Needs `curvature` for the model. One call is one trial: the model is taken at the trial point, and where the trial is
 accepted it becomes the state. The state holds the params (always the best so far), their model, and what `Lane`
-reads to stop a lane: `figure`, `halving` (the last step halved it) and `stuck` (none can be told from rounding).
+reads to stop a lane: `figure`, `halving` (the last step halved it) and `stuck` (no more progress can be told from
+rounding, by the loss or by the figure: of a loss that is not 0 at its minimum, the gradient has twice its digits).
 """
 
 from __future__ import annotations
@@ -16,10 +17,16 @@ from backends.tree import tree_map
 from engine.curvature import Model, apply, diagonal, structure_of
 from engine.objective import Array, Objective, Params, at_zero, zero
 from engine.solvers.base import State
-from engine.tangent import Tangent, rows
+from engine.tangent import Tangent, in_units, rows
 
 NOISE = 8.0
 """Changes of the loss below this many units in the last place say nothing."""
+
+PROGRESS = 0.9
+"""Where the loss says nothing, a step that leaves more than this share of the figure is no progress."""
+
+IDLE = 3
+"""Trials without progress at rounding level after which a lane is stuck: a shorter or damped step may still help."""
 
 Evaluate = Callable[[Objective, Params], Model]
 
@@ -33,7 +40,7 @@ def begin(objective: Objective, params: Params, evaluate: Evaluate) -> State:
     never = zero(model["loss"]) > 0
     reference = _reference(objective, params, model["loss"])
     state = {"params": params, "model": model, "scale": xp.abs(scale), "reference": reference}
-    state |= {"halving": never, "stuck": never, "loss": model["loss"]}
+    state |= {"halving": never, "stuck": never, "idle": zero(model["loss"]), "loss": model["loss"]}
     return state | {"figure": figure(objective, params, model, reference)}
 
 
@@ -55,12 +62,15 @@ def judge(objective: Objective, state: State, u: Array, evaluate: Evaluate) -> t
     accepted = finite & ((trial < loss) | ((trial <= loss + noise) & (now < state["figure"])))
     ratio = xp.where(gain > noise, (loss - trial) / xp.where(gain > noise, gain, noise + 1), gain * 0 + 1)
     halving = accepted & (now <= state["figure"] / 2)
+    idle = (gain <= noise) & ~(accepted & (now < PROGRESS * state["figure"]))
+    idle = xp.where(idle, state["idle"] + 1, gain * 0)
     kept = select(accepted, {"params": moved, "model": after}, {"params": params, "model": model})
     state = state | kept | {
         "scale": xp.where(accepted, xp.maximum(state["scale"], xp.abs(spread)), state["scale"]),
         "figure": xp.where(accepted, now, state["figure"]),
         "halving": halving,
-        "stuck": ~halving & (gain <= noise),
+        "idle": idle,
+        "stuck": idle >= IDLE,
         "loss": loss,
     }  # fmt: skip
     return state, accepted, ratio
@@ -74,6 +84,7 @@ def figure(objective: Objective, params: Params, model: Model, reference: Array)
     tangent = Tangent(objective, params)
     spread = diagonal(model["blocks"], structure_of(objective, tangent))
     xp = array_namespace(spread)
+    spread = xp.abs(spread)  # a Hessian's may be negative
     gradient, loss, magnitude = model["gradient"], model["loss"], tangent.magnitude()
     free = tangent.free(gradient)
     slope = xp.abs(gradient if free is None else gradient * free)
@@ -105,7 +116,7 @@ def _reference(objective: Objective, params: Params, loss: Array) -> Array:
     xp = array_namespace(loss)
     if objective.problem.residual is None:
         return xp.minimum(xp.abs(loss), xp.ones_like(loss))
-    vector, factor = rows(objective, at_zero(objective, params))
+    vector, factor = rows(objective, in_units(objective, at_zero(objective, params)))
     return factor * xp.sum(vector * vector)
 
 

@@ -1,0 +1,47 @@
+"""Powers of two that bring a lane's numbers near 1, so that their squares neither underflow nor overflow.
+
+Needs the array namespace. A unit is 1 for all ordinary numbers and exact for the others: no bit of a lane's answer
+depends on it unless a square would have been lost.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from array_api_compat import array_namespace
+
+Array = Any
+
+
+def unit(size: Array) -> Array:
+    """A power of two near size where its square could be lost; 1 where that is far off, and where size is 0, Inf or NaN.
+
+    Far off is from 2^-128 to 2^128 (from 2^-16 to 2^16 in float32).
+
+    Example:
+        >>> import numpy as np
+        >>> unit(np.array([3.0, 1e30, 0.0, np.inf])).tolist(), bool(1e-3 < 1e-200 / unit(np.array(1e-200)) < 1e3)
+        ([1.0, 1.0, 1.0, 1.0], True)
+    """
+    xp = array_namespace(size)
+    top = float(xp.finfo(size.dtype).max)
+    bits = round(math.log2(top))
+    one = found = xp.ones_like(size)
+    for power in (bits >> k for k in range(1, 8) if bits >> k >= 4):
+        up, down = 2.0**power, 2.0**-power
+        found = xp.where(
+            size > found * 2.0 ** (power // 2), found * up, xp.where(size < found * 2.0 ** -(power // 2), found * down, found)
+        )
+    ordinary = (size >= 2.0 ** -(bits // 8)) & (size <= 2.0 ** (bits // 8))
+    return xp.where(ordinary | ~(size > 0) | ~(size <= top), one, found)
+
+
+def largest(arrays: list[Array]) -> Array:
+    """max |entry| of several arrays, a scalar; 0 where there are none."""
+    found: Any = None
+    for a in arrays:
+        xp = array_namespace(a)
+        size = xp.sum(a) if 0 in a.shape else xp.max(xp.abs(a))
+        found = size if found is None else xp.maximum(found, size)
+    return found
