@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from backends.base import Array, Executable, Program, Unsupported
+from backends.fused import notes
 from backends.fused.iterate import FusedExecutable
 from backends.fused.toolchain import ToolchainError
 from backends.torch import TorchBackend
@@ -30,6 +31,10 @@ class FusedBackend(TorchBackend):
         from backends.fused.mapped import Mapped
 
         return Mapped(f, in_axes, out_axes)
+
+    def remembered(self, key: str, make: Callable[[], Any]) -> Any:
+        """Kept on disk, private to the user."""
+        return notes.remembered(key, make)
 
     def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str]) -> Executable:
         """Trace, lower and compile."""

@@ -86,6 +86,15 @@ class Kernel:
     flops: int
     working_set: int
 
+    @classmethod
+    def from_fields(cls, fields: dict[str, Any]) -> Kernel:
+        """A kernel from what `dataclasses.asdict` gave, tuples as lists."""
+        groups = {name: [Leaf(**leaf | {"shape": tuple(leaf["shape"])}) for leaf in fields[name]] for name in GROUPS}
+        return cls(**fields | groups)
+
+
+GROUPS = ("lane_inputs", "shared_inputs", "results")
+
 
 def layout(tree_names: Sequence[str], arrays: Sequence[Any]) -> list[Leaf]:
     """Leaves one after the other; arrays are tensors or views of one lane."""
