@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import threading
 from dataclasses import asdict
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -141,7 +142,12 @@ def _array(kind: Any, values: list[int]) -> Any:
 
 def _offsets(leaf: Leaf, array: Tensor) -> Any:
     """Bytes from a lane's first number to each of its numbers, by the array's own strides."""
+    return _table(leaf.shape, array.stride()[1:], array.element_size())
+
+
+@lru_cache(256)
+def _table(shape: tuple[int, ...], strides: tuple[int, ...], width: int) -> Any:
     table = [0]
-    for size, stride in zip(leaf.shape, array.stride()[1:], strict=True):
-        table = [start + k * stride * array.element_size() for start in table for k in range(size)]
-    return (Long * max(1, len(table)))(*table)
+    for size, stride in zip(shape, strides, strict=True):
+        table = [start + k * stride * width for start in table for k in range(size)]
+    return _array(Long, table)
