@@ -6,8 +6,10 @@ recognised by the module of an array's class, so that none is imported before it
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -116,10 +118,22 @@ def to_host(array: Any) -> np.ndarray:
 def draw(kind: str, shape: tuple[int, ...], seed: int, name: str) -> np.ndarray:
     """One random start, float64: `"normal"` N(0, 1) or `"uniform"` on [0, 1).
 
-    NumPy's Philox on the host, keyed by seed and parameter name: the same bits for every backend.
+    NumPy's Philox on the host, keyed by seed and parameter name: the same bits for every backend. Read-only: small ones are kept.
     """
+    return (_kept if math.prod(shape) <= SMALL else _drawn)(kind, shape, seed, name)
+
+
+def _drawn(kind: str, shape: tuple[int, ...], seed: int, name: str) -> np.ndarray:
     generator = np.random.Generator(np.random.Philox(key=[seed % 2**64, zlib.crc32(name.encode())]))
-    return generator.standard_normal(shape) if kind == "normal" else generator.random(shape)
+    made = np.asarray(generator.standard_normal(shape) if kind == "normal" else generator.random(shape))
+    made.flags.writeable = False
+    return made
+
+
+SMALL = 4096
+"""Numbers up to which a draw is kept for the next call."""
+
+_kept = lru_cache(64)(_drawn)
 
 
 def signs(shape: tuple[int, ...], name: str) -> np.ndarray:

@@ -10,7 +10,8 @@ A backend turns pure functions of ONE lane into batched ones. It needs only this
 4.  `vmap`, `jit`                   batching and compiling of a user's own function;
     `once`                          a context for a few evaluations, in which nothing is loaded to compile them
 5.  `prepare`                       a `Program` bound to shapes and dtypes: traced, checked, compiled
-6.  `Executable.iterate`            run a prepared program over many lanes until each says it is done
+6.  `remembered`                    what was worked out under a key before, perhaps in another process
+7.  `Executable.iterate`            run a prepared program over many lanes until each says it is done
 
 The last one is the performance-critical one. What a lane does after it is done, how lanes are packed,
 refilled, chunked and threaded is the backend's business, and results may not depend on it.
@@ -49,6 +50,7 @@ class Program:
     test    (inputs, state) -> state, with `status` other than RUNNING when the lane is done.
     finish  (inputs, state) -> results, a nested dict of arrays.
     every   steps between two tests; the first test comes before the first step.
+    key     names the functions wholly, in this process and others; empty where nobody can.
     """
 
     init: Callable[[Inputs], State]
@@ -56,6 +58,7 @@ class Program:
     test: Callable[[Inputs, State], State]
     finish: Callable[[Inputs, State], dict[str, Any]]
     every: int
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,7 @@ class Backend(Protocol):
     def vmap(self, f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function: ...
     def jit(self, f: Function) -> Function: ...
     def once(self) -> AbstractContextManager[None]: ...
+    def remembered(self, key: str, make: Callable[[], Any]) -> Any: ...
     def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str]) -> Executable:
         """Make a program ready for lanes like the example, some of whose inputs all lanes share.
 

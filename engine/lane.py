@@ -20,9 +20,10 @@ from array_api_compat import array_namespace, device
 from backends.base import RUNNING, Backend, Inputs, Program, State
 from backends.tree import leaves, tree_map
 from engine import certificate
+from engine.identity import identity
 from engine.objective import Objective, Params, weights_of, zero
 from engine.problem import Param, Problem
-from engine.solvers.base import Solver, with_numbers
+from engine.solvers.base import Solver, static_key, with_numbers
 from engine.solvers.trial import angle
 from engine.status import Status
 from engine.structure import Structure
@@ -71,7 +72,8 @@ class Lane:
     def program(self) -> Program:
         """The four functions, for a backend."""
         every = self.solver.EVERY * (FREE_EVERY if self.free else 1)
-        return Program(self.init, self.step, self.test, self.finish, every)
+        known = (every, *static_key(self.solver), self.shapes, self.free, self.structure)
+        return Program(self.init, self.step, self.test, self.finish, every, identity(self.problem, *known))
 
     def init(self, inputs: Inputs) -> State:
         """Starts, the solver's first state, and NONFINITE_INPUT where data or start is not finite."""

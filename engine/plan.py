@@ -16,6 +16,7 @@ from backends import arrays as _arrays
 from backends.base import Executable
 from engine import discover
 from engine.bind import Bound
+from engine.identity import identity
 from engine.lane import Lane
 from engine.problem import Problem
 from engine.solvers import LBFGS, GradientDescent, LevenbergMarquardt, Newton
@@ -108,7 +109,12 @@ def _structure(problem: Problem, backend: str, bound: Bound, kind: str) -> Struc
     key = (kind, tuple(sorted((n, tuple(shape)) for n, shape in lanes.items())))
     known = _FOUND.setdefault(problem, {})
     if key not in known:
-        known[key] = discover.structure(problem, backend, bound.shapes, {n: tuple(s) for n, s in lanes.items()}, kind)
+        sizes = {n: tuple(shape) for n, shape in lanes.items()}
+        name = identity(problem, "structure", kind, bound.shapes, sizes)
+        found = backends.get(backend).remembered(
+            name, lambda: discover.structure(problem, backend, bound.shapes, sizes, kind).blocks
+        )
+        known[key] = Structure(tuple(map(tuple, found)))
     return known[key]
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from backends.base import Array, Executable, Program, Unsupported
+from backends.fused import notes
 from backends.fused.iterate import FusedExecutable
 from backends.fused.lanes import Lanes, host_view
 from backends.fused.toolchain import ToolchainError
@@ -42,6 +43,10 @@ class FusedBackend(TorchBackend):
         from backends.fused.mapped import Mapped
 
         return Mapped(f, in_axes, out_axes)
+
+    def remembered(self, key: str, make: Callable[[], Any]) -> Any:
+        """Kept on disk, private to the user."""
+        return notes.remembered(key, make)
 
     def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str]) -> Executable:
         """Trace, lower and compile."""

@@ -1,4 +1,4 @@
-"""The disk cache of native libraries: private to the user, whole or absent, bounded. Needs a POSIX file system.
+"""The disk cache of native libraries and notes: private to the user, whole or absent, bounded. Needs a POSIX file system.
 
 An entry is the library followed by a digest of its key and its bytes. A loader ignores what follows a library, so one
 file, put in place by one rename, holds both: an entry that was cut short, or that belongs to another key, is not loaded.
@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-__all__ = ["LIMIT", "Refused", "directory", "lookup", "seal", "store"]
+__all__ = ["LIMIT", "Refused", "directory", "lookup", "read", "seal", "store"]
 
 LIMIT = 512 * 2**20
 """Bytes that the cache may hold; the entries used longest ago go first."""
@@ -45,29 +45,35 @@ def directory() -> Path:
 
 def lookup(folder: Path, key: str) -> Path | None:
     """The whole, own and private entry of `key`, or None."""
-    path = folder / f"{key}.so"
+    return folder / f"{key}.so" if read(folder, key, ".so") is not None else None
+
+
+def read(folder: Path, key: str, suffix: str) -> bytes | None:
+    """What the whole, own and private entry of `key` holds, or None."""
+    path = folder / f"{key}{suffix}"
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with open(handle, "rb") as file:
             about = os.fstat(handle)
             private = stat.S_ISREG(about.st_mode) and about.st_uid == os.getuid() and not about.st_mode & FOREIGN_WRITE
-            if not private or not _whole(key, file.read()):
+            entry = file.read() if private else b""
+            if not _whole(key, entry):
                 return None
     except OSError:
         return None
     # The time of use, by which entries are dropped.
     with contextlib.suppress(OSError):
         os.utime(path)
-    return path
+    return entry[:-32]
 
 
-def store(folder: Path, key: str, library: bytes) -> Path:
-    """Puts a library under `key`, at once and whole. Raises OSError when the directory does not take it."""
+def store(folder: Path, key: str, content: bytes, suffix: str = ".so") -> Path:
+    """Puts a library, or another thing by its suffix, under `key`, at once and whole. Raises OSError when the directory does not take it."""
     handle, name = tempfile.mkstemp(prefix="new-", dir=folder)
     try:
         with open(handle, "wb") as file:
-            file.write(seal(key, library))
-        path = folder / f"{key}.so"
+            file.write(seal(key, content))
+        path = folder / f"{key}{suffix}"
         os.replace(name, path)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -110,7 +116,7 @@ def _evict(folder: Path, keep: Path) -> None:
     with contextlib.suppress(OSError):
         found = [(entry.stat(follow_symlinks=False), entry.path) for entry in os.scandir(folder)]
         spent = [path for about, path in found if Path(path).name.startswith("new-") and about.st_mtime < time.time() - STALE]
-        entries = sorted((about.st_mtime, about.st_size, path) for about, path in found if path.endswith(".so"))
+        entries = sorted((about.st_mtime, about.st_size, path) for about, path in found if path.endswith((".so", ".json")))
         excess = sum(size for _, size, _ in entries) - LIMIT
         for _, size, path in entries:
             if excess > 0 and path != str(keep):

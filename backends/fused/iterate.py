@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import threading
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 from backends.base import Inputs, Outcome, Program, Run
 from backends.fused.kernel import Kernel, build
 from backends.fused.lanes import Long, Pointer, Table, in_place
+from backends.fused.notes import remembered
 from backends.fused.toolchain import build as compile_library
 from backends.fused.toolchain import host_target
 from backends.torch.iterate import random_lane
@@ -46,8 +48,11 @@ class FusedExecutable:
 
     def __init__(self, program: Program, example: dict[str, Tensor], shared: frozenset[str]) -> None:
         target = host_target()
-        lanes = [random_lane(example, seed) for seed in (1, 2)]
-        self.kernel: Kernel = build(program, lanes, shared, target)
+        like = [(name, tuple(a.shape), str(a.dtype), name in shared) for name, a in example.items()]
+        key = program.key and repr((program.key, target.name, target.vector_bytes, like))
+        self.kernel = Kernel.from_fields(
+            remembered(key, lambda: asdict(build(program, [random_lane(example, seed) for seed in (1, 2)], shared, target)))
+        )
         self.library = compile_library(self.kernel.source, target)
         built = (
             f"compiled in {self.library.seconds:.2g} s"

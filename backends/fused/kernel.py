@@ -49,6 +49,12 @@ template <class A> static inline void hold(A &x) {
   if constexpr (sizeof(A) == sizeof(V)) asm("" : "+w"(x));
 #endif
 }
+// What runs once a lane: its machine code costs more to make than it could win back.
+#if defined(__GNUC__) && !defined(__clang__)
+#define ONCE noinline, cold, optimize("O1")
+#else
+#define ONCE noinline, cold
+#endif
 template <class A> static inline A fill(lw::Element<A> x) { return lw::splat<A>(x); }
 template <class A> static inline I mask(A x) {
   if constexpr (sizeof(A) == sizeof(I)) return (I)x;
@@ -94,6 +100,15 @@ class Kernel:
     once: int
     piece: int
     working_set: int
+
+    @classmethod
+    def from_fields(cls, fields: dict[str, Any]) -> Kernel:
+        """A kernel from what `dataclasses.asdict` gave, tuples as lists."""
+        groups = {name: [Leaf(**leaf | {"shape": tuple(leaf["shape"])}) for leaf in fields[name]] for name in GROUPS}
+        return cls(**fields | groups)
+
+
+GROUPS = ("lane_inputs", "shared_inputs", "results")
 
 
 def layout(tree_names: Sequence[str], arrays: Sequence[Any]) -> list[Leaf]:
@@ -220,7 +235,8 @@ def _function(name: str, body: str) -> str:
     if name == "step":
         return f'static __attribute__((noinline)) void steps(const V *__restrict in, V *__restrict s, const T *__restrict sh, V *__restrict w, long n) {{\nfor (; n > 0; n--) {{\nasm volatile("" ::: "memory");  // or the whole state goes to registers, and spills\n{body}\n}}\n}}'
     more = ", V *__restrict r" if name == "finish" else ""
-    return f"static __attribute__((noinline)) void {name}(const V *__restrict in, V *__restrict s, const T *__restrict sh, V *__restrict w{more}) {{\n{body}\n}}"
+    kind = "noinline" if name == "test" else "ONCE"
+    return f"static __attribute__(({kind})) void {name}(const V *__restrict in, V *__restrict s, const T *__restrict sh, V *__restrict w{more}) {{\n{body}\n}}"
 
 
 def loader(lane_inputs: list[Leaf]) -> str:

@@ -92,6 +92,10 @@ class NumpyBackend:
     def once(self) -> AbstractContextManager[None]:
         return nullcontext()
 
+    def remembered(self, key: str, make: Callable[[], Any]) -> Any:
+        """Made anew in every process."""
+        return make()
+
     def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str] = frozenset()) -> Executable:
         """Check the program on the example lane."""
         return NumpyExecutable(program, example)

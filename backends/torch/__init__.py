@@ -105,6 +105,10 @@ class TorchBackend:
     def once(self) -> AbstractContextManager[None]:
         return lean()
 
+    def remembered(self, key: str, make: Callable[[], Any]) -> Any:
+        """Made anew in every process."""
+        return make()
+
     def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str]) -> Executable:
         """Trace the program on lanes of the example's shapes, dtypes and device."""
         return TorchExecutable(program, dict(example))

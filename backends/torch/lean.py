@@ -62,8 +62,9 @@ def _guarded() -> tuple[Callable[..., Any], ...]:
     wrapper = torch._compile._disable_dynamo(_guarded).__code__
     found: dict[int, Callable[..., Any]] = {}
     for function in vars(torch._refs).values():
-        while callable(inner := getattr(function, "__wrapped__", None)):
+        while callable(function) and hasattr(function, "__wrapped__"):
             if getattr(function, "__code__", None) is wrapper:
-                found[id(inner)] = inner
-            function = inner
+                guarded = dict(zip(wrapper.co_freevars, function.__closure__ or (), strict=True))["fn"].cell_contents
+                found[id(guarded)] = guarded
+            function = function.__wrapped__
     return tuple(found.values())

@@ -48,7 +48,7 @@ def with_numbers(solver: S, values: list[Any]) -> S:
 
 def static_key(solver: Solver) -> tuple[Any, ...]:
     """What of a solver is part of the compiled code: its class and all settings that are no floats."""
-    plain = with_numbers(solver, [0.0] * len(numbers(solver)))
+    plain = _map_floats(solver, lambda _: 0.0)
     return (type(solver), *(getattr(plain, f.name) for f in dataclasses.fields(plain)))  # type: ignore[arg-type]
 
 
@@ -57,7 +57,10 @@ def _map_floats(solver: S, f: Callable[[float], Any]) -> S:
     made = copy.copy(solver)
     for field in dataclasses.fields(solver):  # type: ignore[arg-type]
         value = getattr(solver, field.name)
-        object.__setattr__(made, field.name, tree_map(lambda v: f(v) if isinstance(v, float) else v, value))
+        if isinstance(value, float):
+            object.__setattr__(made, field.name, f(value))
+        elif isinstance(value, tuple | list | dict):
+            object.__setattr__(made, field.name, tree_map(lambda v: f(v) if isinstance(v, float) else v, value))
     return made
 
 

@@ -1,0 +1,46 @@
+"""What was worked out in an earlier process, on disk as JSON: private to the user, whole or absent. Needs `cache`.
+
+A key names what is kept wholly; the versions of what it was worked out with are added here. A cache that cannot be used
+costs the time to work it out again, nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import platform
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import array_api_compat
+import numpy as np
+import torch
+
+from backends.fused import cache
+
+SUFFIX = ".json"
+
+
+def remembered(key: str, make: Callable[[], Any]) -> Any:
+    """What `make` gave under this key before, or gives now: nested lists and dicts of numbers and strings.
+
+    An empty key keeps nothing.
+    """
+    if not key:
+        return make()
+    name = _name(key)
+    with contextlib.suppress(OSError, ValueError):
+        entry = cache.read(cache.directory(), name, SUFFIX)
+        if entry is not None:
+            return json.loads(entry)
+    text = json.dumps(make())
+    with contextlib.suppress(OSError):
+        cache.store(cache.directory(), name, text.encode(), SUFFIX)
+    return json.loads(text)
+
+
+def _name(key: str) -> str:
+    libraries = (torch.__version__, np.__version__, array_api_compat.__version__, sys.version, platform.machine())
+    return hashlib.sha256(repr((key, *map(str, libraries), str(torch.get_default_dtype()))).encode()).hexdigest()
