@@ -1,13 +1,14 @@
 """From a pure one-lane function to a graph of ATen operations, or a refusal that says why not.
 
 The function is traced through torch.func (derivatives become plain operations) on two random lanes. A
-difference between the two graphs means that a number of one lane was frozen in. Needs `guard`, `linalg` and `uniform`.
+difference between the two graphs means that a number of one lane was frozen in. Needs `guard`, `linalg`, `lines` and `uniform`.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from itertools import zip_longest
 from typing import Any
 
@@ -15,15 +16,17 @@ import torch
 from torch import Tensor
 from torch._functorch.compile_utils import fx_graph_cse
 from torch._guards import TracingContext, tracing
+from torch._ops import OpOverload
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functionalize
-from torch.fx import GraphModule
+from torch.fx import GraphModule, Interpreter
 from torch.fx.experimental.proxy_tensor import make_fx
-from torch.fx.node import map_arg
+from torch.fx.node import Node, map_arg
 
 from backends.base import TraceError
 from backends.torch.guard import Guard
 from backends.torch.linalg import make_safe
+from backends.torch.lines import line_of, recorded
 from backends.torch.uniform import make_uniform
 from backends.tree import Tree, leaves, names, tree_map, unflatten
 
@@ -44,7 +47,7 @@ class Traced:
     """
 
     def __init__(self, function: Callable[..., Tree], lanes: list[tuple[Tree, ...]], polish: bool = True) -> None:
-        self.arguments = lanes[0]
+        self.function, self.arguments = function, lanes[0]
         self.inputs = names(list(lanes[0]))
         graphs = [_trace(function, tree_map(torch.clone, lane)) for lane in lanes]  # one tensor, one input
         self.graph, self.output = graphs[0]
@@ -55,6 +58,14 @@ class Traced:
         if polish and all(leaf.device.type == "cpu" for leaf in leaves(list(lanes[0]))):
             make_uniform(self.graph)
 
+    def line_of(self, node: Node) -> str:
+        """The line of the user's code that a node of the graph comes from, by another trace; empty where it is not known."""
+        place = list(self.graph.graph.nodes).index(node)
+        graph, _ = _trace(self.function, tree_map(torch.clone, self.arguments), lines=True)
+        fold(graph)
+        again = list(graph.graph.nodes)
+        return line_of(again[place]) if len(again) == len(self.graph.graph.nodes) else ""
+
     def flat(self, arguments: tuple[Tree, ...]) -> list[Tensor]:
         """The tensors of the arguments, in the graph's order."""
         return [leaf for argument in arguments for leaf in leaves(argument)]
@@ -64,7 +75,7 @@ class Traced:
         return unflatten(self.output, list(self.graph(*self.flat(arguments))))
 
 
-def _trace(function: Callable[..., Tree], lane: tuple[Tree, ...]) -> tuple[GraphModule, Tree]:
+def _trace(function: Callable[..., Tree], lane: tuple[Tree, ...], lines: bool = False) -> tuple[GraphModule, Tree]:
     output: list[Tree] = []
 
     def flat(*tensors: Tensor) -> list[Tensor]:
@@ -74,9 +85,12 @@ def _trace(function: Callable[..., Tree], lane: tuple[Tree, ...]) -> tuple[Graph
 
     # one mode for the shapes of all nodes: make_fx would make one for each, half of the time that tracing takes
     shapes = tracing(TracingContext(FakeTensorMode(allow_fallback_kernels=True)))
-    with Guard(), shapes, warnings.catch_warnings():
+    told = recorded(flat.__code__) if lines else nullcontext()
+    with Guard(), told, shapes, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch about its own internals, once per process
         graph = make_fx(functionalize(flat), decomposition_table=DECOMPOSITIONS)(*leaves(list(lane)))
+        if any(_mutates(node) for node in graph.graph.nodes):  # what some of torch's operations are made of
+            graph = make_fx(functionalize(Interpreter(graph).run))(*leaves(list(lane)))
     for node in graph.graph.nodes:
         for tag, reason in _UNFAITHFUL.items():
             if tag in getattr(node.target, "tags", ()) and not _is_static_index(node):
@@ -85,6 +99,10 @@ def _trace(function: Callable[..., Tree], lane: tuple[Tree, ...]) -> tuple[Graph
     graph.graph.eliminate_dead_code()
     graph.recompile()
     return graph, unflatten(output[0], [None] * len(leaves(output[0])))
+
+
+def _mutates(node: Node) -> bool:
+    return isinstance(node.target, OpOverload) and node.target._schema.is_mutable
 
 
 def _merge_equal(graph: GraphModule) -> None:
