@@ -16,7 +16,9 @@ from array_api_compat import array_namespace
 
 import engine
 import problems
-from backends.fused import iterate, toolchain
+from backends.base import Unsupported
+from backends.fused import BACKEND, iterate, toolchain
+from backends.fused.meanings import MEANINGS
 from engine import Param, Problem, Status
 from engine.solvers import Adam, GradientDescent
 
@@ -242,6 +244,47 @@ def test_an_operation_without_lowering_goes_to_the_next_backend_or_is_named() ->
         solve(problem, np.ones((2, 3)))
     solution = engine.solve(problem, np.ones((2, 3)), solver=GradientDescent(0.1), max_steps=300)
     assert solution.plan.backend != "fused" and "i0e" in solution.plan.why and solution.converged.all()
+
+
+def _bessel(x: Any) -> Any:
+    y = torch.sin(x)
+    return torch.special.i0e(y)  # the line
+
+
+@pytest.mark.parametrize(
+    "transform", [lambda f: f, torch.func.grad, torch.func.hessian, lambda f: lambda x: torch.func.jvp(f, (x,), (x,))]
+)
+def test_an_operation_without_lowering_is_told_by_the_line_that_calls_it(transform: Any) -> None:
+    function = transform(lambda x: (_bessel(x) * torch.cos(x)).sum())
+    with pytest.raises(Unsupported, match=r"aten\.special_i0e: .*, at tests.test_fused\.py:\d+: return .*# the line$"):
+        BACKEND.map_lanes(function)(torch.ones(2, 3))
+
+
+def test_reverse_modes_own_operations_are_told_by_the_line_that_they_differentiate(monkeypatch: Any) -> None:
+    monkeypatch.delitem(MEANINGS, "cos")  # as if cosines, which differentiating sines makes, had no lowering
+    with pytest.raises(Unsupported, match=r"aten\.cos: .* y = torch\.sin\(x\)$"):
+        BACKEND.map_lanes(torch.func.grad(lambda x: torch.exp(_sine(x)).sum()))(torch.ones(2, 3))
+
+
+def _sine(x: Any) -> Any:
+    y = torch.sin(x)
+    return y * 2
+
+
+def test_the_plan_names_the_line_of_a_loss() -> None:
+    problem = Problem(
+        name="bessel", data={"A": "n"}, params={"x": Param("n", start="zeros")}, loss=lambda x, A: ((_bessel(x) - A) ** 2).sum()
+    )
+    solution = engine.solve(problem, np.ones((2, 3)), solver=GradientDescent(0.1), max_steps=3)
+    assert "fused cannot: aten.special_i0e" in solution.plan.why and "test_fused.py" in solution.plan.why
+
+
+def test_an_operation_that_torch_makes_of_writing_in_place_is_traced_as_new_arrays() -> None:
+    x, w = torch.randn(4, 3, 2, dtype=torch.float64), torch.randn(4, 3, 2, dtype=torch.float64)
+    found = BACKEND.map_lanes(lambda x, w: torch.nn.functional.cosine_similarity(x, w, dim=1))(
+        x, w
+    )  # its norms are clamped in place
+    torch.testing.assert_close(found, torch.nn.functional.cosine_similarity(x, w, dim=2), rtol=1e-12, atol=0)
 
 
 def test_no_lanes_and_no_axes() -> None:

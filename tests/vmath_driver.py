@@ -12,7 +12,7 @@ import numpy as np
 
 import backends.fused
 from backends.fused.toolchain import Target, build
-from tests.vmath_table import ACCURATE, EXACT
+from tests.vmath_table import ACCURATE, EXACT, Exact, Function
 
 HEADER = Path(backends.fused.__file__).with_name("vmath.h").read_text()
 MASKS = ("isnan", "isinf", "isfinite")
@@ -49,7 +49,8 @@ def widths(target: Target, dtype: str) -> list[int]:
 
 def source(target: Target) -> str:
     """The C++ text of every function at every width."""
-    calls = {f.name: f"lw::{f.name}(x{', y' if f.arity == 2 else ''})" for f in (*ACCURATE, *EXACT)}
+    functions: list[Function | Exact] = [*ACCURATE, *EXACT]
+    calls = {f.name: f"lw::{f.name}(x{', y' if f.arity == 2 else ''})" for f in functions}
     calls |= {name: f"lw::select(lw::{name}(x), x, y)" for name in MASKS}
     kinds = [(c, width) for c, dtype in (("float", "float32"), ("double", "float64")) for width in widths(target, dtype)]
     return HEADER + DRIVER + "".join(f"DRIVE({name}, {c}, {w}, {call})\n" for name, call in calls.items() for c, w in kinds)

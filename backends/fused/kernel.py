@@ -19,7 +19,7 @@ from backends.base import Program
 from backends.fused.carried import Carried, find
 from backends.fused.emit import Emitter, Place, Tables, scalar_type
 from backends.fused.ir import Graph, View
-from backends.fused.lower import NotLowered, dtype_name, lower
+from backends.fused.lower import NotLowered, dtype_name, lowered
 from backends.fused.target import Target
 from backends.torch.trace import Traced
 from backends.tree import Tree, leaves, names
@@ -153,7 +153,7 @@ def build(program: Program, lanes: list[dict[str, Tensor]], shared: frozenset[st
         views = [graph.input(leaf.name, leaf.shape, leaf.dtype) for leaf in (*given, *(state if name != "init" else ()))]
         where = {view.node: places[leaf.name] for view, leaf in zip(views, given, strict=False)}
         where |= {view.node: Place("s", leaf.offset) for view, leaf in zip(views[len(given) :], state, strict=False)}
-        outputs: list[View] = lower(traced.graph, views, graph)
+        outputs: list[View] = lowered(traced, views, graph)
         if name == "finish":
             form, results = traced.output, layout(names(traced.output), outputs)
         goes = results if name == "finish" else state

@@ -24,15 +24,16 @@ from backends.fused.ir import Graph, Loop, View
 from backends.fused.meanings import DECOMPOSED, MEANINGS, Lowering
 from backends.torch.record import record
 from backends.torch.repeat import BODIES
-from backends.torch.trace import fold
+from backends.torch.trace import Traced, fold
 
 
 class NotLowered(Unsupported):
-    """An operation that the lane IR cannot express; `operation` is its ATen name."""
+    """An operation that the lane IR cannot express: its ATen name, why, and the user's line that it comes from."""
 
-    def __init__(self, operation: str, why: str = "no lowering") -> None:
-        super().__init__(f"{operation}: {why}")
-        self.operation = operation
+    def __init__(self, operation: str, why: str = "no lowering", line: str = "") -> None:
+        super().__init__(f"{operation}: {why}{f', at {line}' if line else ''}")
+        self.operation, self.why, self.line = operation, why, line
+        self.node: FxNode | None = None
 
 
 def dtype_name(dtype: torch.dtype) -> str:
@@ -46,19 +47,44 @@ def dtype_name(dtype: torch.dtype) -> str:
     return name
 
 
+def lowered(traced: Traced, inputs: list[View], into: Graph) -> list[Any]:
+    """The outputs of a traced function of one lane, given views for its inputs.
+
+    Raises NotLowered, which names the operation and the line of the user's code that it comes from.
+    """
+    try:
+        return lower(traced.graph, inputs, into)
+    except NotLowered as error:
+        if error.node is None:
+            raise
+        name, why = _name(error.node), error.why  # of the user's operation, not of one that it is made of
+        raise NotLowered(
+            name, why if name == error.operation else f"{error.operation}: {why}", traced.line_of(error.node)
+        ) from error
+
+
+def _name(node: FxNode) -> str:
+    """An operation's name without its overload, as aten.exp."""
+    schema = getattr(node.target, "_schema", None)
+    return schema.name.replace("::", ".") if schema else str(node.target)
+
+
 def lower(graph: GraphModule, inputs: list[View], into: Graph) -> list[Any]:
-    """The outputs of a traced function of one lane, given views for its inputs."""
+    """The same of a graph alone; NotLowered names its node."""
     found: dict[FxNode, Any] = {}
     remaining = iter(inputs)
     for node in graph.graph.nodes:
         if node.op == "placeholder":
             found[node] = next(remaining)
-        elif node.op == "get_attr":
-            found[node] = constant(into, getattr(graph, str(node.target)))
-        elif node.op == "call_function":
-            found[node] = _call(into, node, found)
         elif node.op == "output":
             return _known(list(node.args[0]), found)  # type: ignore[no-any-return]
+        else:
+            try:
+                given = node.op == "get_attr"
+                found[node] = constant(into, getattr(graph, str(node.target))) if given else _call(into, node, found)
+            except NotLowered as error:
+                error.node = node
+                raise
     raise AssertionError("a traced graph ends in its outputs")
 
 
@@ -81,8 +107,8 @@ def _call(into: Graph, node: FxNode, found: Mapping[FxNode, Any]) -> Any:
     if getattr(node.target, "__name__", "") == "getitem":
         return args[0][args[1]]
     target: Any = node.target
-    name = target._schema.name.removeprefix("aten::").removeprefix("prims::") if hasattr(target, "_schema") else str(target)
-    if name == "lanewise::repeat":
+    name = _name(node).removeprefix("aten.").removeprefix("prims.")
+    if name == "lanewise.repeat":
         return _repeat(into, *args)
     call = Lowering(into, node.meta.get("val"), dtype_name)
     if not _has_elements(call.meta):
@@ -93,13 +119,13 @@ def _call(into: Graph, node: FxNode, found: Mapping[FxNode, Any]) -> Any:
         if name in MEANINGS:
             return MEANINGS[name](call, *args, **kwargs)
     except Exception as error:  # a form of the operation that no entry foresaw
-        raise NotLowered(f"aten.{name}", str(error) or type(error).__name__) from error
+        raise NotLowered(_name(node), str(error) or type(error).__name__) from error
     decomposition = DECOMPOSED.get(name) or decomposition_table.get(target)
     if decomposition is None:
-        raise NotLowered(f"aten.{name}")
+        raise NotLowered(_name(node))
     inputs: list[FxNode] = []
     map_arg((node.args, node.kwargs), inputs.append)
-    return _inlined(into, decomposition, name, args, kwargs, [n.meta.get("val") for n in inputs])
+    return _inlined(into, decomposition, _name(node), args, kwargs, [n.meta.get("val") for n in inputs])
 
 
 def _repeat(into: Graph, state: list[View], body: int, count: int) -> list[View]:
@@ -137,12 +163,9 @@ def _inlined(into: Graph, function: Callable[..., Any], name: str, args: Any, kw
         graph = record(functionalize(flat), like)
         fold(graph)
     except Exception as error:
-        raise NotLowered(f"aten.{name}", f"its decomposition cannot be traced ({error})") from error
-    if any(
-        n.op == "call_function" and getattr(n.target, "_schema", None) and n.target._schema.name == f"aten::{name}"
-        for n in graph.graph.nodes
-    ):
-        raise NotLowered(f"aten.{name}")
+        raise NotLowered(name, f"its decomposition cannot be traced ({error})") from error
+    if any(n.op == "call_function" and _name(n) == name for n in graph.graph.nodes):
+        raise NotLowered(name)
     outputs = lower(graph, views, into)
     return outputs[0] if single else outputs
 

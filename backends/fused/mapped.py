@@ -22,7 +22,7 @@ from backends.fused.ir import Graph
 from backends.fused.iterate import pointers, threads
 from backends.fused.kernel import PRELUDE, SOURCE_LIMIT, Leaf, _function, layout, loader, packed, storer
 from backends.fused.lanes import Long, Pointer, Table, in_place
-from backends.fused.lower import NotLowered, lower
+from backends.fused.lower import NotLowered, lowered
 from backends.fused.toolchain import ToolchainError, build, host_target
 from backends.torch.iterate import random_lane
 from backends.torch.trace import Traced
@@ -56,7 +56,7 @@ class MapKernel:
             leaf.name: Place("sh", leaf.offset, True) for leaf in common
         }
         views = [graph.input(leaf.name, leaf.shape, leaf.dtype) for leaf in given]
-        outputs = lower(traced.graph, views, graph)
+        outputs = lowered(traced, views, graph)
         self.form, self.shared = traced.output, shared
         self.results = _roomy(layout([f"r{k}" for k in range(len(outputs))], outputs), self.dtype)
         targets = [Place("r", leaf.offset) for leaf in self.results]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from backends.fused import linalg
+from backends.fused import linalg, ordering
 from backends.fused.ir import Graph, View
 
 Meaning = Callable[..., Any]
@@ -100,8 +100,26 @@ def _div(c: Lowering, a: Any, b: Any, rounding_mode: str | None = None) -> View:
     if rounding_mode is None:
         return c.map("div", a, b)
     if not c.dtype.startswith("float"):
-        raise NotImplementedError("division of integers that rounds")
-    return c.map({"floor": "floor", "trunc": "trunc"}[rounding_mode], c.map("div", a, b))
+        return c.map({"floor": "idiv", "trunc": "tdiv"}[rounding_mode], a, b)
+    if rounding_mode == "trunc":
+        return c.map("trunc", c.map("div", a, b))
+    return _floor_divide(c, c.cast(a), c.cast(b))
+
+
+def _floor_divide(c: Lowering, a: View, b: View) -> View:
+    """As Python's // of floats, and torch's: by the remainder, for the rounded quotient may have passed a whole number."""
+    into, zero, one = c.into, c.number(0), c.number(1)
+    rest = into.map("fmod", a, b)
+    whole = into.map("div", into.map("sub", a, rest), b)
+    turned = into.map("xor", into.map("lt", b, zero), into.map("lt", rest, zero))
+    below = into.map("and", into.map("ne", rest, zero), turned)
+    whole = into.map("select", below, into.map("sub", whole, one), whole)
+    floor = into.map("floor", whole)
+    near = into.map("gt", into.map("sub", whole, floor), c.number(0.5))
+    floor = into.map("select", near, into.map("add", floor, one), floor)
+    quotient = into.map("div", a, b)
+    floor = into.map("select", into.map("ne", whole, zero), floor, into.map("copysign", zero, quotient))
+    return into.map("select", into.map("eq", b, zero), quotient, floor)
 
 
 def _pow(c: Lowering, a: Any, b: Any) -> View:
@@ -244,38 +262,6 @@ def _norm(c: Lowering, a: View, ord: Any = 2, dim: Any = None, keepdim: bool = F
     return c.map("pow", c.into.reduce("sum", c.map("pow", size, ord), axes, keepdim), 1 / ord)
 
 
-def _sort(c: Lowering, a: View, *args: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> list[View]:
-    """Values and indices: each entry's rank is how many come before it; NaN is the largest."""
-    numbers = [v for v in args if isinstance(v, int) and not isinstance(v, bool)]
-    flags = [v for v in args if isinstance(v, bool)]
-    dim, descending = (numbers[0] if numbers else dim), (flags[-1] if flags else descending)
-    x = a.at(np.moveaxis(a.index, dim, -1)) if a.shape else a.at(a.index[None])
-    n = x.shape[-1]
-    one, other = x.at(x.index[..., :, None]), x.at(x.index[..., None, :])  # rank of `one` counts the `other`s before it
-    nan, nan_other = c.into.map("isnan", one), c.into.map("isnan", other)
-    lead, tail = (other, one) if descending else (one, other)
-    before = c.into.map("gt", lead, tail)
-    before = c.into.map(
-        "or",
-        before,
-        c.into.map("and", nan_other, c.into.map("not", nan))
-        if descending
-        else c.into.map("and", nan, c.into.map("not", nan_other)),
-    )
-    ties = c.into.map("or", c.into.map("eq", one, other), c.into.map("and", nan, nan_other))
-    earlier = c.into.const(np.arange(n)[None, :] < np.arange(n)[:, None])
-    before = c.into.map("or", before, c.into.map("and", ties, earlier))
-    rank = c.into.reduce("sum", c.into.map("copy", before, dtype="int64"), [-1])
-    at = c.into.map("eq", rank.at(rank.index[..., None, :]), c.into.const(np.arange(n)[:, None], "int64"))
-    order = c.into.reduce("sum", c.into.map("select", at, c.into.const(np.arange(n), "int64"), c.into.const(0, "int64")), [-1])
-    values = c.into.pick(x.at(np.broadcast_to(x.index[..., None, :], (*x.shape, n))), order)
-    return [v.at(np.moveaxis(v.index, -1, dim) if a.shape else v.index[0]) for v in (values, order)]
-
-
-def _argsort(c: Lowering, a: View, *args: Any, **kwargs: Any) -> View:
-    return _sort(c, a, *args, **kwargs)[1]
-
-
 def _picked(c: Lowering, a: View, dim: int, which: View) -> View:
     """index_select by an index that each lane has of its own."""
     table = np.moveaxis(a.index, dim, -1)
@@ -348,6 +334,34 @@ def _added_at(c: Lowering, a: View, indices: list[Any], values: View) -> View:
     return c.map("add", a, total.at(np.moveaxis(total.index, -1, axis)))
 
 
+def _scatter(c: Lowering, a: View, dim: int, which: View, value: Any, **_: Any) -> View:
+    """Written one after the other: the last that names a place stays."""
+    return _landed(c, a, dim, which, value, lambda old, new: new)
+
+
+def _scatter_add(c: Lowering, a: View, dim: int, which: View, value: View) -> View:
+    return _landed(c, a, dim, which, value, lambda old, new: c.map("add", old, new))
+
+
+def _landed(c: Lowering, a: View, dim: int, which: View, value: Any, join: Callable[[View, View], View]) -> View:
+    """Values joined to the places along an axis that an index, a lane's own numbers or known, names."""
+    if not a.shape:
+        return join(a, c.cast(value))
+    source = c.cast(value)
+    index = np.moveaxis(which.index, dim, 0)
+    given = np.broadcast_to(source.index, which.shape) if not source.shape else source.index[tuple(map(slice, which.shape))]
+    given = np.moveaxis(given, dim, 0)
+    rows = [a.at(row) for row in np.moveaxis(a.index, dim, 0)]
+    if index.shape[1:] != rows[0].shape:
+        raise NotImplementedError("an index that is shorter than the array along another axis")
+    for k in range(len(index)):
+        for place, row in enumerate(rows):
+            here = c.into.map("eq", which.at(index[k]), c.into.const(place, which.dtype))
+            rows[place] = c.into.map("select", here, join(row, source.at(given[k])), row)
+    joined = c.into.concat([row.at(row.index[None]) for row in rows], 0)
+    return joined.at(np.moveaxis(joined.index, 0, dim))
+
+
 def _fill(c: Lowering, a: View, value: Any) -> View:
     return c.wide(c.cast(value))
 
@@ -367,6 +381,14 @@ def _lerp(c: Lowering, a: View, b: View, weight: Any) -> View:
 
 def _isinf(c: Lowering, a: View) -> View:
     return c.into.map("eq", c.into.map("abs", a), c.number(math.inf, a.dtype))
+
+
+def _polygamma(c: Lowering, order: int, a: View) -> View:
+    if order == 0:
+        return c.map("digamma", a)
+    if order > 3:
+        raise NotImplementedError(f"polygamma of order {order}, more than 3")
+    return c.map(f"polygamma{order}", a)
 
 
 def _round(c: Lowering, a: View, decimals: int = 0) -> View:
@@ -429,7 +451,7 @@ MEANINGS: dict[str, Meaning] = {
     "sum": _reduction("sum"), "prod": _reduction("prod"), "amax": _reduction("amax"), "amin": _reduction("amin"),
     "mean": _mean, "all": _truth("all"), "any": _truth("any"), "max": _extreme("amax", "gt"), "min": _extreme("amin", "lt"),
     "argmax": _arg("amax"), "argmin": _arg("amin"), "cumsum": _cumulative("add"), "cumprod": _cumulative("mul"),
-    "linalg_vector_norm": _norm, "sort": _sort, "argsort": _argsort,
+    "linalg_vector_norm": _norm, "scatter": _scatter, "scatter_add": _scatter_add,
     "index_select": _picked, "index": _index, "_unsafe_index": _index, "gather": _gather, "index_put": _index_put,
     "_unsafe_index_put": _index_put,
     "isnan": _unary_of_float("isnan"), "isfinite": _unary_of_float("isfinite"), "isinf": _isinf,
@@ -447,12 +469,23 @@ MEANINGS |= {
     ).split()
 }
 
-MEANINGS |= {"digamma": _pointwise("digamma"), "round": _round, "constant_pad_nd": _pad, "var_mean": _variance}
+MEANINGS |= {
+    "digamma": _pointwise("digamma"),
+    "polygamma": _polygamma,
+    "erfinv": _pointwise("erfinv"),
+    "erf_inv": _pointwise("erfinv"),
+    "special_erfcx": _pointwise("erfcx"),
+    "round": _round,
+    "constant_pad_nd": _pad,
+    "var_mean": _variance,
+}
 MEANINGS |= {
     "var": lambda c, *args, **kwargs: _variance(c, *args, **kwargs)[0],
     "copy": lambda c, a, source, *_: c.wide(c.cast(source)),
     "signbit": lambda c, a: c.into.map("lt", c.into.map("copysign", c.number(1, a.dtype), a), c.number(0, a.dtype)),
 }
+MEANINGS |= {"erfcx": _pointwise("erfcx")}
+MEANINGS |= ordering.ORDERED
 MEANINGS["_linalg_check_errors"] = lambda c, *_, **__: None  # raises for all lanes; the results tell lane by lane
 
 
@@ -460,8 +493,40 @@ def _shrink_backward(g: torch.Tensor, x: torch.Tensor, lambd: float) -> torch.Te
     return torch.where(x.abs() <= lambd, 0.0, g)
 
 
+def _glu_jvp(y: torch.Tensor, x: torch.Tensor, dx: torch.Tensor, dim: int) -> torch.Tensor:
+    (_, b), (da, db) = x.chunk(2, dim), dx.chunk(2, dim)
+    gate = torch.sigmoid(b)
+    return da * gate + y * (1 - gate) * db
+
+
+def _glu_backward_jvp(
+    _: torch.Tensor, g: torch.Tensor, x: torch.Tensor, dg: torch.Tensor, dx: torch.Tensor, dim: int
+) -> torch.Tensor:
+    (a, b), (da, db) = x.chunk(2, dim), dx.chunk(2, dim)
+    gate = torch.sigmoid(b)
+    slope = gate * (1 - gate)
+    bent = slope * (1 - 2 * gate)
+    return torch.cat([dg * gate + g * slope * db, dg * a * slope + g * (da * slope + a * bent * db)], dim)
+
+
+def _trilinear(
+    a: torch.Tensor, b: torch.Tensor, c: torch.Tensor, more_a: list[int], more_b: list[int], more_c: list[int],
+    gone: list[int], unroll: int = 1,
+) -> torch.Tensor:  # fmt: skip
+    """The sum over some axes of a product of three arrays, each with axes put in."""
+    wide = []
+    for x, axes in ((a, more_a), (b, more_b), (c, more_c)):
+        for axis in axes:
+            x = x.unsqueeze(axis)
+        wide.append(x)
+    return (wide[0] * wide[1] * wide[2]).sum(gone) if gone else wide[0] * wide[1] * wide[2]
+
+
 DECOMPOSED: dict[str, Callable[..., Any]] = linalg.OPERATIONS | {
     "softshrink_backward": _shrink_backward,
     "hardshrink_backward": _shrink_backward,
+    "glu_jvp": _glu_jvp,
+    "glu_backward_jvp": _glu_backward_jvp,
+    "_trilinear": _trilinear,
 }
 """Operations written as a torch function of others, traced and lowered in their place."""

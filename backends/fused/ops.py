@@ -33,8 +33,8 @@ def _each(f: Callable[..., float]) -> Callable[..., Any]:
     return lambda *a: np.vectorize(f, otypes=[np.result_type(*a)])(*a)
 
 
-def _digamma(a: Any) -> Any:
-    return torch.digamma(torch.as_tensor(np.asarray(a))).numpy()
+def _torch(f: Callable[..., Any], *first: Any) -> Callable[..., Any]:
+    return lambda a: f(*first, torch.as_tensor(np.asarray(a))).numpy()
 
 
 _CALLS = "exp exp2 expm1 log log2 log10 log1p sin cos tan sinh cosh tanh cbrt"
@@ -54,6 +54,7 @@ OPS: dict[str, Op] = {
     "mul": Op("({0} * {1})", np.multiply),
     "div": Op("({0} / {1})", np.divide),
     "idiv": Op("lw::floor_divide({0}, {1})", np.floor_divide),
+    "tdiv": Op("lw::trunc_divide({0}, {1})", lambda a, b: np.trunc(a / b)),
     "neg": Op("(-{0})", np.negative),
     "abs": Op("lw::abs({0})", np.abs),
     "sqrt": Op("lw::sqrt({0})", np.sqrt),
@@ -75,7 +76,10 @@ OPS: dict[str, Op] = {
     "erf": Op("lw::erf({0})", _each(math.erf), "same", 20),
     "erfc": Op("lw::erfc({0})", _each(math.erfc), "same", 20),
     "lgamma": Op("lw::lgamma({0})", _each(math.lgamma), "same", 40),
-    "digamma": Op("lw::digamma({0})", _digamma, "same", 40),
+    "digamma": Op("lw::digamma({0})", _torch(torch.digamma), "same", 40),
+    **{f"polygamma{n}": Op(f"lw::polygamma{n}({{0}})", _torch(torch.polygamma, n), "same", 60) for n in (1, 2, 3)},
+    "erfinv": Op("lw::erfinv({0})", _torch(torch.erfinv), "same", 60),
+    "erfcx": Op("lw::erfcx({0})", _torch(torch.special.erfcx), "same", 40),
     "isnan": Op("({0} != {0})", np.isnan, "mask"),
     "isfinite": Op("lw::isfinite({0})", np.isfinite, "mask"),
     "eq": Op("({0} == {1})", np.equal, "mask"),

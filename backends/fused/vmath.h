@@ -186,6 +186,15 @@ inline int c_fmod(int x, int y) { return y == 0 || y == -1 ? 0 : x % y; }
 inline long c_fmod(long x, long y) { return y == 0 || y == -1 ? 0 : x % y; }
 LW_LOOP2(fmod)
 
+// Quotients of integers, to zero and to minus infinity; 0 of a division by zero, for a lane cannot raise.
+template <class V> inline V trunc_divide(V v, V w) {
+  return call_each([](auto x, auto y) { return y == 0 ? y : y == -1 ? decltype(x)(0ul - x) : decltype(x)(x / y); }, v, w);
+}
+template <class V> inline V floor_divide(V v, V w) {
+  V q = trunc_divide(v, w), r = v - q * w;
+  return q + ((w != 0) & (r != 0) & ((r < 0) ^ (w < 0)));
+}
+
 // One instruction a register each; `round` takes a half to the even neighbour.
 #define LW_INSTRUCTION(NAME, BUILTIN) \
   LW_SCALAR1(BUILTIN)                 \
@@ -261,5 +270,65 @@ inline double c_digamma(double argument) {
 }
 inline float c_digamma(float x) { return float(c_digamma(double(x))); }
 template <class V> inline V digamma(V v) { return call_each([](auto x) { return c_digamma(x); }, v); }
+
+// The N-th derivative of digamma, N = 1, 2, 3. Accurate as digamma is. Infinite at 0 and the negative integers.
+template <int N> inline double c_polygamma(double argument) {
+  constexpr long double pi = 3.14159265358979323846264338327950288L;
+  constexpr long double even = N % 2 ? 1 : -1, factorial = N < 3 ? N : 6;
+  long double x = argument, shift = 0, sign = 1;
+  if (x == __builtin_inf()) return 0;
+  if (x < 0.5L) {  // (-1)^N psi_N(1 - x) - psi_N(x) = pi times the N-th derivative of cot(pi x)
+    long double turn = x - __builtin_roundl(x);
+    if (!(turn != 0)) return turn == 0 ? even * __builtin_inf() : __builtin_nan("");
+    long double c = 1 / __builtin_tanl(pi * turn), s = 1 + c * c;
+    shift = N == 1 ? pi * pi * s : N == 2 ? -2 * pi * pi * pi * c * s : 2 * pi * pi * pi * pi * s * (1 + 3 * c * c);
+    sign = -even;
+    x = 1 - x;
+  }
+  // N! times the Hurwitz zeta function of N + 1: its first terms, then Euler and Maclaurin's formula.
+  long double sum = 0;
+  for (; x < 30; x += 1) sum += 1 / (N == 1 ? x * x : N == 2 ? x * x * x : x * x * x * x);
+  constexpr long double bernoulli[] = {1 / 6.0L, -1 / 30.0L, 1 / 42.0L, -1 / 30.0L, 5 / 66.0L, -691 / 2730.0L, 7 / 6.0L};
+  long double power = 1, square = 1 / (x * x), term = (N + 1) / 2.0L * square, tail = 1.0L / N + 0.5L / x;
+  for (int i = 0; i < N; i++) power /= x;
+  for (int k = 1; k <= 7; k++) {
+    tail += bernoulli[k - 1] * term;
+    term *= (N + 2 * k) * (N + 2 * k + 1) * square / ((2 * k + 1) * (2 * k + 2));
+  }
+  return double(shift + sign * even * factorial * (sum + power * tail));
+}
+template <int N> inline float c_polygamma(float x) { return float(c_polygamma<N>(double(x))); }
+template <class V> inline V polygamma1(V v) { return call_each([](auto x) { return c_polygamma<1>(x); }, v); }
+template <class V> inline V polygamma2(V v) { return call_each([](auto x) { return c_polygamma<2>(x); }, v); }
+template <class V> inline V polygamma3(V v) { return call_each([](auto x) { return c_polygamma<3>(x); }, v); }
+
+// exp(x^2) erfc(x), where erfc alone is too small for a number.
+inline double c_erfcx(double argument) {
+  long double x = argument, square = x * x;
+  if (x < 26) return double(__builtin_expl(square) * __builtin_erfcl(x));
+  constexpr long double root = 0.56418958354775628694807945156077259L;  // 1 / sqrt(pi)
+  long double sum = 1, term = 1;
+  for (int k = 1; k < 8; k++) sum += term *= (1 - 2 * k) / (2 * square);
+  return double(root / x * sum);
+}
+inline float c_erfcx(float x) { return float(c_erfcx(double(x))); }
+template <class V> inline V erfcx(V v) { return call_each([](auto x) { return c_erfcx(x); }, v); }
+
+// The inverse of erf: Winitzki's approximation, then Halley's method on erf, or on erfc where that is the smaller one.
+inline double c_erfinv(double x) {
+  long double size = __builtin_fabs(x), rest = 1 - size;
+  if (!(size < 1)) return size == 1 ? x * __builtin_inf() : __builtin_nan("");
+  if (size == 0) return x;
+  long double w = -__builtin_logl(rest * (1 + size)), a = 2 / (3.14159265358979323846L * 0.147L) - w / 2, y;
+  y = __builtin_sqrtl(__builtin_sqrtl(a * a + w / 0.147L) - a);
+  for (int k = 0; k < 4; k++) {
+    long double off = size < 0.5L ? __builtin_erfl(y) - size : rest - __builtin_erfcl(y);
+    off *= 0.88622692545275801364908374167057259L * __builtin_expl(y * y);  // by erf's derivative
+    y -= off / (1 + y * off);
+  }
+  return double(x < 0 ? -y : y);
+}
+inline float c_erfinv(float x) { return float(c_erfinv(double(x))); }
+template <class V> inline V erfinv(V v) { return call_each([](auto x) { return c_erfinv(x); }, v); }
 
 }  // namespace lw

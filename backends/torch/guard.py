@@ -37,6 +37,19 @@ REFUSED: dict[Any, str] = {
 }
 
 
+def _cholesky(a: torch.Tensor, *, upper: bool = False) -> torch.Tensor:
+    factor: torch.Tensor = torch.linalg.cholesky_ex(a, upper=upper).L
+    return factor
+
+
+REPLACED: dict[Any, Callable[..., Any]] = {
+    torch.linalg.cholesky: _cholesky,
+    torch.cholesky: lambda a, upper=False: _cholesky(a, upper=upper),
+    _T.cholesky: lambda a, upper=False: _cholesky(a, upper=upper),
+}
+"""Calls that raise for some matrices, which the example lanes, random ones, may well be; the others tell lane by lane."""
+
+
 class Guard(TorchFunctionMode):
     """Raises `TraceError` on the calls in `REFUSED`, and on NumPy arrays that meet traced tensors."""
 
@@ -51,4 +64,4 @@ class Guard(TorchFunctionMode):
                 f"mixes a NumPy array that it did not capture as a variable with traced ones in "
                 f"{getattr(func, '__name__', func)}; {_REMEDY_NUMPY}, and capture the array as a variable"
             )
-        return func(*args, **(kwargs or {}))
+        return REPLACED.get(func, func)(*args, **(kwargs or {}))

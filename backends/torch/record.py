@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.fx.traceback as marks
 from torch import Tensor
 from torch.fx import Graph, GraphModule, Node
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -52,6 +53,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if not isinstance(result, Tensor) and not several and result is not None and self._is_constant((args, kwargs)):
             return result  # a number of a constant is one
         node = self.graph.call_function(func, self._arguments(args), self._arguments(kwargs))
+        node.meta.update(marks.current_meta)  # the user's line, where it is wanted
         self.known(result, node)
         for k, part in enumerate(result if several else ()):
             if isinstance(part, Tensor):

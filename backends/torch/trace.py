@@ -1,25 +1,28 @@
 """From a pure one-lane function to a graph of ATen operations, or a refusal that says why not.
 
 The function is traced through torch.func (derivatives become plain operations) on two random lanes. A
-difference between the two graphs means that a number of one lane was frozen in. Needs `guard`, `linalg` and `uniform`.
+difference between the two graphs means that a number of one lane was frozen in. Needs `guard`, `linalg`, `lines` and `uniform`.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from itertools import zip_longest
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch._ops import OpOverload
 from torch.func import functionalize
-from torch.fx import GraphModule
-from torch.fx.node import map_arg
+from torch.fx import GraphModule, Interpreter
+from torch.fx.node import Node, map_arg
 
 from backends.base import TraceError
 from backends.torch.guard import Guard
 from backends.torch.linalg import make_safe
+from backends.torch.lines import line_of, recorded
 from backends.torch.record import record
 from backends.torch.repeat import inline
 from backends.torch.uniform import make_uniform
@@ -40,7 +43,7 @@ class Traced:
     """
 
     def __init__(self, function: Callable[..., Tree], lanes: list[tuple[Tree, ...]], polish: bool = True) -> None:
-        self.arguments = lanes[0]
+        self.function, self.arguments = function, lanes[0]
         self.inputs = names(list(lanes[0]))
         graphs = [_trace(function, tree_map(torch.clone, lane)) for lane in lanes]  # one tensor, one input
         self.graph, self.output = graphs[0]
@@ -52,6 +55,14 @@ class Traced:
         if polish and all(leaf.device.type == "cpu" for leaf in leaves(list(lanes[0]))):
             make_uniform(self.graph)
 
+    def line_of(self, node: Node) -> str:
+        """The line of the user's code that a node of the graph comes from, by another trace; empty where it is not known."""
+        place = list(self.graph.graph.nodes).index(node)
+        graph, _ = _trace(self.function, tree_map(torch.clone, self.arguments), lines=True)
+        fold(graph)
+        again = list(graph.graph.nodes)
+        return line_of(again[place]) if len(again) == len(self.graph.graph.nodes) else ""
+
     def flat(self, arguments: tuple[Tree, ...]) -> list[Tensor]:
         """The tensors of the arguments, in the graph's order."""
         return [leaf for argument in arguments for leaf in leaves(argument)]
@@ -61,7 +72,7 @@ class Traced:
         return unflatten(self.output, list(self.graph(*self.flat(arguments))))
 
 
-def _trace(function: Callable[..., Tree], lane: tuple[Tree, ...]) -> tuple[GraphModule, Tree]:
+def _trace(function: Callable[..., Tree], lane: tuple[Tree, ...], lines: bool = False) -> tuple[GraphModule, Tree]:
     output: list[Tree] = []
 
     def flat(*tensors: Tensor) -> list[Tensor]:
@@ -69,9 +80,12 @@ def _trace(function: Callable[..., Tree], lane: tuple[Tree, ...]) -> tuple[Graph
         output[:] = [found]
         return leaves(found)
 
-    with Guard(), warnings.catch_warnings():
+    told = recorded(flat.__code__) if lines else nullcontext()
+    with Guard(), told, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch about its own internals, once per process
         graph = record(functionalize(flat), leaves(list(lane)))
+        if any(_mutates(node) for node in graph.graph.nodes):  # what some of torch's operations are made of
+            graph = record(functionalize(Interpreter(graph).run), leaves(list(lane)))
     for node in graph.graph.nodes:
         for tag, reason in _UNFAITHFUL.items():
             if tag in getattr(node.target, "tags", ()) and not _is_static_index(node):
@@ -90,6 +104,10 @@ def _replace_fills(graph: GraphModule) -> None:
             node.target = _aten.full_like.default
         elif node.target is _aten.fill.Tensor:
             node.target, node.args = _aten.expand.default, (node.args[1], list(node.meta["val"].shape))
+
+
+def _mutates(node: Node) -> bool:
+    return isinstance(node.target, OpOverload) and node.target._schema.is_mutable
 
 
 def _merge_equal(graph: GraphModule) -> None:
