@@ -59,7 +59,7 @@ def curve_fit(model: Model, *, sigma: Any = None, absolute_sigma: bool = False, 
         >>> x = np.arange(4.0)
         >>> line = engine.solve(curve_fit(lambda x, a, b: a * x + b), {"x": x, "y": [0.0, 3.0, 4.0, 7.0]})
         >>> line["a"].round(6).tolist(), line.stderr().round(6).tolist()
-        (2.2, [0.244949, 0.458258])
+        (2.2, [0.282843, 0.52915])
     """
     names = _names(model, {"x", "y", "mask", sigma if isinstance(sigma, str) else "x"})
     domains, starts = _bounds(names, bounds)
@@ -122,7 +122,7 @@ def _names(model: Model, taken: set[str]) -> tuple[str, ...]:
 def _bounds(names: tuple[str, ...], bounds: Any) -> tuple[dict[str, Domain], dict[str, float]]:
     """Domains and SciPy's starts: the middle of two finite bounds, one away from a single one, else 1."""
     if bounds is None:
-        return {name: Real() for name in names}, {name: 1.0 for name in names}
+        return {name: Real() for name in names}, dict.fromkeys(names, 1.0)
     lo, hi = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else bounds
     domains: dict[str, Domain] = {}
     starts = {}
@@ -183,7 +183,11 @@ def _filled(data: dict[str, Array]) -> dict[str, Array]:
         if name != "mask" and array.shape and is_array(array):
             if name == "x" and _axes(array.shape, data["y"].shape) == "k n":
                 at, keep = first[..., None, :], on[..., None, :]
-            shape = tuple(map(max, zip(*((1,) * (max(array.ndim, keep.ndim) - a.ndim) + tuple(a.shape) for a in (array, keep)))))
+            shape = tuple(
+                map(
+                    max, zip(*((1,) * (max(array.ndim, keep.ndim) - a.ndim) + tuple(a.shape) for a in (array, keep)), strict=True)
+                )
+            )
             wide, keep = xp.broadcast_to(array, shape), xp.broadcast_to(keep, shape)
             point = xp.take_along_axis(wide, xp.broadcast_to(at, (*shape[:-1], 1)), axis=-1)
             array = xp.where(keep, wide, point)
