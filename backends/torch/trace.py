@@ -88,7 +88,7 @@ def _trace(function: Callable[..., Tree], lane: tuple[Tree, ...]) -> tuple[Graph
 
 
 def _merge_equal(graph: GraphModule) -> None:
-    """Without mutation an alias is its input, and equal calls are one.
+    """Without mutation an alias is its input, a copy over another tensor what was copied, and equal calls are one.
 
     Which of several equal nodes a trace refers to changes from trace to trace; afterwards there is one.
     """
@@ -96,7 +96,15 @@ def _merge_equal(graph: GraphModule) -> None:
         if node.target is _aten.alias.default:
             node.replace_all_uses_with(node.args[0])
             graph.graph.erase_node(node)
+        elif node.target is _aten.copy.default and _like(*node.args[:2]):  # vmap has no rule for it
+            node.replace_all_uses_with(node.args[1])
+            graph.graph.erase_node(node)
     graph.graph = fx_graph_cse(graph.graph)
+
+
+def _like(a: Any, b: Any) -> bool:
+    x, y = a.meta["val"], b.meta["val"]
+    return bool(x.shape == y.shape and x.dtype == y.dtype)
 
 
 def _is_static_index(node: Any) -> bool:

@@ -37,12 +37,17 @@ def begin(objective: Objective, params: Params, evaluate: Evaluate) -> State:
     return state | {"figure": figure(objective, params, model, reference)}
 
 
-def judge(objective: Objective, state: State, u: Array, evaluate: Evaluate) -> tuple[State, Array, Array]:
-    """Try a step: the state after it, whether it was accepted, and the gain ratio (1 within rounding)."""
+def judge(
+    objective: Objective, state: State, u: Array, evaluate: Evaluate, bend: Array | None = None, allowed: Array | None = None
+) -> tuple[State, Array, Array]:
+    """Try a step: the state after it, whether it was accepted, and the gain ratio (1 within rounding).
+
+    The gain is that of the model along u; the step goes along u + bend. Where it is not allowed it is rejected.
+    """
     params, model = state["params"], state["model"]
     tangent = Tangent(objective, params)
     structure = structure_of(objective, tangent)
-    moved = tangent.move(u)
+    moved = tangent.move(u if bend is None else u + bend)
     taken = tangent.taken(moved, u)
     xp = array_namespace(u)
     gain = -(2 * xp.sum(model["gradient"] * taken) + xp.sum(taken * apply(model["blocks"], structure, taken)))
@@ -54,6 +59,7 @@ def judge(objective: Objective, state: State, u: Array, evaluate: Evaluate) -> t
     finite = xp.isfinite(trial + xp.sum(spread) + xp.sum(after["gradient"]))
     accepted = finite & ((trial < loss) | ((trial <= loss + noise) & (now < state["figure"])))
     ratio = xp.where(gain > noise, (loss - trial) / xp.where(gain > noise, gain, noise + 1), gain * 0 + 1)
+    accepted = accepted if allowed is None else accepted & allowed
     halving = accepted & (now <= state["figure"] / 2)
     kept = select(accepted, {"params": moved, "model": after}, {"params": params, "model": model})
     state = state | kept | {
