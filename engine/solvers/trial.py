@@ -21,6 +21,9 @@ from engine.tangent import Tangent, rows
 NOISE = 8.0
 """Changes of the loss below this many units in the last place say nothing."""
 
+CREEP = 0.9
+"""A figure that still falls to this share in a step is worth it, though the loss no longer tells: large residuals."""
+
 Evaluate = Callable[[Objective, Params], Model]
 
 
@@ -66,7 +69,7 @@ def judge(
         "scale": xp.where(accepted, xp.maximum(state["scale"], xp.abs(spread)), state["scale"]),
         "figure": xp.where(accepted, now, state["figure"]),
         "halving": halving,
-        "stuck": ~halving & (gain <= noise),
+        "stuck": ~(accepted & (now <= CREEP * state["figure"])) & (gain <= noise),
         "loss": loss,
     }  # fmt: skip
     return state, accepted, ratio
