@@ -57,7 +57,7 @@ def judge(
     after = evaluate(objective, moved)
     now = figure(objective, moved, after, state["reference"])
     loss, trial = model["loss"], after["loss"]
-    noise = NOISE * float(xp.finfo(u.dtype).eps) * xp.abs(loss)
+    noise = NOISE * float(xp.finfo(u.dtype).eps) * _known(objective, loss, state["reference"])
     spread = diagonal(after["blocks"], structure)
     finite = xp.isfinite(trial + xp.sum(spread) + xp.sum(after["gradient"]))
     accepted = finite & ((trial < loss) | ((trial <= loss + noise) & (now < state["figure"])))
@@ -107,6 +107,14 @@ def _reference(objective: Objective, params: Params, loss: Array) -> Array:
         return xp.minimum(xp.abs(loss), xp.ones_like(loss))
     vector, factor = rows(objective, at_zero(objective, params))
     return factor * xp.sum(vector * vector)
+
+
+def _known(objective: Objective, loss: Array, reference: Array) -> Array:
+    """What the loss's rounding is relative to: a residual that stays carries that of the terms whose difference it is."""
+    xp = array_namespace(loss)
+    if objective.problem.residual is None or objective.problem.exact:
+        return xp.abs(loss)
+    return xp.maximum(loss, xp.sqrt(loss) * xp.sqrt(reference))
 
 
 def _largest(values: Array) -> Array:
