@@ -69,8 +69,8 @@ def _optimistix() -> Callable[..., Any]:
     import jax
     import optimistix
 
-    jax.config.update("jax_enable_x64", True)
-    solver = optimistix.LevenbergMarquardt(rtol=1e-8, atol=1e-8)
+    jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
+    solver: Any = optimistix.LevenbergMarquardt(rtol=1e-8, atol=1e-8)
 
     def gap(theta: Any, args: Any) -> Any:
         x, y = args
@@ -79,7 +79,7 @@ def _optimistix() -> Callable[..., Any]:
     def one(x: Any, y: Any, first: Any) -> Any:
         return optimistix.least_squares(gap, solver, first, args=(x, y), throw=False, max_steps=500).value
 
-    return jax.jit(jax.vmap(one, in_axes=(None, 0, None)))  # type: ignore[no-any-return]
+    return jax.jit(jax.vmap(one, in_axes=(None, 0, None)))
 
 
 def by_optimistix(data: Arrays, start: Arrays) -> np.ndarray:

@@ -69,7 +69,7 @@ def judge(
         "scale": xp.where(accepted, xp.maximum(state["scale"], xp.abs(spread)), state["scale"]),
         "figure": xp.where(accepted, now, state["figure"]),
         "halving": halving,
-        "stuck": ~(accepted & (now <= CREEP * state["figure"])) & (gain <= noise),
+        "stuck": ~(accepted & (now <= CREEP * state["figure"])) & (xp.abs(gain) <= noise),  # a clipped step may lose: a shorter one may not
         "loss": loss,
     }  # fmt: skip
     return state, accepted, ratio
