@@ -54,6 +54,19 @@ def second_order(objective: Objective, params: Params) -> Model:
     return {"loss": value, "gradient": gradient / 2, "blocks": _blocks(columns / 2, structure)}
 
 
+def curving(objective: Objective, tangent: Tangent, u: Array) -> Array:
+    """J' r'' for the second derivative r'' of the residual along u, scaled as the gradient of `least_squares` is."""
+    one = array_namespace(u).ones_like(array_namespace(u).sum(u))
+    backend = objective.backend
+
+    def slope(t: Array) -> Any:
+        return backend.jvp(lambda s: objective.residual(tangent.curve(s * u)), (t,), (one,))[1]
+
+    second = backend.jvp(slope, (0 * one,), (one,))[1]
+    _, transpose = objective.pullback(tangent.params)
+    return tangent.pull(transpose({name: r * objective.factor(name, r) for name, r in second.items()}))
+
+
 def diagonal(blocks: dict[str, Array], structure: Structure) -> Array:
     """The diagonal of the curvature, `(size,)`."""
     return _flat([array_namespace(b).linalg.diagonal(b) for b in blocks.values()], structure)

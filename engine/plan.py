@@ -95,9 +95,9 @@ def choose(problem: Problem, solver: Any, backend: str, bound: Bound) -> Plan:
 
 
 def _default(problem: Problem, bound: Bound) -> Solver:
-    """Levenberg-Marquardt for a residual; Newton's method for another loss of few unknowns, else LBFGS."""
+    """Levenberg-Marquardt for a residual, along parabolas where it need not vanish; Newton's method for another loss of few unknowns, else LBFGS."""
     if problem.residual is not None:
-        return LevenbergMarquardt()
+        return LevenbergMarquardt(bends=not problem.exact)
     size = sum(math.prod(shape) for shape in bound.shapes.values())
     return Newton() if size <= NEWTON_SIZE else LBFGS()
 

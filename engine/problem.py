@@ -71,6 +71,9 @@ class Problem:
         finish: pure function of the named arrays that returns a dict of changed params: the canonical form.
         measures: name -> pure function of the named arrays, extra figures per lane.
         solver: the default solver; None lets the plan choose.
+        derived: name -> function of a `Solution`, called when it is asked for: `solution.name()`.
+        adapt: function of the data by name as they came, before they are checked, that returns a Problem and its
+            data: for a declaration that depends on which data there are, or on their ranks.
 
     Raises:
         TypeError, ValueError: at once, naming the field, what came and what was expected.
@@ -93,6 +96,8 @@ class Problem:
     finish: Function | None = None
     measures: Mapping[str, Function] = field(default_factory=dict)
     solver: Any = None
+    derived: Mapping[str, Function] = field(default_factory=dict)
+    adapt: Callable[[Any], tuple[Problem, Any]] | None = None
 
     axes: Mapping[str, tuple[str, ...]] = field(init=False, repr=False)
     frozen: Mapping[str, Frozen] = field(init=False, repr=False)
@@ -101,12 +106,12 @@ class Problem:
         if not isinstance(self.name, str) or not self.name:
             raise TypeError(f"Problem: name came as {self.name!r}; expected a non-empty string")
         where = f"problem {self.name!r}"
-        for kind in ("data", "params", "sizes", "measures"):
+        for kind in ("data", "params", "sizes", "measures", "derived"):
             if not isinstance(getattr(self, kind), Mapping):
                 raise TypeError(f"{where}: {kind} came as {getattr(self, kind)!r}; expected a mapping from names")
         params = {name: self._param(name, value) for name, value in self.params.items()}
         self._fix("params", MappingProxyType(params))
-        for kind in ("data", "sizes", "measures"):
+        for kind in ("data", "sizes", "measures", "derived"):
             self._fix(kind, MappingProxyType(dict(getattr(self, kind))))
         self._check_names(where)
         owners = {name: f"{where}: {name}" for name in (*self.data, *params)}

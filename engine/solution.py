@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Any
 
 from array_api_compat import array_namespace
@@ -82,6 +83,17 @@ class Solution:
         if name not in self.params:
             raise KeyError(f"no param {name!r}; there are {', '.join(self.params)}")
         return self.params[name]
+
+    def __getattr__(self, name: str) -> Any:
+        """What the problem derives from a solution, as a method."""
+        call = self.__dict__.get("call")
+        derived = {} if call is None else call.problem.derived
+        if name not in derived:
+            raise AttributeError(f"a Solution has no {name!r}{f'; this one derives {sorted(derived)}' if derived else ''}")
+        return partial(derived[name], self)
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self.call.problem.derived]
 
     def __iter__(self) -> Iterator[Array]:
         """The params, in order of declaration: `U, S, V = solve(...)`."""

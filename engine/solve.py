@@ -77,6 +77,8 @@ def solve(
         raise TypeError(f"problem came as {problem!r}; expected an engine.Problem, such as problems.inverse()")
     if check not in ("status", "raise"):
         raise ValueError(f"check came as {check!r}; expected 'status' or 'raise'")
+    if problem.adapt is not None:
+        problem, data = problem.adapt(data)
     bound = _bind.bind(problem, data, start, seed)
     plan = _plan.choose(problem, solver, backend, bound)
     tol = _tolerance(tol, problem, bound)

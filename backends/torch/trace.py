@@ -111,7 +111,7 @@ def _mutates(node: Node) -> bool:
 
 
 def _merge_equal(graph: GraphModule) -> None:
-    """Without mutation an alias is its input, and equal calls are one.
+    """Without mutation an alias is its input, a copy over another tensor what was copied, and equal calls are one.
 
     Which of several equal nodes a trace refers to changes from trace to trace; afterwards there is one. (torch's own
     pass for this loads Inductor, which takes longer than the whole trace.)
@@ -121,12 +121,19 @@ def _merge_equal(graph: GraphModule) -> None:
         if node.op != "call_function":
             continue
         same = node.args[0]
-        if node.target is not _aten.alias.default:
+        if node.target is _aten.copy.default and _like(*node.args[:2]):  # vmap has no rule for it
+            same = node.args[1]
+        elif node.target is not _aten.alias.default:
             # nodes print as their names, which are unique; a string prints in quotes
             same = first.setdefault((node.target, repr(node.args), repr(node.kwargs)), node)
         if same is not node:
             node.replace_all_uses_with(same)
             graph.graph.erase_node(node)
+
+
+def _like(a: Any, b: Any) -> bool:
+    x, y = a.meta["val"], b.meta["val"]
+    return bool(x.shape == y.shape and x.dtype == y.dtype)
 
 
 def _is_static_index(node: Any) -> bool:

@@ -22,6 +22,9 @@ class LevenbergMarquardt:
 
     Args:
         damping: mu before the first step, relative to D; above 0.
+        bends: take steps along a parabola, with the second derivative of the residual along u (geodesic
+            acceleration), and none whose bend is long beside it: fewer and safer steps through curved valleys, each
+            for the price of two more products. The plan sets it for residuals that do not vanish at a solution.
 
     Raises:
         TypeError, ValueError: a setting that is no number or out of its range.
@@ -29,20 +32,24 @@ class LevenbergMarquardt:
     Source:
         Nielsen, Damping parameter in Marquardt's method, IMM-REP-1999-05, section 4; Madsen, Nielsen and Tingleff,
         Methods for non-linear least squares problems, section 3.2; More, The Levenberg-Marquardt
-        algorithm: implementation and theory, section 6 (scaling).
+        algorithm: implementation and theory, section 6 (scaling); Transtrum and Sethna, Improvements to
+        the Levenberg-Marquardt algorithm, arXiv 1201.5885, section 4 (bends).
 
     Example:
         >>> LevenbergMarquardt()
-        LevenbergMarquardt(damping=0.001)
+        LevenbergMarquardt(damping=0.001, bends=False)
     """
 
     damping: float = 1e-3
+    bends: bool = False
 
     EVERY: ClassVar[int] = 1
     MAX_STEPS: ClassVar[int] = 500
     CURVATURE: ClassVar[str] = "residual"
 
     def __post_init__(self) -> None:
+        if not isinstance(self.bends, bool):
+            raise TypeError(f"LevenbergMarquardt: bends came as {self.bends!r}; expected True or False")
         object.__setattr__(self, "damping", checked("LevenbergMarquardt", "damping", self.damping, 1e-15, 1e15))
 
     def init(self, objective: Objective, params: Params) -> State:
@@ -51,4 +58,4 @@ class LevenbergMarquardt:
 
     def step(self, objective: Objective, state: State) -> State:
         """One trial."""
-        return damped_step(objective, state, least_squares)
+        return damped_step(objective, state, least_squares, self.bends)

@@ -2,7 +2,7 @@
 
 Needs `curvature` for the model. One call is one trial: the model is taken at the trial point, and where the trial is
 accepted it becomes the state. The state holds the params (always the best so far), their model, and what `Lane`
-reads to stop a lane: `figure`, `halving` (the last step halved it) and `stuck` (no more progress can be told from
+reads to stop a lane: `figure`, `halving` (one of the last steps halved it: three where all digits are asked for) and `stuck` (no more progress can be told from
 rounding, by the loss or by the figure: of a loss that is not 0 at its minimum, the gradient has twice its digits).
 """
 
@@ -40,35 +40,43 @@ def begin(objective: Objective, params: Params, evaluate: Evaluate) -> State:
     never = zero(model["loss"]) > 0
     reference = _reference(objective, params, model["loss"])
     state = {"params": params, "model": model, "scale": xp.abs(scale), "reference": reference}
-    state |= {"halving": never, "stuck": never, "idle": zero(model["loss"]), "loss": model["loss"]}
+    state |= {"halving": never, "stuck": never, "idle": zero(model["loss"]), "since": zero(model["loss"]), "loss": model["loss"]}
     return state | {"figure": figure(objective, params, model, reference)}
 
 
-def judge(objective: Objective, state: State, u: Array, evaluate: Evaluate) -> tuple[State, Array, Array]:
-    """Try a step: the state after it, whether it was accepted, and the gain ratio (1 within rounding)."""
+def judge(
+    objective: Objective, state: State, u: Array, evaluate: Evaluate, bend: Array | None = None, allowed: Array | None = None
+) -> tuple[State, Array, Array]:
+    """Try a step: the state after it, whether it was accepted, and the gain ratio (1 within rounding).
+
+    The gain is that of the model along u; the step goes along u + bend. Where it is not allowed it is rejected.
+    """
     params, model = state["params"], state["model"]
     tangent = Tangent(objective, params)
     structure = structure_of(objective, tangent)
-    moved = tangent.move(u)
+    moved = tangent.move(u if bend is None else u + bend)
     taken = tangent.taken(moved, u)
     xp = array_namespace(u)
     gain = -(2 * xp.sum(model["gradient"] * taken) + xp.sum(taken * apply(model["blocks"], structure, taken)))
     after = evaluate(objective, moved)
     now = figure(objective, moved, after, state["reference"])
     loss, trial = model["loss"], after["loss"]
-    noise = NOISE * float(xp.finfo(u.dtype).eps) * xp.abs(loss)
+    noise = NOISE * float(xp.finfo(u.dtype).eps) * _known(objective, loss, state["reference"])
     spread = diagonal(after["blocks"], structure)
     finite = xp.isfinite(trial + xp.sum(spread) + xp.sum(after["gradient"]))
     accepted = finite & ((trial < loss) | ((trial <= loss + noise) & (now < state["figure"])))
     ratio = xp.where(gain > noise, (loss - trial) / xp.where(gain > noise, gain, noise + 1), gain * 0 + 1)
-    halving = accepted & (now <= state["figure"] / 2)
-    idle = (gain <= noise) & ~(accepted & (now < PROGRESS * state["figure"]))
+    accepted = accepted if allowed is None else accepted & allowed
+    since = xp.where(accepted & (now <= state["figure"] / 2), gain * 0, state["since"] + 1)
+    # a clipped step may lose where a shorter one may not
+    idle = (xp.abs(gain) <= noise) & ~(accepted & (now < PROGRESS * state["figure"]))
     idle = xp.where(idle, state["idle"] + 1, gain * 0)
     kept = select(accepted, {"params": moved, "model": after}, {"params": params, "model": model})
     state = state | kept | {
         "scale": xp.where(accepted, xp.maximum(state["scale"], xp.abs(spread)), state["scale"]),
         "figure": xp.where(accepted, now, state["figure"]),
-        "halving": halving,
+        "since": since,
+        "halving": since < (IDLE if objective.problem.exact else 1),
         "idle": idle,
         "stuck": idle >= IDLE,
         "loss": loss,
@@ -102,6 +110,7 @@ def angle(objective: Objective, params: Params, model: Model) -> Array:
     tangent = Tangent(objective, params)
     spread = diagonal(model["blocks"], structure_of(objective, tangent))
     free = tangent.free(model["gradient"])
+    spread = array_namespace(spread).abs(spread)
     slope = array_namespace(spread).abs(model["gradient"] if free is None else model["gradient"] * free)
     return _largest(_ratio(slope, array_namespace(spread).sqrt(spread * model["loss"])))
 
@@ -118,6 +127,14 @@ def _reference(objective: Objective, params: Params, loss: Array) -> Array:
         return xp.minimum(xp.abs(loss), xp.ones_like(loss))
     vector, factor = rows(objective, in_units(objective, at_zero(objective, params)))
     return factor * xp.sum(vector * vector)
+
+
+def _known(objective: Objective, loss: Array, reference: Array) -> Array:
+    """What the loss's rounding is relative to: a residual that stays carries that of the terms whose difference it is."""
+    xp = array_namespace(loss)
+    if objective.problem.residual is None or objective.problem.exact:
+        return xp.abs(loss)
+    return xp.maximum(loss, xp.sqrt(loss) * xp.sqrt(reference))
 
 
 def _largest(values: Array) -> Array:

@@ -1,0 +1,226 @@
+"""Nonlinear least squares with SciPy's models, and the covariance of what was fitted.
+
+Needs `backends.spoken` for models written with NumPy's functions, `smalllinalg` for the covariance.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cache, partial
+from typing import Any
+
+from array_api_compat import array_namespace, device
+
+import engine
+from backends.arrays import as_array, is_array, to_host
+from backends.spoken import Spoken
+from engine import Param, Problem, Solution, smalllinalg
+from engine.captures import freeze
+from engine.domains import Box, Domain, Real
+from engine.solvers import GradientDescent
+
+Array = Any
+Data = Mapping[str, Any]
+Model = Callable[..., Any]
+
+
+def curve_fit(model: Model, *, sigma: Any = None, absolute_sigma: bool = False, bounds: Any = None) -> Problem:
+    r"""The parameters a, b, ... with which `model(x, a, b, ...)` comes closest to y in the mean of squares.
+
+    Data `x`, `(..., n)`, or `(..., k, n)` for a model of k variables, `y` `(..., n)`, and if given `mask` `(..., n)`:
+    points where it is 0 do not count, and may hold NaN. One `x` at its own rank is shared by all lanes; x has one axis
+    more than y, or leading axes that do not fit those of y, when it has k variables (in doubt, give x all of y's batch
+    axes). Params are the model's arguments after the first, scalars that start at 1, or with bounds where SciPy does;
+    `solve(start=...)` overrides. Loss mean(((model - y) / sigma)^2) over all n points.
+
+    The solution's `covariance()`, `(..., p, p)`, in the units of the params, is (J'J)^-1 of the residuals over sigma,
+    times their sum of squares over n - p unless `absolute_sigma`; inf where J has not full rank or no point is left
+    over. `stderr()`, `(..., p)`, has the roots of its diagonal.
+
+    Args:
+        model: written with operators, `np.*` or an array namespace; pure, for one lane.
+        sigma: standard deviation of y: a number, an array `(n,)`, a covariance `(n, n)`, or the name of a further
+            datum `(..., n)`.
+        absolute_sigma: whether sigma is in y's units; if not, only its ratios count.
+        bounds: `(lo, hi)`, each a number or one for each param; closed.
+
+    Raises:
+        TypeError, ValueError: a model without named params, or with one that is called as a datum; bounds or sigma
+            that make no sense.
+
+    Source:
+        scipy.optimize.curve_fit (meanings); Bates and Watts, Nonlinear Regression Analysis, section 2.2.
+
+    Example:
+        >>> import numpy as np, engine
+        >>> x = np.arange(4.0)
+        >>> line = engine.solve(curve_fit(lambda x, a, b: a * x + b), {"x": x, "y": [0.0, 3.0, 4.0, 7.0]})
+        >>> line["a"].round(6).tolist(), line.stderr().round(6).tolist()
+        (2.2, [0.282843, 0.52915])
+    """
+    names = _names(model, {"x", "y", "mask", sigma if isinstance(sigma, str) else "x"})
+    domains, starts = _bounds(names, bounds)
+    spread = sigma if sigma is None or isinstance(sigma, str) else _whitening(sigma)
+
+    def residual(**named: Array) -> Array:
+        y = named["y"]
+        found = Spoken.plain(_spoken(model)(*(Spoken.of(named[name]) for name in ("x", *names))))
+        if tuple(getattr(found, "shape", ())) not in ((), tuple(y.shape)):
+            raise ValueError(
+                f"the model returned shape {tuple(found.shape)}; expected one number for each point, {tuple(y.shape)}"
+            )
+        gap = found - y
+        if isinstance(spread, str):
+            gap = gap / named[spread]
+        elif spread is not None:
+            gap = spread @ gap if len(spread.shape) > 1 else spread * gap
+        return gap * named["mask"] if "mask" in named else gap
+
+    @cache
+    def declared(axes: str, masked: bool) -> Problem:
+        data = {"x": axes, "y": "n"} | ({"mask": "n"} if masked else {}) | ({sigma: "n"} if isinstance(sigma, str) else {})
+        derived = {"covariance": covariance, "stderr": lambda solution: _roots(covariance(solution))}
+        params = {name: Param("", domains[name], starts[name]) for name in names}
+        return Problem("curve_fit", data, params, residual, derived=derived)
+
+    @cache
+    def measured(axes: str, masked: bool) -> Problem:
+        """The same problem with the covariance as a figure of its own."""
+        figure = partial(_covariance, residual, names, absolute_sigma)
+        return replace(declared(axes, masked), measures={"covariance": lambda **named: figure(named)})
+
+    def covariance(solution: Solution) -> Array:
+        call, steps = solution.call, {"solver": GradientDescent(0.0), "tol": 0, "max_steps": 0}
+        problem = measured(call.problem.data["x"], "mask" in call.problem.data)
+        again = engine.solve(problem, call.data, start=solution.params, backend=solution.plan.backend, **steps)  # type: ignore[arg-type]
+        return again.measures["covariance"]
+
+    def adapt(data: Any) -> tuple[Problem, Any]:
+        if not isinstance(data, Mapping) or not {"x", "y"} <= data.keys():
+            return declared("n", False), data
+        data = {name: as_array(value) for name, value in data.items()}
+        return declared(_axes(data["x"].shape, data["y"].shape), "mask" in data), _filled(data)
+
+    return replace(declared("n", False), adapt=adapt)
+
+
+def _names(model: Model, taken: set[str]) -> tuple[str, ...]:
+    """The names of the model's params."""
+    arguments = [p for p in inspect.signature(model).parameters.values() if p.kind is not p.KEYWORD_ONLY]
+    if len(arguments) < 2 or any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in arguments):
+        came = ", ".join(map(str, arguments))
+        raise TypeError(f"curve_fit: the model takes ({came}); expected model(x, a, b, ...): name each parameter")
+    names = tuple(p.name for p in arguments[1:])
+    for name in taken.intersection(names):
+        raise ValueError(f"curve_fit: the model's parameter {name!r} is called as a datum: rename it")
+    return names
+
+
+def _bounds(names: tuple[str, ...], bounds: Any) -> tuple[dict[str, Domain], dict[str, float]]:
+    """Domains and SciPy's starts: the middle of two finite bounds, one away from a single one, else 1."""
+    if bounds is None:
+        return {name: Real() for name in names}, dict.fromkeys(names, 1.0)
+    lo, hi = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else bounds
+    domains: dict[str, Domain] = {}
+    starts = {}
+    for k, name in enumerate(names):
+        ends = [to_host(end).astype(float) for end in (lo, hi)]
+        if any(end.shape not in ((), (len(names),)) for end in ends):
+            raise ValueError(
+                f"curve_fit: bounds came with shapes {[end.shape for end in ends]}; expected numbers or one for each of {names}"
+            )
+        low, high = (float(end if end.ndim == 0 else end[k]) for end in ends)
+        if not low <= high:
+            raise ValueError(f"curve_fit: bounds of {name!r} came as {low}, {high}; expected lo <= hi")
+        free = math.isinf(low) and math.isinf(high)
+        domains[name] = Real() if free else Box(low, high)
+        middle = low + (high - low) / 2 if math.isfinite(high - low) else low + 1 if math.isfinite(low) else high - 1
+        starts[name] = 1.0 if free else middle
+    return domains, starts
+
+
+def _whitening(sigma: Any) -> Array:
+    """What the gaps are multiplied with: 1 / sigma, or the inverse of the Cholesky factor of a covariance."""
+    value = to_host(sigma).astype(float)
+    if value.ndim > 2 or (value.ndim == 2 and value.shape[0] != value.shape[1]):
+        raise ValueError(f"curve_fit: sigma came with shape {value.shape}; expected a number, (n,), (n, n) or a datum's name")
+    xp = array_namespace(value)
+    if value.ndim < 2:
+        if not (value > 0).all():
+            raise ValueError("curve_fit: sigma has entries that are not above 0; expected standard deviations")
+        return 1 / value
+    try:
+        return xp.linalg.inv(xp.linalg.cholesky(value))
+    except ValueError as error:
+        raise ValueError("curve_fit: sigma is no covariance; expected a positive definite matrix") from error
+
+
+def _spoken(model: Model) -> Model:
+    """The model with the arrays that it captured as ones that understand NumPy's functions."""
+    frozen = freeze(model)
+    return frozen.bind(Spoken.of(frozen.arrays()))
+
+
+def _axes(x: tuple[int, ...], y: tuple[int, ...]) -> str:
+    """The axes of one lane's x by the shapes that came."""
+    fits = all(1 in (a, b) or a == b for a, b in zip(x[-2::-1], y[-2::-1], strict=False))
+    return "k n" if len(x) == len(y) + 1 or (len(x) == 2 and not fits) else "n"
+
+
+def _filled(data: dict[str, Array]) -> dict[str, Array]:
+    """Data whose masked points repeat one that counts, so that nothing there is NaN."""
+    if "mask" not in data:
+        return data
+    on = data["mask"] != 0
+    xp = array_namespace(on)
+    first = xp.argmax(xp.astype(on, xp.int8), axis=-1, keepdims=True)
+    filled = {}
+    for name, array in data.items():
+        at, keep = first, on
+        if name != "mask" and array.shape and is_array(array):
+            if name == "x" and _axes(array.shape, data["y"].shape) == "k n":
+                at, keep = first[..., None, :], on[..., None, :]
+            shape = tuple(
+                map(
+                    max, zip(*((1,) * (max(array.ndim, keep.ndim) - a.ndim) + tuple(a.shape) for a in (array, keep)), strict=True)
+                )
+            )
+            wide, keep = xp.broadcast_to(array, shape), xp.broadcast_to(keep, shape)
+            point = xp.take_along_axis(wide, xp.broadcast_to(at, (*shape[:-1], 1)), axis=-1)
+            array = xp.where(keep, wide, point)
+        filled[name] = array
+    return filled | {"mask": xp.astype(on, data["y"].dtype)}
+
+
+def _covariance(residual: Model, names: tuple[str, ...], absolute: bool, named: dict[str, Array]) -> Array:
+    """The covariance of one lane, by QR of the columns scaled to length 1."""
+    theta = [named[name] for name in names]
+    xp = array_namespace(*theta)
+    p, gap = len(names), residual(**named)
+
+    def gaps(values: Array) -> Array:
+        return residual(**{**named, **{name: values[k] for k, name in enumerate(names)}})
+
+    jacobian = engine.jacfwd(gaps)(xp.stack(theta))
+    n = xp.sum(named["mask"]) if "mask" in named else gap.shape[0]
+    if gap.shape[0] < p:
+        return xp.full((p, p), math.inf, dtype=gap.dtype, device=device(gap))
+    lengths = xp.sqrt(xp.sum(jacobian * jacobian, axis=0))
+    _, up = smalllinalg.qr(jacobian / lengths)
+    half = smalllinalg.solve_upper(up, xp.eye(p, dtype=gap.dtype, device=device(gap))) / lengths[:, None]
+    rounding = float(xp.finfo(gap.dtype).eps) * max(gap.shape[0], p)
+    full = xp.min(xp.linalg.diagonal(up)) > rounding
+    scale = 1.0
+    if not absolute:
+        freedom = xp.asarray(n - p, dtype=gap.dtype, device=device(gap)) if isinstance(n, int) else n - p
+        full = full & (freedom > 0)
+        scale = xp.sum(gap * gap) / xp.where(freedom > 0, freedom, xp.ones_like(freedom))
+    return xp.where(full, half @ xp.matrix_transpose(half) * scale, xp.full_like(half, math.inf))
+
+
+def _roots(covariance: Array) -> Array:
+    xp = array_namespace(covariance)
+    return xp.sqrt(xp.linalg.diagonal(covariance))
