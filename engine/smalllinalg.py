@@ -8,7 +8,6 @@ small one and reported, so that a faulty lane stays finite where it can, and sta
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 from array_api_compat import array_namespace, device
@@ -198,35 +197,31 @@ def orthonormal(a: Array) -> Array:
     return a
 
 
-def rotated(a: Array, v: Array, sides: Callable[[Array, Array], tuple[Array, Array]]) -> tuple[Array, Array]:
-    """A R and V R for a rotation R that makes the off-diagonal of a Gram matrix small: `(m, n)`, `(k, n)`.
+def rotated(a: Array, *others: Array) -> tuple[Array, ...]:
+    """A R with orthogonal columns, and others times R, for a rotation R: `(m, n)`, `(k, n)`, ...
 
-    Sweeps of Jacobi rotations in parallel order: a sweep is a tournament of the n columns, n - 1 rounds of n / 2 pairs
-    that do not touch. `sides(A, V)` gives the L and H whose L'H is to be diagonal: (A, A) leaves A R with orthogonal
-    columns, (V, A) with A = B V for a symmetric B diagonalises it. Diagonal entries come out in descending order, or
-    nearly. The number of sweeps depends on n alone.
+    Sweeps of one-sided Jacobi rotations in parallel order: a sweep is a tournament of the n columns, n - 1 rounds of n / 2
+    pairs that do not touch. The columns come out in descending order of length, or nearly. The number of sweeps depends
+    on n alone; it leaves the columns of most matrices orthogonal to rounding level.
 
     Source:
         Golub and Van Loan, Matrix Computations, sections 8.5.5 (parallel order) and 8.6.3 (one-sided).
 
     Example:
         >>> import numpy as np
-        >>> a, v = rotated(np.array([[1.0, 2.0], [2.0, 1.0]]), np.eye(2), lambda a, v: (a, a))
+        >>> a, r = rotated(np.array([[1.0, 2.0], [2.0, 1.0]]), np.eye(2))
         >>> (a.T @ a).round(12).tolist()
         [[9.0, 0.0], [0.0, 1.0]]
     """
     n = a.shape[-1]
-    if n < 2:
-        return a, v
 
-    def sweep(a: Array, v: Array) -> tuple[Array, ...]:
+    def sweep(a: Array, *others: Array) -> tuple[Array, ...]:
         for pairs in _tournament(n):
-            cosine, sine = _rotation(_gram(*sides(a, v), pairs))
-            a, v = (_turned(x, cosine, sine, pairs) for x in (a, v))
-        return a, v
+            cosine, sine = _rotation(_gram(a, pairs))
+            a, *others = (_turned(x, cosine, sine, pairs) for x in (a, *others))
+        return a, *others
 
-    a, v = repeat(sweep, math.ceil(2 * math.log2(n)), a, v)
-    return a, v
+    return repeat(sweep, math.ceil(2 + 2 * math.log2(n)), a, *others) if n > 1 else (a, *others)
 
 
 def descending(values: Array) -> Array:
@@ -304,12 +299,11 @@ def _tournament(n: int) -> list[list[tuple[int, int]]]:
     return rounds
 
 
-def _gram(left: Array, right: Array, pairs: list[tuple[int, int]]) -> Array:
-    """The two columns of L times those of H, pair by pair: `(h, 2, 2)`."""
-    xp = array_namespace(left)
-    flat = [k for pair in pairs for k in pair]
-    heads, tails = (xp.reshape(_columns(x, flat), (x.shape[0], len(pairs), 2)) for x in (left, right))
-    return xp.permute_dims(heads, (1, 2, 0)) @ xp.permute_dims(tails, (1, 0, 2))
+def _gram(a: Array, pairs: list[tuple[int, int]]) -> Array:
+    """The inner products of the two columns of each pair: `(h, 2, 2)`."""
+    xp = array_namespace(a)
+    both = xp.reshape(_columns(a, [k for pair in pairs for k in pair]), (a.shape[0], len(pairs), 2))
+    return xp.permute_dims(both, (1, 2, 0)) @ xp.permute_dims(both, (1, 0, 2))
 
 
 def _rotation(gram: Array) -> tuple[Array, Array]:

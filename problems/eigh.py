@@ -44,11 +44,14 @@ def eigh() -> Problem:
 
 
 def _start(A: Array) -> dict[str, Array]:
-    """V'AV made diagonal by sweeps of rotations."""
+    """Columns of (A + c I) R made orthogonal by sweeps of rotations, c so large that no eigenvalue is below 0."""
     xp = array_namespace(A)
     B, scale = smalllinalg.scaled(A)
-    AV, V = smalllinalg.rotated(B, smalllinalg.eye(A.shape[1], A), lambda AV, V: (V, AV))
-    return {"w": xp.sum(V * AV, axis=0) * scale, "V": V}
+    shift = xp.max(xp.sum(xp.abs(B), axis=0))
+    (V,) = smalllinalg.rotated(B + shift * smalllinalg.eye(A.shape[1], A))
+    size = xp.sqrt(xp.sum(V * V, axis=0))
+    V = V / xp.where(size > 0, size, xp.ones_like(size))
+    return {"w": xp.sum(V * (B @ V), axis=0) * scale, "V": V}
 
 
 def _canonical(w: Array, V: Array) -> dict[str, Array]:

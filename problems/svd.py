@@ -52,7 +52,7 @@ def _start(A: Array) -> dict[str, Array]:
         return {"U": turned["V"], "S": turned["S"], "V": turned["U"]}
     xp = array_namespace(A)
     B, scale = smalllinalg.scaled(A)
-    AV, V = smalllinalg.rotated(B, smalllinalg.eye(A.shape[1], A), lambda AV, V: (AV, AV))
+    AV, V = smalllinalg.rotated(B, smalllinalg.eye(A.shape[1], A))
     return {"U": AV, "S": xp.sqrt(xp.sum(AV * AV, axis=0)) * scale, "V": V}
 
 
