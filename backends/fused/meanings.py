@@ -257,6 +257,8 @@ def _norm(c: Lowering, a: View, ord: Any = 2, dim: Any = None, keepdim: bool = F
     size = c.map("abs", x)
     if ord in (math.inf, -math.inf):
         return c.into.reduce("amax" if ord > 0 else "amin", size, axes, keepdim)
+    if ord == 0:
+        return c.into.reduce("sum", c.cast(c.into.map("ne", x, c.number(0))), axes, keepdim)
     if ord == 1:
         return c.into.reduce("sum", size, axes, keepdim)
     return c.map("pow", c.into.reduce("sum", c.map("pow", size, ord), axes, keepdim), 1 / ord)
@@ -528,5 +530,6 @@ DECOMPOSED: dict[str, Callable[..., Any]] = linalg.OPERATIONS | {
     "glu_jvp": _glu_jvp,
     "glu_backward_jvp": _glu_backward_jvp,
     "_trilinear": _trilinear,
+    "addbmm": lambda bias, a, b, *, beta=1, alpha=1: beta * bias + alpha * torch.bmm(a, b).sum(0),
 }
 """Operations written as a torch function of others, traced and lowered in their place."""

@@ -1,0 +1,136 @@
+"""Every operation of `tests.operations` as a native kernel against torch: values, and all that torch.func makes of them.
+
+A kernel holds many operations, for compiling is what takes the time. `MapKernel` has no other way to an answer: an
+operation without a lowering raises.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.func import grad, jacfwd, jacrev
+
+from backends.fused.mapped import MapKernel
+from backends.fused.target import host_target
+from backends.tree import leaves, names
+from tests.operations import GROUPS, Operation
+
+LANES = 3
+
+TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-4}
+"""Of the largest number of a lane's result."""
+
+DTYPES = pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _() -> Iterator[None]:
+    """Kernels that compile fast: what they say is tested, not what the compiler makes of it."""
+    fast = replace(host_target(), flags=tuple("-O1" if flag == "-O3" else flag for flag in host_target().flags))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("backends.fused.mapped.host_target", lambda: fast)
+        yield
+
+
+def parts(size: int) -> list[Any]:
+    """The table in parts of some operations, a kernel each."""
+    starts = [(group, start) for group, table in GROUPS.items() for start in range(0, len(table), size)]
+    return [
+        pytest.param(dict(list(GROUPS[group].items())[start : start + size]), id=f"{group}{start // size}")
+        for group, start in starts
+    ]
+
+
+def arguments(operation: Operation, sizes: dict[str, int], dtype: torch.dtype, name: str) -> tuple[Tensor, ...]:
+    generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
+    shapes = [[sizes.get(axis, 3) for axis in word] for word in operation.shapes.split(" ")]
+    spread = operation.high - operation.low
+    drawn = [torch.rand(LANES, *shape, generator=generator, dtype=torch.float64) for shape in shapes]
+    return tuple((operation.low + spread * x).to(dtype) for x in drawn)
+
+
+def wave(x: Tensor) -> Tensor:
+    """Numbers of the shape of x, no two alike."""
+    return torch.cos(1 + torch.arange(x.numel(), dtype=x.dtype)).reshape(x.shape)
+
+
+def derivatives(operation: Operation, args: tuple[Tensor, ...]) -> dict[str, Any]:
+    """Derivatives of a lane: in double precision by reverse mode and twice, in single precision once."""
+    function, each = operation.function, tuple(range(len(args)))
+
+    def number(*given: Tensor) -> Tensor:
+        y = function(*given)
+        total: Tensor = (y * wave(y)).sum()
+        return total
+
+    if args[0].dtype == torch.float32:
+        return {"jacrev": jacrev(function)(*args)}
+    found: dict[str, Any] = {"grad": list(grad(number, each)(*args))}
+    if operation.orders > 1:
+        found["hessian"] = jacfwd(grad(number), len(args) - 1)(*args)
+    else:
+        found["jacfwd"] = jacfwd(function)(*args)
+    return found
+
+
+def compare(found: Any, expected: Any, what: str, tolerance: float) -> str:
+    """What is wrong, in words; nothing where all is well."""
+    if found.shape != expected.shape or found.dtype != expected.dtype:
+        return f"{what}: {found.dtype} {tuple(found.shape)}, expected {expected.dtype} {tuple(expected.shape)}"
+    if not expected.is_floating_point():
+        return "" if bool((found == expected).all()) else f"{what}: {found}, expected {expected}"
+    if not bool((found.isnan() == expected.isnan()).all()):
+        return f"{what}: NaN elsewhere: {found}, expected {expected}"
+    size = torch.where(expected.isfinite(), expected.abs(), 0)
+    bound = tolerance * (size + (size.amax() if size.numel() else 0))
+    off = torch.where(found == expected, 0, (found - expected).abs()).nan_to_num(nan=0.0, posinf=torch.inf)
+    return "" if bool((off <= bound).all()) else f"{what}: off by {off.max():.2g}: {found}, expected {expected}"
+
+
+def check(run: Callable[..., Any], args: Sequence[Tensor], tolerance: float) -> None:
+    kernel = MapKernel(run, [a[0] for a in args], frozenset())
+    found = kernel(args, len(args[0]))
+    wrong = []
+    for lane in range(len(args[0])):
+        expected = run(*(a[lane] for a in args))
+        both = zip(leaves(found), leaves(expected), names(expected), strict=True)
+        wrong += [compare(a[lane], b, f"lane {lane}, {name}", tolerance) for a, b, name in both]
+    assert not any(wrong), "\n".join(filter(None, wrong))
+
+
+def together(part: dict[str, Operation], all_results: Callable[..., Any]) -> Callable[..., Any]:
+    """One function of the arguments of several operations."""
+    counts = {name: len(operation.shapes.split(" ")) for name, operation in part.items()}
+
+    def run(*args: Tensor) -> Any:
+        rest = iter(args)
+        return {name: all_results(operation, tuple(next(rest) for _ in range(counts[name]))) for name, operation in part.items()}
+
+    return run
+
+
+@DTYPES
+@pytest.mark.parametrize("part", parts(30))
+@settings(max_examples=3, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@given(sizes=st.fixed_dictionaries({axis: st.integers(1, 4) for axis in "nmka"}))
+def test_an_operation_agrees_with_torch_at_any_shape(part: Any, dtype: torch.dtype, sizes: dict[str, int]) -> None:
+    args = [a for name, operation in part.items() for a in arguments(operation, sizes, dtype, name)]
+    check(together(part, lambda operation, own: operation.function(*own)), args, TOLERANCE[dtype])
+
+
+@DTYPES
+@pytest.mark.parametrize("part", parts(10))
+def test_the_derivatives_of_an_operation_agree_with_torch(part: Any, dtype: torch.dtype) -> None:
+    part = {name: operation for name, operation in part.items() if operation.orders}
+    sizes = {"n": 2, "m": 3, "k": 2, "a": 1}
+    args = [a for name, operation in part.items() for a in arguments(operation, sizes, dtype, name)]
+    if part:
+        check(together(part, derivatives), args, TOLERANCE[dtype])
