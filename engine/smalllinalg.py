@@ -218,7 +218,7 @@ def rotated(a: Array, *others: Array) -> tuple[Array, ...]:
     def sweep(a: Array, *others: Array) -> tuple[Array, ...]:
         for pairs in _tournament(n):
             cosine, sine = _rotation(_gram(a, pairs))
-            a, *others = (_turned(x, cosine, sine, pairs) for x in (a, *others))
+            a, others = _turned(a, cosine, sine, pairs), tuple(_turned(x, cosine, sine, pairs) for x in others)
         return a, *others
 
     return repeat(sweep, math.ceil(2 + 2 * math.log2(n)), a, *others) if n > 1 else (a, *others)

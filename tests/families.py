@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
-Matrix = np.ndarray
+Matrix = Any
 
 SPECTRA = ("geometric", "arithmetic", "clustered", "close", "repeated", "one small", "rank-deficient", "normal")
 
@@ -85,8 +86,7 @@ def symmetric(rng: np.random.Generator, kinds: tuple[str, ...], count: int, n: i
 
 def norm1(a: Matrix) -> Matrix:
     """The largest column sum."""
-    found: Matrix = np.abs(a).sum(axis=-2).max(axis=-1)
-    return found
+    return np.abs(a).sum(axis=-2).max(axis=-1)
 
 
 def _long(*arrays: Matrix) -> list[Matrix]:

@@ -24,8 +24,8 @@ State = tuple[Any, ...]
 BODIES: list[GraphModule] = []
 """The recorded steps; equal ones are one, so that two traces of a function agree."""
 
-_LIBRARY = torch.library.Library("lanewise", "DEF")
-_LIBRARY.define("repeat(Tensor[] state, int body, int count) -> Tensor[]")
+_LIBRARY = torch.library.Library("lanewise", "DEF")  # type: ignore[no-untyped-call]
+_LIBRARY.define("repeat(Tensor[] state, int body, int count) -> Tensor[]")  # type: ignore[no-untyped-call]
 
 
 def repeat(step: Callable[..., State], count: int, state: State) -> State:
@@ -108,4 +108,4 @@ def _run(state: list[Tensor], body: int, count: int) -> list[Tensor]:
     return [value.clone() for value in values]  # an operation gives no alias of what it was given
 
 
-_LIBRARY.impl("repeat", _run, "CompositeExplicitAutograd")
+_LIBRARY.impl("repeat", _run, "CompositeExplicitAutograd")  # type: ignore[no-untyped-call]
