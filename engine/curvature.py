@@ -29,15 +29,19 @@ def structure_of(objective: Objective, tangent: Tangent) -> Structure:
     return known if known is not None and known.size == tangent.size else Structure.dense(tangent.size)
 
 
-def least_squares(objective: Objective, params: Params) -> Model:
-    """loss, J'r and the blocks of J'J at some params."""
+def least_squares(objective: Objective, params: Params, squares: Array | None = None) -> Model:
+    """loss, J'r and the blocks of J'J at some params; `squares` are about those of the lengths of J's columns.
+
+    Where lengths differ by many orders, the short columns' products drown in the rounding of the long ones' if all are
+    taken as they are.
+    """
     tangent = Tangent(objective, params)
     structure = structure_of(objective, tangent)
-    return _from_columns(tangent, structure) if structure.is_dense else _from_products(tangent, structure)
+    return _from_columns(tangent, structure) if structure.is_dense else _from_products(tangent, structure, squares)
 
 
-def second_order(objective: Objective, params: Params) -> Model:
-    """loss, half of its gradient and the blocks of half of its Hessian."""
+def second_order(objective: Objective, params: Params, squares: Array | None = None) -> Model:
+    """loss, half of its gradient and the blocks of half of its Hessian; lengths make no difference."""
     tangent = Tangent(objective, params)
     structure = structure_of(objective, tangent)
     origin = tangent.zeros()
@@ -137,8 +141,8 @@ def _from_columns(tangent: Tangent, structure: Structure) -> Model:
     }
 
 
-def _from_products(tangent: Tangent, structure: Structure) -> Model:
-    """By a product with J and one with J' for each colour."""
+def _from_products(tangent: Tangent, structure: Structure, squares: Array | None) -> Model:
+    """By a product with J and one with J' for each colour; columns of known lengths are taken with length 1."""
     objective, params = tangent.objective, tangent.params
     blocks, transpose = objective.pullback(params)
     blocks = in_units(objective, blocks)
@@ -150,12 +154,27 @@ def _from_products(tangent: Tangent, structure: Structure) -> Model:
         return tangent.pull(transpose(_weighed(objective, in_units(objective, forward))))
 
     gradient = tangent.pull(transpose(_weighed(objective, blocks)))
-    columns = _mapped(objective, product, _colours(structure, vector))
+    colours = _colours(structure, vector)
+    if squares is None:
+        columns = _mapped(objective, product, colours)
+    else:
+        lengths = _lengths(squares)
+        columns = _mapped(objective, product, colours / lengths) * gather(lengths, structure.members, tuple(colours.shape))
     return {
         "loss": factor * xp.sum(vector * vector),
         "gradient": factor * gradient,
         "blocks": _blocks(factor * columns, structure),
     }
+
+
+def _lengths(squares: Array) -> Array:
+    """Lengths by their squares; none is below what rounding leaves of the longest."""
+    xp = array_namespace(squares)
+    info = xp.finfo(squares.dtype)
+    squares = xp.abs(squares)
+    least = float(info.eps) ** 2 * xp.max(squares)
+    least = xp.where(least > 0, least, xp.ones_like(least))
+    return xp.sqrt(xp.where(squares > least, squares, least))
 
 
 def _weighed(objective: Objective, blocks: dict[str, Array]) -> dict[str, Array]:

@@ -51,6 +51,13 @@ class Structure:
         width = max(map(len, self.blocks), default=0)
         return tuple(tuple(sorted(block[k] for block in self.blocks if len(block) > k)) for k in range(width))
 
+    @property
+    def members(self) -> list[int]:
+        """Colour by colour, for each coordinate the one of that colour in its block; itself where there is none."""
+        own = {k: block for block in self.blocks for k in block}
+        width = len(self.colours)
+        return [own[k][colour] if len(own[k]) > colour else k for colour in range(width) for k in range(self.size)]
+
     def __str__(self) -> str:
         if len(self.blocks) == 1:
             return f"dense, {self.size} x {self.size}"

@@ -20,6 +20,9 @@ from engine.solvers.base import State
 from engine.solvers.trial import Evaluate, begin, judge
 from engine.tangent import Tangent
 
+HELD = 1000.0
+"""Over this many times the size of its gradient's rounding, a column is as long as it says."""
+
 BEND = 1.5
 """The longest acceleration, twice over, as a share of the velocity: twice the alpha of Transtrum and Sethna, which costs
 easy fits a fifth more steps and wins nothing on certified ones."""
@@ -40,11 +43,11 @@ def damped_step(objective: Objective, state: State, evaluate: Evaluate, bends: b
     tangent = Tangent(objective, state["params"])
     gradient, blocks = state["model"]["gradient"], state["model"]["blocks"]
     structure, free = structure_of(objective, tangent), tangent.free(gradient)
-    u, _ = solve(blocks, structure, _shift(state), -gradient, free)
+    u, _ = solve(blocks, structure, _shift(objective, state), -gradient, free)
     mu, growth = state["mu"], state["growth"]
     bend = allowed = None
     if bends:
-        bend, _ = solve(blocks, structure, _shift(state), -curving(objective, tangent, u), free)
+        bend, _ = solve(blocks, structure, _shift(objective, state), -curving(objective, tangent, u), free)
         bend, allowed = _tamed(bend / 2, u, state["scale"])
     state, accepted, ratio = judge(objective, state, u, evaluate, bend, allowed)
     xp = array_namespace(mu)
@@ -62,11 +65,16 @@ def _tamed(bend: Array, u: Array, scale: Array) -> tuple[Array, Array]:
     return bend, xp.sum(scale * bend * bend) <= (BEND / 4) ** 2 * xp.sum(scale * u * u)
 
 
-def _shift(state: State) -> Array:
-    """mu D; a column of zeros has the smallest D that rounding knows."""
+def _shift(objective: Objective, state: State) -> Array:
+    """mu D; a column of zeros has the smallest D that rounding knows.
+
+    In an exact problem rounding makes gradients of eps |J| |r|: a column so short that they would turn it far is held.
+    """
     scale = state["scale"]
     xp = array_namespace(scale)
     info = xp.finfo(scale.dtype)
     if not scale.shape[0]:
         return scale
-    return state["mu"] * (scale + (float(info.eps) * xp.max(scale) + float(info.smallest_normal)))
+    longest = xp.max(scale)
+    shift = state["mu"] * (scale + (float(info.eps) * longest + float(info.smallest_normal)))
+    return shift + HELD * float(info.eps) * xp.sqrt(longest * state["loss"]) if objective.problem.exact else shift

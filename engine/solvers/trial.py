@@ -28,12 +28,12 @@ PROGRESS = 0.9
 IDLE = 3
 """Trials without progress at rounding level after which a lane is stuck: a shorter or damped step may still help."""
 
-Evaluate = Callable[[Objective, Params], Model]
+Evaluate = Callable[[Objective, Params, "Array | None"], Model]
 
 
 def begin(objective: Objective, params: Params, evaluate: Evaluate) -> State:
     """The state at the start."""
-    model = evaluate(objective, params)
+    model = evaluate(objective, params, None)
     tangent = Tangent(objective, params)
     scale = diagonal(model["blocks"], structure_of(objective, tangent))
     xp = array_namespace(model["loss"])
@@ -58,7 +58,7 @@ def judge(
     taken = tangent.taken(moved, u)
     xp = array_namespace(u)
     gain = -(2 * xp.sum(model["gradient"] * taken) + xp.sum(taken * apply(model["blocks"], structure, taken)))
-    after = evaluate(objective, moved)
+    after = evaluate(objective, moved, diagonal(model["blocks"], structure))
     now = figure(objective, moved, after, state["reference"])
     loss, trial = model["loss"], after["loss"]
     noise = NOISE * float(xp.finfo(u.dtype).eps) * _known(objective, loss, state["reference"])
