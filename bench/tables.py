@@ -1,4 +1,4 @@
-"""The tables of docs/performance.md: shares of the peak, other steps, the scale. Needs a report alone.
+"""The tables of docs/performance.md: shares of the peak, other steps, the scale, decompositions, fits. Needs a report alone.
 
 A suite that the report does not have gives no table.
 """
@@ -30,6 +30,8 @@ def performance(report: dict[str, Any]) -> str:
         _shares(suites.get("avx2", []), "The same restricted to AVX2, of the peak of AVX2"),
         _steps(suites.get("steps", [])),
         _scale(suites.get("scale", [])),
+        _decompositions(suites.get("decompositions", [])),
+        _fits(suites.get("curve fits", [])),
     ]
     machine = report["machine"]
     where = f"{machine['cpu']['brand_raw']}, {machine['threads']} threads, torch {machine['torch']}, {report['date']}."
@@ -82,3 +84,41 @@ def _scale(rows: list[Row]) -> str:
         lines.append([f"{row['matrices']:,}", *time, f"{row['output_mib']:,.1f}", f"{row['extra_mib']:,.1f}"])
     first = rows[0]
     return f"**Scale**: n = {first['n']}, {first['dtype']}, {first['steps']} steps, warm\n\n{markdown(lines)}"
+
+
+def _decompositions(rows: list[Row]) -> str:
+    if not rows:
+        return ""
+    found = {(row["runner"], row["problem"], row["n"]): row for row in rows}
+    head = [
+        "",
+        "n",
+        "us per matrix",
+        "torch.linalg, us",
+        "times as fast",
+        "certified",
+        "steps, median",
+        "steps, 99%",
+        "compiled in, s",
+    ]
+    lines = [head, ["---", *["---:"] * 8]]
+    for (runner, problem, n), row in found.items():
+        peer = found.get(("torch.linalg", problem, n))
+        if runner != "torch.linalg" and peer is not None:
+            times = [f"{x['us_per_matrix']:.3g}" for x in (row, peer)]
+            rest = [f"{peer['us_per_matrix'] / row['us_per_matrix']:.2g}", f"{100 * row['certified']:.4g}%"]
+            steps = [f"{row['steps_median']:.0f}", f"{row['steps_99']:.0f}", f"{row['compile_s']:.1f}"]
+            lines.append([problem, str(n), *times, *rest, *steps])
+    return f"**Decompositions from declared residuals** (float64, normal matrices, whole calls)\n\n{markdown(lines)}"
+
+
+def _fits(rows: list[Row]) -> str:
+    if not rows:
+        return ""
+    head = ["model", "runner", "dtype", "fits", "us per fit", "fits per second", "certified", "steps", "first call compiles, s"]
+    lines = [head, ["---", "---", "---", *["---:"] * 6]]
+    for row in rows:
+        rate = [f"{row['fits']:,}", f"{row['us_per_fit']:.3g}", f"{row['fits_per_s']:,.0f}", f"{100 * row['certified']:.4g}%"]
+        steps = "" if row["steps"] != row["steps"] else f"{row['steps']:.1f}"
+        lines.append([row["model"], row["runner"], row["dtype"], *rate, steps, f"{row['compile_s']:.1f}"])
+    return f"**Curve fits** (whole calls)\n\n{markdown(lines)}"

@@ -31,14 +31,35 @@ def row(suite: str, runner: str, **own: Any) -> dict[str, Any]:
 def test_every_suite_of_a_run_has_its_table_and_its_figures_in_it() -> None:
     steps = row("steps", "rank 3", useful_flops=1472, counted_flops=1604, formula="6 m n r", floor_ns=2.0, times_floor=1.5)
     scale = row("scale", "lanewise fused", matrices=10**7, ns_per_matrix=123.0, seconds=1.2, output_mib=800.0, extra_mib=7.25)
-    rows = [row("inverse", "lanewise torch", share_of_peak=0.03), row("avx2", "lanewise fused", share_of_peak=0.71), steps, scale]
+    pair = {
+        "problem": "svd",
+        "n": 8,
+        "dtype": "float64",
+        "certified": 1.0,
+        "steps_median": 2.0,
+        "steps_99": 4.0,
+        "compile_s": 1.5,
+    }
+    ours = row("decompositions", "lanewise fused", us_per_matrix=2.0, **pair)
+    theirs = row("decompositions", "torch.linalg", us_per_matrix=7.0, **pair)
+    fit = {"model": "decay", "fits": 50, "us_per_fit": 4.0, "fits_per_s": 250_000.0, "certified": 0.5, "compile_s": 2.0}
+    more = [ours, theirs, row("curve fits", "scipy", steps=float("nan"), **fit), row("curve fits", "lanewise", steps=9.5, **fit)]
+    rows = [
+        *more,
+        row("inverse", "lanewise torch", share_of_peak=0.03),
+        row("avx2", "lanewise fused", share_of_peak=0.71),
+        steps,
+        scale,
+    ]
     run = {"machine_info": COMMITTED["machine"], "commit_info": {}, "datetime": "2026-01-02T", "benchmarks": []}
     run["benchmarks"] = [{"extra_info": r} for r in [*rows, {"other": 1}]]
     text = tables.performance(report.slim(run))
     for words in ("| lanewise torch | float32 | 3% |", "| lanewise fused | float32 | 71% |", "6 m n r | 1,472 | 1,604 |"):
         assert words in text
+    assert "| svd | 8 | 2 | 7 | 3.5 | 100% | 2 | 4 | 1.5 |" in text
+    assert "| decay | scipy | float32 | 50 | 4 | 250,000 | 50% |  | 2.0 |" in text
     assert "| 10,000,000 | 123 | 1.2e+03 | 800.0 | 7.2 |" in text
-    assert "AVX2" not in tables.performance(report.slim(run) | {"rows": rows[:1]})
+    assert "AVX2" not in tables.performance(report.slim(run) | {"rows": rows[4:5]})
     assert report.suite(report.slim(run), "steps") == [steps]
 
 
