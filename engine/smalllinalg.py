@@ -221,7 +221,7 @@ def rotated(a: Array, *others: Array) -> tuple[Array, ...]:
             a, others = _turned(a, cosine, sine, pairs), tuple(_turned(x, cosine, sine, pairs) for x in others)
         return a, *others
 
-    return repeat(sweep, math.ceil(2 + 2 * math.log2(n)), a, *others) if n > 1 else (a, *others)
+    return repeat(sweep, math.ceil(3.5 + 1.25 * math.log2(n)), a, *others) if n > 1 else (a, *others)
 
 
 def descending(values: Array) -> Array:

@@ -49,7 +49,7 @@ def damped_step(objective: Objective, state: State, evaluate: Evaluate, bends: b
     if bends:
         bend, _ = solve(blocks, structure, _shift(objective, state), -curving(objective, tangent, u), free)
         bend, allowed = _tamed(bend / 2, u, state["scale"])
-    state, accepted, ratio = judge(objective, state, u, evaluate, bend, allowed)
+    state, accepted, ratio = judge(objective, state, u, evaluate, bend, allowed, objective.problem.exact)
     xp = array_namespace(mu)
     eps, one = float(xp.finfo(mu.dtype).eps), xp.ones_like(mu)
     shrink = xp.where(ratio > 0.9, one / 10, xp.maximum(one / 3, 1 - (2 * ratio - 1) ** 3))
@@ -68,7 +68,8 @@ def _tamed(bend: Array, u: Array, scale: Array) -> tuple[Array, Array]:
 def _shift(objective: Objective, state: State) -> Array:
     """mu D; a column of zeros has the smallest D that rounding knows.
 
-    In an exact problem rounding makes gradients of eps |J| |r|: a column so short that they would turn it far is held.
+    In an exact problem rounding makes gradients of eps |J| |r|, and curvature of eps |J| times the length that a
+    column was known to have: a column so short that they would turn it far is held.
     """
     scale = state["scale"]
     xp = array_namespace(scale)
@@ -77,4 +78,6 @@ def _shift(objective: Objective, state: State) -> Array:
         return scale
     longest = xp.max(scale)
     shift = state["mu"] * (scale + (float(info.eps) * longest + float(info.smallest_normal)))
-    return shift + HELD * float(info.eps) * xp.sqrt(longest * state["loss"]) if objective.problem.exact else shift
+    if not objective.problem.exact:
+        return shift
+    return shift + float(info.eps) * (HELD * xp.sqrt(longest * state["loss"]) + 4 * xp.sqrt(longest * state["squares"]))

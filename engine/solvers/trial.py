@@ -40,16 +40,25 @@ def begin(objective: Objective, params: Params, evaluate: Evaluate) -> State:
     never = zero(model["loss"]) > 0
     reference = _reference(objective, params, model["loss"])
     state = {"params": params, "model": model, "scale": xp.abs(scale), "reference": reference}
-    state |= {"halving": never, "stuck": never, "idle": zero(model["loss"]), "since": zero(model["loss"]), "loss": model["loss"]}
+    state |= {
+        "halving": never,
+        "stuck": never,
+        "idle": zero(model["loss"]),
+        "since": zero(model["loss"]),
+        "squares": scale * 0 + _largest(xp.abs(scale)),
+        "loss": model["loss"],
+    }
     return state | {"figure": figure(objective, params, model, reference)}
 
 
 def judge(
-    objective: Objective, state: State, u: Array, evaluate: Evaluate, bend: Array | None = None, allowed: Array | None = None
-) -> tuple[State, Array, Array]:
+    objective: Objective, state: State, u: Array, evaluate: Evaluate, bend: Array | None = None,
+    allowed: Array | None = None, lends: bool = False,
+) -> tuple[State, Array, Array]:  # fmt: skip
     """Try a step: the state after it, whether it was accepted, and the gain ratio (1 within rounding).
 
     The gain is that of the model along u; the step goes along u + bend. Where it is not allowed it is rejected.
+    With `lends` a rejected point close by leaves its curvature, which knew more of the lengths of columns.
     """
     params, model = state["params"], state["model"]
     tangent = Tangent(objective, params)
@@ -58,7 +67,8 @@ def judge(
     taken = tangent.taken(moved, u)
     xp = array_namespace(u)
     gain = -(2 * xp.sum(model["gradient"] * taken) + xp.sum(taken * apply(model["blocks"], structure, taken)))
-    after = evaluate(objective, moved, diagonal(model["blocks"], structure))
+    squares = xp.abs(diagonal(model["blocks"], structure))
+    after = evaluate(objective, moved, squares)
     now = figure(objective, moved, after, state["reference"])
     loss, trial = model["loss"], after["loss"]
     noise = NOISE * float(xp.finfo(u.dtype).eps) * _known(objective, loss, state["reference"])
@@ -72,12 +82,17 @@ def judge(
     idle = (xp.abs(gain) <= noise) & ~(accepted & (now < PROGRESS * state["figure"]))
     idle = xp.where(idle, state["idle"] + 1, gain * 0)
     kept = select(accepted, {"params": moved, "model": after}, {"params": params, "model": model})
+    known = accepted
+    if lends:
+        known = accepted | (finite & (trial <= 2 * loss))
+        kept["model"] = kept["model"] | {"blocks": select(known, after["blocks"], model["blocks"])}
     state = state | kept | {
         "scale": xp.where(accepted, xp.maximum(state["scale"], xp.abs(spread)), state["scale"]),
         "figure": xp.where(accepted, now, state["figure"]),
         "since": since,
         "halving": since < (IDLE if objective.problem.exact else 1),
         "idle": idle,
+        "squares": xp.where(known, squares, state["squares"]),
         "stuck": idle >= IDLE,
         "loss": loss,
     }  # fmt: skip
