@@ -121,4 +121,5 @@ def in_units(objective: Objective, blocks: dict[str, Array]) -> dict[str, Array]
 def signed(like: Array, name: str) -> Array:
     """A fixed pattern of +1 and -1."""
     xp = array_namespace(like)
-    return xp.asarray(signs(tuple(like.shape), name).tolist(), dtype=like.dtype, device=device(like))
+    pattern = xp.asarray(signs(tuple(like.shape), name).tolist(), dtype=like.dtype, device=device(like))
+    return xp.reshape(pattern, tuple(like.shape))  # a list of none has one axis
