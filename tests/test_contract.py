@@ -108,8 +108,9 @@ def test_tol_0_runs_exactly_max_steps_and_history_has_them_all(case: Case, backe
 def test_a_step_limit_returns_the_best_iterate(case: Case, backend: Backend, dtype: str) -> None:
     solution = run(case, backend, batch(case, dtype, 3), tol=1e-30, history=True)
     assert (solution.status == Status.MAX_STEPS).all()
-    slack = 1 + 64 * np.finfo(dtype).eps  # finish reorders sums
-    assert (solution.loss <= np.nanmin(solution.history, axis=-1) * slack).all()
+    best, eps = np.nanmin(solution.history, axis=-1), 64 * np.finfo(dtype).eps
+    # finish sums in another order, and residuals are differences of numbers near 1: r + eps squared is r^2 + 2 eps r
+    assert (solution.loss <= best + eps * (best + np.sqrt(best))).all()
 
 
 @pytest.mark.parametrize("case, backend, dtype", TABLE)
