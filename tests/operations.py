@@ -131,8 +131,10 @@ ACTIVATIONS = {
 }  # fmt: skip
 
 LOSSES = {
-    **{name: op(getattr(F, name), "nm nm") for name in ("mse_loss l1_loss smooth_l1_loss huber_loss poisson_nll_loss").split()},
-    "soft_margin_loss": op(lambda x, y: F.soft_margin_loss(x, torch.sign(y)), "nm nm"),
+    **{name: op(getattr(F, name), "nm nm") for name in "l1_loss smooth_l1_loss poisson_nll_loss".split()},
+    "mse_loss": op(F.mse_loss, "nm nm", orders=1),  # torch raises at its second derivative outside of a trace
+    "huber_loss": op(F.huber_loss, "nm nm", orders=0),  # torch has no forward mode of its gradient
+    "soft_margin_loss": op(lambda x, y: F.soft_margin_loss(x, torch.sign(y).detach()), "nm nm", orders=0),
     "with logits": op(F.binary_cross_entropy_with_logits, "nm nm", low=0.1, high=0.9),
     "kl_div": op(F.kl_div, "nm nm", low=0.1, high=0.9), "cross_entropy": op(lambda x, y: F.cross_entropy(x, y.softmax(-1)), "nm nm"),
     "cross_entropy of classes": op(lambda x: F.cross_entropy(x, torch.zeros(x.shape[0], dtype=torch.int64))),
@@ -209,12 +211,13 @@ MOVED = {
         "scatter_add": lambda x: torch.scatter_add(x, 0, torch.zeros_like(x, dtype=torch.int64), x), "index_add": lambda x: torch.index_add(x, 0, torch.tensor([0]), x[-1:]), "index_copy": lambda x: torch.index_copy(x, 0, torch.tensor([0]), x[-1:] * 3),
         "index_fill": lambda x: torch.index_fill(x, 1, torch.tensor([0]), 2.0), "index_put": lambda x: torch.index_put(x, (torch.tensor([0]),), x[-1:] * 2), "select_scatter": lambda x: torch.select_scatter(x, x[:, 0] ** 2, 1, 0),
         "slice_scatter": lambda x: torch.slice_scatter(x, x[:1] ** 2, 0, 0, 1), "diagonal_scatter": lambda x: torch.diagonal_scatter(x, torch.diagonal(x, 0, 1, 2) ** 2, 0, 1, 2), "pad": lambda x: F.pad(x, (1, 2, 0, 1)),
-        "pad with a number": lambda x: F.pad(x, (1, 1), value=3.0), "pad circular": lambda x: F.pad(x, (1, 1), mode="circular"),
+        "pad with a number": lambda x: F.pad(x, (1, 1), value=3.0),
         "unfold": lambda x: x.unfold(1, 1, 1), "clone": lambda x: x.clone().contiguous(), "new axes": lambda x: x[0, 0][None, :, None],
         "pixel_shuffle": lambda x: F.pixel_shuffle(x.repeat(4, 1, 1), 2), "hsplit": lambda x: torch.hsplit(x, [1])[0],
         "meshgrid": lambda x: torch.stack(torch.meshgrid(x[0, 0], x[:, 0, 0], indexing="ij")), "cartesian_prod": lambda x: torch.cartesian_prod(x[0, 0], x[:, 0, 0]), "detach": lambda x: x.detach() * x,
     }.items()},
     "as_strided": op(lambda x: torch.as_strided(x.contiguous(), (2, x.shape[2]), (0, 1)), "nmk", orders=0),
+    "pad circular": op(lambda x: F.pad(x, (1, 1), mode="circular"), "nmk", orders=0),  # its gradient writes into a view
     "pad replicate": op(lambda x: F.pad(x, (1, 1), mode="replicate"), "nmk", orders=0),
     "pad reflect": op(lambda x: F.pad(torch.cat([x, x], -1), (1, 1), mode="reflect"), "nmk", orders=0),
     **named("diag diagflat", shapes="n"), "diag of a matrix": op(lambda x: torch.diag(x, -1), "nn"), "block_diag": op(torch.block_diag, "nm nk"), "vander": op(torch.vander, "n", orders=0), "vander increasing": op(lambda x: linalg.vander(x, N=4), "n", orders=0),

@@ -84,7 +84,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     "code in a header": (header("{'descr': __import__('os').getcwd(), 'fortran_order': False, 'shape': ()}"), "damaged header"),
     "a deeply nested header": (header("(" * 5000), "damaged header"),
     "an unknown version": (header(NUMBERS % "1,", version=b"\x09\x00"), "damaged header"),
-    "strings": (saved(np.array([["a", "b"], ["c", "d"]])), "dtype <U1"),
+    "strings": (saved(np.array([["a", "b"], ["c", "d"]])), "dtype str32"),
     "complex numbers": (saved(GOOD + 1j), "complex128"),
     "half precision": (saved(GOOD.astype(np.float16)), "float16"),
     "dates": (saved(np.zeros((2, 2), "M8[s]")), "expected numbers"),

@@ -25,6 +25,8 @@ from tests.operations import GROUPS, Operation
 
 LANES = 3
 
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # torch's advice on its own functions
+
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-4}
 """Of the largest number of a lane's result."""
 

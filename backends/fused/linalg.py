@@ -106,6 +106,17 @@ def _oriented(a: Tensor) -> Tensor:
     return a.mT if a.is_contiguous() else a
 
 
+def _turns() -> bool:
+    """Whether this torch factors the transpose when it solves: derivatives of the solution read the factors."""
+    a = torch.tensor([[1.0, 2.0], [4.0, 3.0]])
+    _, lu, pivots, _ = torch.ops.aten._linalg_solve_ex(a, torch.eye(2))
+    p, lower, upper = torch.lu_unpack(lu, pivots)
+    return not torch.allclose(p @ lower @ upper, a)
+
+
+TURNS = _turns()
+
+
 def det(a: Tensor) -> Any:
     lu, pivots = _lu(_oriented(a))
     value, lu = _lane(_finite(a), _diagonal(lu).prod(-1) * _parity(pivots), lu)
@@ -136,11 +147,12 @@ def inv_ex(a: Tensor, *, check_errors: bool = False) -> Any:
 
 
 def solve_ex(a: Tensor, b: Tensor, *, left: bool = True, check_errors: bool = False) -> Any:
-    lu, pivots = _lu(_oriented(a))
+    turned = TURNS and a.is_contiguous()
+    lu, pivots = _lu(a.mT if turned else a)
     info = _info(_diagonal(lu) == 0)
     vector = b.ndim == 1 or (b.ndim == a.ndim - 1 and b.shape == a.shape[:-1])
     right = b[..., None] if vector else b
-    x = lu_solve(lu, pivots, right, left=left, adjoint=a.is_contiguous())
+    x = lu_solve(lu, pivots, right, left=left, adjoint=turned)
     x, lu = _lane(_finite(a, b) & (info == 0).all(), x[..., 0] if vector else x, lu)
     return x, lu, pivots, info
 

@@ -42,12 +42,24 @@ def _cholesky(a: torch.Tensor, *, upper: bool = False) -> torch.Tensor:
     return factor
 
 
+def _mse_loss(x: torch.Tensor, y: torch.Tensor, *args: Any, reduction: str = "mean", weight: Any = None, **more: Any) -> Any:
+    """The same by its definition: forward mode through the gradient of torch's own ends the process (torch 2.13)."""
+    if args or any(value is not None for value in more.values()):  # the old words for `reduction`
+        return torch.nn.functional.mse_loss(x, y, *args, reduction=reduction, weight=weight, **more)
+    square = (x - y) * (x - y) if weight is None else weight * (x - y) * (x - y)
+    if reduction == "mean" and weight is not None:
+        return square.sum() / weight.expand_as(square).sum()
+    return {"none": lambda: square, "sum": square.sum, "mean": square.mean}[reduction]()
+
+
 REPLACED: dict[Any, Callable[..., Any]] = {
     torch.linalg.cholesky: _cholesky,
     torch.cholesky: lambda a, upper=False: _cholesky(a, upper=upper),
     _T.cholesky: lambda a, upper=False: _cholesky(a, upper=upper),
+    torch.nn.functional.mse_loss: _mse_loss,
 }
-"""Calls that raise for some matrices, which the example lanes, random ones, may well be; the others tell lane by lane."""
+"""Calls that raise for some matrices, which the example lanes, random ones, may well be; the others tell lane by lane. And
+one whose second derivative torch has not."""
 
 
 class Guard(TorchFunctionMode):

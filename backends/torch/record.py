@@ -29,7 +29,7 @@ def record(f: Callable[..., list[Tensor]], inputs: list[Tensor]) -> GraphModule:
         mode.known(tensor, mode.graph.placeholder(f"input_{k}"))
     with lean(), mode:
         outputs = f(*inputs)
-    mode.graph.output([mode.node(tensor) for tensor in outputs])
+    mode.graph.output([tensor if tensor is None else mode.node(tensor) for tensor in outputs])
     return GraphModule(mode.root, mode.graph)
 
 
