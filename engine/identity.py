@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import sys
+import sysconfig
 import types
 from collections.abc import Mapping
 from functools import cache
@@ -34,8 +35,6 @@ def identity(problem: Problem, *rest: Any) -> str:
     >>> import problems
     >>> identity(problems.inverse()) == identity(problems.inverse()) != identity(problems.svd())
     True
-    >>> identity(Problem(name="mine", data={"A": "n"}, params={"x": "n"}, residual=lambda x, A: x - A))
-    ''
     """
     try:
         told = (_sources(), _Teller().tell((*_declaration(problem), *rest)))
@@ -128,9 +127,17 @@ class _Teller:
         found: Any = sys.modules.get(module)
         for name in path:
             found = getattr(found, name, None)
-        if found is not value or module.partition(".")[0] not in (*PACKAGES, *LIBRARIES):
+        root = module.partition(".")[0]
+        if found is not value or not (root in PACKAGES or (root in LIBRARIES and _is_installed(root))):
             raise _Untold(repr(value))
         return "named", module, *path
+
+
+def _is_installed(root: str) -> bool:
+    """Whether a module is Python's own or a package, and no file of the user's that goes by the same name."""
+    origin = getattr(sys.modules[root].__spec__, "origin", None)
+    homes = tuple(str(Path(path).resolve()) for path in sysconfig.get_paths().values())
+    return origin in ("built-in", "frozen") or (origin is not None and str(Path(origin).resolve()).startswith(homes))
 
 
 def _root(value: Any) -> str:

@@ -16,6 +16,9 @@ from backends import repeat
 
 Array = Any
 
+SWEEPS = (3.5, 1.25)
+"""Sweeps of rotations: the first, and the second times log2 n, rounded up."""
+
 
 def solve_symmetric(a: Array, b: Array) -> tuple[Array, Array]:
     """x with A x = b by LDL' without pivoting, and where a pivot was not positive: `(..., n)`, `(...)`.
@@ -221,7 +224,7 @@ def rotated(a: Array, *others: Array) -> tuple[Array, ...]:
             a, others = _turned(a, cosine, sine, pairs), tuple(_turned(x, cosine, sine, pairs) for x in others)
         return a, *others
 
-    return repeat(sweep, math.ceil(3.5 + 1.25 * math.log2(n)), a, *others) if n > 1 else (a, *others)
+    return repeat(sweep, math.ceil(SWEEPS[0] + SWEEPS[1] * math.log2(n)), a, *others) if n > 1 else (a, *others)
 
 
 def descending(values: Array) -> Array:

@@ -45,7 +45,8 @@ def _cholesky(a: torch.Tensor, *, upper: bool = False) -> torch.Tensor:
 def _mse_loss(x: torch.Tensor, y: torch.Tensor, *args: Any, reduction: str = "mean", weight: Any = None, **more: Any) -> Any:
     """The same by its definition: forward mode through the gradient of torch's own ends the process (torch 2.13)."""
     if args or any(value is not None for value in more.values()):  # the old words for `reduction`
-        return torch.nn.functional.mse_loss(x, y, *args, reduction=reduction, weight=weight, **more)
+        own: Any = torch.nn.functional.mse_loss
+        return own(x, y, *args, reduction=reduction, weight=weight, **more)
     square = (x - y) * (x - y) if weight is None else weight * (x - y) * (x - y)
     if reduction == "mean" and weight is not None:
         return square.sum() / weight.expand_as(square).sum()
