@@ -147,6 +147,7 @@ def test_a_kernel_compiles_without_a_warning_and_solves_as_the_host_does(
         elsewhere.arrays = arrays
         init(table, arrays)
 
+    monkeypatch.setenv("LANEWISE_CACHE", str(tmp_path / "cache"))  # what is known from before is not built
     monkeypatch.setattr(iterate, "host_target", lambda: isa)
     monkeypatch.setattr(iterate, "build", made)
     monkeypatch.setattr(iterate, "compile_library", lambda *_: Library(elsewhere, "compiled", 0.0, ""))  # type: ignore[arg-type]

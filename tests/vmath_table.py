@@ -49,13 +49,6 @@ def remainder(a: Any, b: Any) -> Any:
     return np.where(value == 0, np.copysign(0, a), value)
 
 
-def erfcx(x: Any) -> Any:
-    """exp(x^2) erfc(x), by its asymptotic series where the two are beyond mpmath's reach."""
-    if x < 100:
-        return mp.exp(x * x) * mp.erfc(x) if x > -40 else mp.inf
-    return mp.fsum(mp.fac2(2 * k - 1) / (-2 * x * x) ** k for k in range(20)) / (x * mp.sqrt(mp.pi))
-
-
 ACCURATE = (
     Function("exp", mp.exp),
     Function("exp2", lambda x: mp.power(2, x)),
@@ -83,9 +76,6 @@ ACCURATE = (
     Function("sigmoid", lambda x: 1 / (1 + mp.exp(-x)), in_c=False),
     Function("rsqrt", lambda x: 1 / mp.sqrt(x), in_c=False),
     Function("digamma", mp.digamma, in_c=False, scale=1.0),
-    *(Function(f"polygamma{n}", lambda x, n=n: mp.polygamma(n, x), in_c=False) for n in (1, 2, 3)),
-    Function("erfcx", erfcx, in_c=False),
-    Function("erfinv", mp.erfinv, in_c=False),
     Function("pow", mp.power, arity=2),
     Function("atan2", mp.atan2, arity=2),
     Function("hypot", mp.hypot, arity=2),
