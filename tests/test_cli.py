@@ -276,11 +276,22 @@ def test_an_interrupt_in_the_middle_leaves_nothing(number: int, code: int, tmp_p
         "--max-steps",
         "100000",
     ]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=here())
-    time.sleep(4)
-    assert process.poll() is None
-    process.send_signal(number)
-    _, err = process.communicate(timeout=30)
+    process = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=here(),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored by what runs in the background
+    )
+    try:
+        time.sleep(4)
+        assert process.poll() is None
+        process.send_signal(number)
+        _, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
     assert process.returncode == code and "Traceback" not in err
     assert [p.name for p in tmp_path.iterdir()] == ["A.npy"]
 
