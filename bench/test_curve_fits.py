@@ -66,10 +66,11 @@ def by_scipy(data: Arrays, start: Arrays) -> np.ndarray:
 
 @cache
 def _optimistix() -> Callable[..., Any]:
-    import jax
-    import optimistix
+    from importlib import import_module
 
-    jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
+    jax: Any = import_module("jax")  # optional: types must not depend on whether they are there
+    optimistix: Any = import_module("optimistix")
+    jax.config.update("jax_enable_x64", True)
     solver: Any = optimistix.LevenbergMarquardt(rtol=1e-8, atol=1e-8)
 
     def gap(theta: Any, args: Any) -> Any:
@@ -79,7 +80,8 @@ def _optimistix() -> Callable[..., Any]:
     def one(x: Any, y: Any, first: Any) -> Any:
         return optimistix.least_squares(gap, solver, first, args=(x, y), throw=False, max_steps=500).value
 
-    return jax.jit(jax.vmap(one, in_axes=(None, 0, None)))
+    compiled: Callable[..., Any] = jax.jit(jax.vmap(one, in_axes=(None, 0, None)))
+    return compiled
 
 
 def by_optimistix(data: Arrays, start: Arrays) -> np.ndarray:
