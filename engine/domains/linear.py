@@ -56,6 +56,9 @@ class _Entries(Domain):
     def pull(self, x: Array, g: Array) -> Array:
         return self._pick(self._adjoint(g))
 
+    def retract(self, x: Array, t: Array) -> Array:
+        return x + self.project(t)
+
     def magnitude(self, x: Array) -> Array:
         return array_namespace(x).abs(self._pick(x))
 
@@ -99,9 +102,6 @@ class Symmetric(_Entries):
         diagonal = constant([1.0 if i == j else 0.0 for i in range(n) for j in range(n)], g, (n, n))
         return g + array_namespace(g).matrix_transpose(g) * (1 - diagonal)
 
-    def retract(self, x: Array, t: Array) -> Array:
-        return x + self.project(t)
-
     def project(self, x: Array) -> Array:
         return (x + array_namespace(x).matrix_transpose(x)) / 2
 
@@ -128,9 +128,6 @@ class LowerTriangular(_Entries):
     def _place(self, i: int, j: int) -> tuple[int, int] | None:
         return (i, j) if i >= j else None
 
-    def retract(self, x: Array, t: Array) -> Array:
-        return x + self.project(t)
-
     def project(self, x: Array) -> Array:
         return array_namespace(x).tril(x)
 
@@ -156,9 +153,6 @@ class UpperTriangular(_Entries):
 
     def _place(self, i: int, j: int) -> tuple[int, int] | None:
         return (i, j) if i <= j else None
-
-    def retract(self, x: Array, t: Array) -> Array:
-        return x + self.project(t)
 
     def project(self, x: Array) -> Array:
         return array_namespace(x).triu(x)

@@ -108,26 +108,29 @@ def figure(objective: Objective, params: Params, model: Model, reference: Array)
     spread = diagonal(model["blocks"], structure_of(objective, tangent))
     xp = array_namespace(spread)
     spread = xp.abs(spread)  # a Hessian's may be negative
-    gradient, loss, magnitude = model["gradient"], model["loss"], tangent.magnitude()
-    free = tangent.free(gradient)
-    slope = xp.abs(gradient if free is None else gradient * free)
+    loss, magnitude = model["loss"], tangent.magnitude()
     if objective.problem.residual is None:
-        large = 2 * slope * xp.maximum(magnitude, xp.ones_like(magnitude))
+        large = 2 * _slope(tangent, model) * xp.maximum(magnitude, xp.ones_like(magnitude))
         return _ratio(_largest(large), xp.maximum(xp.abs(loss), reference))
     backward = xp.sqrt(_ratio(loss, xp.sum(spread * magnitude * magnitude) + reference))
     if objective.problem.exact:
         return backward
-    return xp.minimum(backward, _largest(_ratio(slope, xp.sqrt(spread * loss))))
+    return xp.minimum(backward, angle(objective, params, model))
 
 
 def angle(objective: Objective, params: Params, model: Model) -> Array:
     """`certificate.cosine` by what the model holds."""
     tangent = Tangent(objective, params)
     spread = diagonal(model["blocks"], structure_of(objective, tangent))
-    free = tangent.free(model["gradient"])
-    spread = array_namespace(spread).abs(spread)
-    slope = array_namespace(spread).abs(model["gradient"] if free is None else model["gradient"] * free)
-    return _largest(_ratio(slope, array_namespace(spread).sqrt(spread * model["loss"])))
+    xp = array_namespace(spread)
+    return _largest(_ratio(_slope(tangent, model), xp.sqrt(xp.abs(spread) * model["loss"])))
+
+
+def _slope(tangent: Tangent, model: Model) -> Array:
+    """|gradient| where a step against it may go, 0 elsewhere."""
+    gradient = model["gradient"]
+    free = tangent.free(gradient)
+    return array_namespace(gradient).abs(gradient if free is None else gradient * free)
 
 
 def select(condition: Array, yes: Any, no: Any) -> Any:
