@@ -94,6 +94,7 @@ class Emitter:
         outputs: views, each with where it goes.
         tables: of the kernel.
         tile: most rows and columns of a contraction's tile.
+        unroll: whether short loops are written out, which what runs once a lane does not win back.
         prefix: of the names of nodes; a loop inside of another function has its own.
         scratch: vectors of scratch memory that are taken.
     """
@@ -105,6 +106,7 @@ class Emitter:
         outputs: Sequence[tuple[View, Place]],
         tables: Tables,
         tile: tuple[int, int],
+        unroll: bool = True,
         prefix: str = "t",
         scratch: int = 0,
     ) -> None:
@@ -114,7 +116,7 @@ class Emitter:
         self.names: dict[Node, str] = {node: f"{prefix}{k}" for k, node in enumerate(self.nodes)}
         self.buffers: dict[Node, str] = {}
         self.direct: dict[Node, list[str]] = {}
-        self.prefix, self.scratch = prefix, scratch
+        self.unroll, self.prefix, self.scratch = unroll, prefix, scratch
         self.rooms: list[Room] = []
         self.lines: list[str] = []
 
@@ -225,12 +227,14 @@ class Emitter:
         else:
             sums = self._open_sums(group, min(4, group.size))
             step = 4 if sums and group.size % 4 == 0 else 1
-            unroll = "" if group.size > 64 else "#pragma GCC unroll 16\n"
-            self.lines.append(f"{unroll}for (int e = 0; e < {group.size}; e += {step}) {{")
+            self.lines.append(f"{self._unrolled(16 if group.size <= 64 else 1)}for (int e = 0; e < {group.size}; e += {step}) {{")
             for k in range(step):
                 self._element(group, f"e + {k}" if k else "e", {}, k if step > 1 else 0)
             self.lines.append("}")
             self._close_sums(sums)
+
+    def _unrolled(self, times: int) -> str:
+        return f"#pragma GCC unroll {times}\n" if self.unroll and times > 1 else ""
 
     def _element(self, group: Group, at: str, known: dict[Node, str], lane: int) -> None:
         """Everything of a group for one element."""
@@ -324,7 +328,7 @@ class Emitter:
         places = [Place(name, int(start)) for start in starts]
         inputs = {view.node: place for view, place in zip(loop.inputs, places, strict=False)}
         outputs = list(zip(loop.outputs, places, strict=False))
-        inner = Emitter(loop.nodes, inputs, outputs, self.tables, self.tile, f"{self.prefix}r", self.scratch)
+        inner = Emitter(loop.nodes, inputs, outputs, self.tables, self.tile, True, f"{self.prefix}r", self.scratch)
         self.lines.append(f"for (int round = 0; round < {loop.count}; round++) {{\n{inner.body()}\n}}")
         self.scratch = inner.scratch
 
@@ -375,7 +379,7 @@ class Emitter:
             if not first:
                 if depth == 1:
                     break
-                self.lines.append(f"#pragma GCC unroll 4\nfor (int k = 1; k < {depth}; k++) {{")
+                self.lines.append(f"{self._unrolled(4)}for (int k = 1; k < {depth}; k++) {{")
             k = "0" if first else "k"
             left = [self._cell(a, ("g", f"(i + {x})", k)) for x in range(ti)]
             right = [self._cell(b, ("g", k, f"(j + {y})")) for y in range(tj)]

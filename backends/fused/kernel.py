@@ -49,9 +49,9 @@ template <class A> static inline void hold(A &x) {
   if constexpr (sizeof(A) == sizeof(V)) asm("" : "+w"(x));
 #endif
 }
-// What runs once a lane: its machine code costs more to make than it could win back.
+// What runs once a lane: its machine code costs more to make than it could win back, fused multiply-adds apart.
 #if defined(__GNUC__) && !defined(__clang__)
-#define ONCE noinline, cold, optimize("O1")
+#define ONCE noinline, cold, optimize("O1", "expensive-optimizations")
 #else
 #define ONCE noinline, cold
 #endif
@@ -165,7 +165,8 @@ def build(program: Program, lanes: list[dict[str, Tensor]], shared: frozenset[st
             outputs.append(carried.moved)
             targets.append(Place("s", sum(leaf.size for leaf in state)))
         tile = (2, 2) if name != "step" else (4, 4) if target.name in ("avx512", "neon") else (4, 2)
-        emitters[name] = Emitter(graph.nodes, where, list(zip(outputs, targets, strict=True)), tables, tile)
+        hot = name == "step" or program.every == 1  # who tests at every step ends after a few
+        emitters[name] = Emitter(graph.nodes, where, list(zip(outputs, targets, strict=True)), tables, tile, hot)
     return _assemble(emitters, program.every, lane_inputs, shared_inputs, state, carried, results, form, dtype, width, tables)
 
 
