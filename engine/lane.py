@@ -170,7 +170,7 @@ class Lane:
         xp = array_namespace(solver["figure"])
         verdict = xp.where(state["steps"] >= inputs["max_steps"], _code(status, Status.MAX_STEPS), _code(status, RUNNING))
         if not self.free:
-            rounding = 4 * float(xp.finfo(solver["figure"].dtype).eps)
+            rounding = self._rounding(solver)
             passed = (solver["figure"] <= inputs["tol"]) & (~solver["halving"] | (solver["figure"] <= rounding))
             # the first test comes before the first step, which is due unless there is nothing to gain
             passed = passed & ((state["steps"] > 0) | (solver["figure"] <= rounding))
@@ -178,6 +178,19 @@ class Lane:
             verdict = xp.where(passed, _code(status, Status.CONVERGED), verdict)
         verdict = xp.where(xp.isfinite(solver["loss"]), verdict, _code(status, Status.NONFINITE))
         return state | {"status": xp.where(status == RUNNING, verdict, status)}
+
+    def _rounding(self, solver: State) -> Any:
+        """The figure that rounding leaves: of a gradient by the size of the terms whose difference the residual is.
+
+        A residual so small that it is at rounding level itself makes the fit an exact one.
+        """
+        xp = array_namespace(solver["figure"])
+        eps = float(xp.finfo(solver["figure"].dtype).eps)
+        if self.problem.residual is None or self.problem.exact:
+            return 4 * eps
+        loss, terms = solver["loss"], solver["reference"]
+        stays = loss > eps * terms
+        return eps * xp.where(stays, xp.maximum(terms / xp.where(stays, loss, terms + 1), 16 + 0 * loss), 16 + 0 * loss) ** 0.5
 
     def _fit(self, objective: Objective, start: Params) -> Array:
         """RUNNING, or what is wrong with the lane's numbers before anything is done."""

@@ -8,7 +8,7 @@ A contraction is a loop over tiles whose accumulators stay in registers, with th
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from backends.fused.ir import Node, View
 from backends.fused.ops import OPS
+from backends.fused.rare import find
 from backends.fused.schedule import Group, Schedule, needed, schedule
 
 
@@ -112,7 +113,8 @@ class Emitter:
     ) -> None:
         self.inputs, self.outputs, self.tables, self.tile = inputs, outputs, tables, tile
         self.nodes = needed(nodes, [view for view, _ in outputs])
-        self.schedule: Schedule = schedule(self.nodes)
+        self.rare = find(self.nodes, [view for view, _ in outputs], _flops)
+        self.schedule: Schedule = schedule(self.nodes, self.rare.nodes if self.rare else frozenset())
         self.names: dict[Node, str] = {node: f"{prefix}{k}" for k, node in enumerate(self.nodes)}
         self.buffers: dict[Node, str] = {}
         self.direct: dict[Node, list[str]] = {}
@@ -124,7 +126,8 @@ class Emitter:
         """The statements."""
         late = self._settle_outputs()
         self._allocate(late)
-        for group in self.schedule.groups:
+        for k, group in enumerate(self.schedule.groups):
+            self._open(k)
             self._group(group)
         self._copies(late)
         return "\n".join(self.lines)
@@ -173,6 +176,12 @@ class Emitter:
             return k < at
         return reader.kind == "map" and not group.alone and view.index.size == group.size and view.is_whole()
 
+    def _open(self, group: int) -> None:
+        """Where rare work begins and ends."""
+        _, begin, end = self.schedule.starts
+        if self.rare and group in (begin, end):
+            self.lines.append(f"if (any({self._read(self.rare.wanted, '0')})) {{" if group == begin else "}")
+
     def _allocate(self, late: list[tuple[View, Place]]) -> None:
         """A buffer for every node that another group or a late output reads; single numbers are variables.
 
@@ -187,11 +196,14 @@ class Emitter:
             inner = any(
                 not self._is_local(place, v) for n in self.schedule.groups[place].nodes() for v in n.args if v.node is node
             )
-            if node.size > 1 and (outside or inner):
-                self.buffers[node] = self.names[node]
+            leaves = (
+                self.schedule.part(place) != self.schedule.part(last[node]) if self.rare and node in self.rare.nodes else False
+            )
+            if leaves or (node.size > 1 and (outside or inner)):
+                name = self.buffers[node] = f"b{self.names[node]}" if node.size == 1 else self.names[node]
                 kind = vector_type(node.dtype)
                 start = self._room(node.size, kind, place, max(last[node], place))
-                self.lines.append(f"{kind} *const {self.names[node]} = ({kind} *)(w + {start});")
+                self.lines.append(f"{kind} *const {name} = ({kind} *)(w + {start});")
 
     def _room(self, size: int, kind: str, first: int, last: int) -> int:
         """The lowest room that is free from one group to another; room keeps its C++ type."""
@@ -480,14 +492,14 @@ class Emitter:
             return f"fill<{vector_type(node.dtype)}>((({scalar_type(node.dtype)} *)(sh + {own.offset}))[{element}])"
         if own is not None:
             return f"({_pointer(node.dtype, own)})[{element}]"
-        return self.names[node] if node.size == 1 else f"{self.buffers[node]}[{element}]"
+        return f"{self.buffers[node]}[{element}]" if node in self.buffers else self.names[node]
 
 
 def _pointer(dtype: str, place: Place) -> str:
     return f"(({vector_type(dtype)} *)({place.array} + {place.offset}))"
 
 
-def _flops(nodes: Sequence[Node]) -> int:
+def _flops(nodes: Collection[Node]) -> int:
     total = 0
     for node in nodes:
         if node.kind == "map" and node.args[0].dtype.startswith("float"):

@@ -60,6 +60,11 @@ template <class A> static inline I mask(A x) {
   if constexpr (sizeof(A) == sizeof(I)) return (I)x;
   else return __builtin_convertvector(x, I);
 }
+static inline bool any(I m) {
+  Int found = 0;
+  for (int l = 0; l < W; l++) found |= m[l];
+  return found != 0;
+}
 template <class A> static inline A select(I m, A a, A b) {
   if constexpr (sizeof(A) == sizeof(I)) return (lw::Mask<A>)m ? a : b;
   else return __builtin_convertvector(m, lw::Mask<A>) ? a : b;

@@ -33,6 +33,11 @@ class Schedule:
 
     groups: list[Group]
     place: dict[Node, int]
+    starts: list[int] = field(default_factory=list)  # the first group of each part
+
+    def part(self, group: int) -> int:
+        """The part that a group belongs to."""
+        return sum(group >= start for start in self.starts)
 
     def readers(self) -> dict[Node, set[int]]:
         """Node -> the groups that read it."""
@@ -55,28 +60,48 @@ def needed(nodes: Iterable[Node], outputs: Iterable[View]) -> list[Node]:
     return kept[::-1]
 
 
-def schedule(nodes: Iterable[Node]) -> Schedule:
-    """Groups for nodes in an order in which arguments come first."""
+def schedule(nodes: Iterable[Node], rare: frozenset[Node] = frozenset()) -> Schedule:
+    """Groups for nodes in an order in which arguments come first; rare ones stand together, as the second of three parts."""
     made = Schedule([], {})
-    for node in nodes:
-        if node.kind in ("input", "const"):
-            continue
-        if joined := _joined(made, node):
-            made.groups[joined - 1].members.append(node)
-            made.place[node] = joined - 1
-            continue
-        first = max((_earliest(made, node, view) for view in node.args), default=0)
-        fits = [k for k in range(first, len(made.groups)) if _takes(made.groups[k], node)]
-        if not fits:
-            made.groups.append(
-                Group(node.size, node if node.kind == "contract" else None, alone=node.kind in ("reduce", "concat", "repeat"))
-            )
-            fits = [len(made.groups) - 1]
-        if node.kind != "contract":
-            made.groups[fits[0]].members.append(node)
-        made.place[node] = fits[0]
+    for part in _parts(nodes, rare):
+        made.starts.append(len(made.groups))
+        for node in part:
+            if node.kind not in ("input", "const"):
+                _place(made, node)
     _sink(made)
     return made
+
+
+def _parts(nodes: Iterable[Node], rare: frozenset[Node]) -> list[list[Node]]:
+    """What needs no rare node, those, and what does."""
+    parts: list[list[Node]] = [[], [], []]
+    late: set[Node] = set()
+    for node in nodes:
+        if node in rare:
+            parts[1].append(node)
+        elif any(view.node in rare or view.node in late for view in node.args):
+            late.add(node)
+            parts[2].append(node)
+        else:
+            parts[0].append(node)
+    return parts
+
+
+def _place(made: Schedule, node: Node) -> None:
+    """Into the first group of the last part that takes the node, or a new one."""
+    if joined := _joined(made, node):
+        made.groups[joined - 1].members.append(node)
+        made.place[node] = joined - 1
+        return
+    first = max((_earliest(made, node, view) for view in node.args), default=0)
+    fits = [k for k in range(max(first, made.starts[-1]), len(made.groups)) if _takes(made.groups[k], node)]
+    if not fits:
+        alone = node.kind in ("reduce", "concat", "repeat")
+        made.groups.append(Group(node.size, node if node.kind == "contract" else None, alone=alone))
+        fits = [len(made.groups) - 1]
+    if node.kind != "contract":
+        made.groups[fits[0]].members.append(node)
+    made.place[node] = fits[0]
 
 
 def _sink(made: Schedule) -> None:
@@ -95,6 +120,8 @@ def _sink(made: Schedule) -> None:
             if len(places) != 1 or k in places:
                 continue
             (place,) = places
+            if made.part(place) != made.part(k):
+                continue
             later = made.groups[place]
             fits = later.size == node.size and not later.alone
             if fits and all(
@@ -126,6 +153,11 @@ def _joined(made: Schedule, node: Node) -> int:
         return 0
     view = node.args[0]
     place = made.place.get(view.node)
-    if place is None or view.node.kind not in ("map", "contract", "pick") or made.groups[place].size != view.index.size:
+    if (
+        place is None
+        or place < made.starts[-1]
+        or view.node.kind not in ("map", "contract", "pick")
+        or made.groups[place].size != view.index.size
+    ):
         return 0
     return place + 1 if view.index.size > 1 and view.is_whole() and not made.groups[place].alone else 0

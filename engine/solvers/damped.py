@@ -28,6 +28,10 @@ BEND = 1.5
 easy fits a fifth more steps and wins nothing on certified ones."""
 
 
+TROUBLE = 2.0
+"""By how many more the trials that failed are than those after it that went as the model said, before steps bend."""
+
+
 def damped_init(objective: Objective, params: Params, damping: Any, evaluate: Evaluate) -> State:
     """The model at the start, and the first mu: of an exact problem the smaller, the nearer the start is to a solution."""
     state = begin(objective, params, evaluate)
@@ -35,32 +39,37 @@ def damped_init(objective: Objective, params: Params, damping: Any, evaluate: Ev
     one = xp.ones_like(state["loss"])
     near = xp.minimum(one, state["figure"]) if objective.problem.exact else one
     least = one * float(xp.finfo(one.dtype).eps)
-    return state | {"mu": xp.maximum(damping * near, least), "growth": one * 2}
+    return state | {"mu": xp.maximum(damping * near, least), "growth": one * 2, "trouble": one * 0}
 
 
 def damped_step(objective: Objective, state: State, evaluate: Evaluate, bends: bool = False) -> State:
-    """One trial, and the next mu; with `bends` along a parabola, if the residual is not too far from a plane there."""
+    """One trial, and the next mu; with `bends` along a parabola where straight steps fail.
+
+    Then the residual must not be too far from a plane, either: a step whose bend is long is not taken.
+    """
     tangent = Tangent(objective, state["params"])
     gradient, blocks = state["model"]["gradient"], state["model"]["blocks"]
     structure, free = structure_of(objective, tangent), tangent.free(gradient)
     u, _ = solve(blocks, structure, _shift(objective, state), -gradient, free)
-    mu, growth = state["mu"], state["growth"]
+    mu, growth, trouble = state["mu"], state["growth"], state["trouble"]
     bend = allowed = None
     if bends:
         bend, _ = solve(blocks, structure, _shift(objective, state), -curving(objective, tangent, u), free)
-        bend, allowed = _tamed(bend / 2, u, state["scale"])
+        bend, allowed = _tamed(bend / 2, u, state["scale"], trouble >= TROUBLE)
     state, accepted, ratio = judge(objective, state, u, evaluate, bend, allowed, objective.problem.exact)
     xp = array_namespace(mu)
     eps, one = float(xp.finfo(mu.dtype).eps), xp.ones_like(mu)
     shrink = xp.where(ratio > 0.9, one / 10, xp.maximum(one / 3, 1 - (2 * ratio - 1) ** 3))
     shrink = xp.minimum(shrink, 2 * one)
     state = state | {"mu": xp.where(accepted, xp.maximum(mu * shrink, one * eps), mu * growth)}
-    return state | {"growth": xp.where(accepted, 2 * one, 2 * growth)}
+    less = xp.where(ratio > 0.75, xp.maximum(trouble - 1, 0 * one), trouble)
+    return state | {"growth": xp.where(accepted, 2 * one, 2 * growth), "trouble": xp.where(accepted, less, trouble + 1)}
 
 
-def _tamed(bend: Array, u: Array, scale: Array) -> tuple[Array, Array]:
-    """A bend that is finite, else none, and whether it is short beside the step, in the units of the columns."""
+def _tamed(bend: Array, u: Array, scale: Array, wanted: Array) -> tuple[Array, Array]:
+    """A bend that is wanted and finite, else none, and whether it is short beside the step, in the units of the columns."""
     xp = array_namespace(u)
+    bend = xp.where(wanted, bend, xp.zeros_like(bend))
     bend = xp.where(xp.isfinite(xp.sum(bend)), bend, xp.zeros_like(bend))
     return bend, xp.sum(scale * bend * bend) <= (BEND / 4) ** 2 * xp.sum(scale * u * u)
 

@@ -1,0 +1,91 @@
+"""Work that only some lanes want: set apart where one truth of the lane decides on it, and of no effect on any number."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+import backends.fused.emit as emit
+import engine
+from backends.fused.ir import Graph, View
+from backends.fused.rare import find
+from backends.fused.schedule import schedule
+from tests.test_mapped import draw, native
+
+
+def flops(nodes: Any) -> int:
+    return 1000 * len(list(nodes))
+
+
+def chosen(g: Graph, truth: View, x: View) -> tuple[View, View, View]:
+    """Two operations that only `truth` wants, and the choice."""
+    inner = g.map("exp", x)
+    outer = g.map("mul", inner, inner)
+    return inner, outer, g.map("select", truth, outer, x)
+
+
+def start() -> tuple[Graph, View, View]:
+    g = Graph()
+    x = g.input("x", (5,), "float64")
+    return g, x, g.map("gt", g.reduce("sum", x, [0]), g.const(0.0))
+
+
+def test_what_a_choice_alone_reads_is_rare_and_stands_together() -> None:
+    g, x, truth = start()
+    inner, outer, choice = chosen(g, truth, x)
+    found = find(g.nodes, [choice], flops)
+    assert found is not None and found.nodes == {inner.node, outer.node} and found.wanted.node is truth.node
+    made = schedule(g.nodes, found.nodes)
+    assert [made.part(made.place[v.node]) for v in (truth, inner, outer, choice)] == [1, 2, 2, 3]
+
+
+def test_what_something_else_reads_too_or_is_a_result_or_decides_is_not_rare() -> None:
+    g, x, truth = start()
+    inner, outer, choice = chosen(g, truth, x)
+    assert find(g.nodes, [choice, outer], flops) is None
+    other = g.map("neg", inner)
+    found = find(g.nodes, [choice, other], flops)
+    assert found is not None and found.nodes == {outer.node}
+    h, y, _ = start()
+    big = h.map("exp", y)
+    own = h.map("select", h.map("gt", h.reduce("sum", big, [0]), h.const(9.0)), big, y)
+    assert find(h.nodes, [own], flops) is None
+
+
+def test_truths_of_single_entries_and_small_work_set_nothing_apart() -> None:
+    g, x, truth = start()
+    choice = g.map("select", g.map("gt", x, g.const(0.0)), g.map("exp", x), x)
+    assert find(g.nodes, [choice], flops) is None
+    assert find(g.nodes, [chosen(g, truth, x)[2]], lambda nodes: len(list(nodes))) is None
+
+
+def heavy(x: torch.Tensor) -> torch.Tensor:
+    """A power of exp(x) where the trace is above 0, by products that nothing else reads."""
+    power = x
+    for _ in range(6):
+        power = torch.exp(power @ x / 9)
+    return torch.where(torch.trace(x) > 0, power + power.sum(), x)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_lanes_have_the_same_bits_whether_others_want_it_or_not(dtype: torch.dtype) -> None:
+    A = draw(40, 5, 5, dtype=dtype)
+    A[3] = float("nan")
+    together = native(heavy, A)
+    wanting = torch.diagonal(A, dim1=1, dim2=2).sum(-1) > 0
+    assert wanting.any() and not wanting.all()
+    bits = torch.int32 if dtype == torch.float32 else torch.int64  # a NaN is equal to itself
+    for lanes in (wanting, ~wanting):
+        assert torch.equal(native(heavy, A[lanes]).view(bits), together[lanes].view(bits))
+    assert torch.equal(together[~wanting].view(bits), A[~wanting].view(bits))
+    torch.testing.assert_close(together, torch.func.vmap(heavy)(A), rtol=1e-5, atol=1e-5, equal_nan=True)
+
+
+def test_the_kernel_of_such_a_function_skips(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = []
+    body = emit.Emitter.body
+    monkeypatch.setattr(emit.Emitter, "body", lambda self: texts.append(body(self)) or texts[-1])  # type: ignore[func-returns-value]
+    engine.jit(engine.vmap(heavy))(draw(3, 4, 4))
+    assert any("if (any(" in text for text in texts)
