@@ -20,7 +20,7 @@ from engine.curvature import diagonal, least_squares, structure_of
 from engine.domains import Real
 from engine.objective import Objective, Params, at_zero, mean_square, zero
 from engine.tangent import Tangent, signed, units_at
-from engine.units import largest, unit
+from engine.units import largest, over, unit
 
 Array = Any
 
@@ -69,9 +69,9 @@ def backward_error(objective: Objective, params: Params) -> Array:
         xp = array_namespace(r)
         terms = [product[name] for product in products]
         one = unit(largest([r, origin[name], *terms]))
-        squares = [(p / one) * (p / one) for p in terms]
-        size = xp.sqrt(sum(squares[1:], start=squares[0]) / DIRECTIONS) + xp.abs(origin[name] / one)
-        worst = xp.maximum(worst, ratio(xp.sqrt(mean_square(r / one)), xp.sqrt(mean_square(size))))
+        squares = [over(p, one) * over(p, one) for p in terms]
+        size = xp.sqrt(sum(squares[1:], start=squares[0]) / DIRECTIONS) + xp.abs(over(origin[name], one))
+        worst = xp.maximum(worst, ratio(xp.sqrt(mean_square(over(r, one))), xp.sqrt(mean_square(size))))
     return worst
 
 
@@ -79,14 +79,13 @@ def cosine(objective: Objective, params: Params) -> Array:
     """max_j |J_j' r| / (|J_j| |r|) over the columns of the weighted J in tangent coordinates: 0 at a stationary point.
 
     What presses against a face of a closed domain does not count. The angle does not depend on units: it is taken of
-    r over its largest entry and of the columns over theirs, where no square underflows or overflows.
+    r in its unit and of the columns in theirs, where no square underflows or overflows.
     """
     objective = objective.within(units_at(objective, params))
     tangent = Tangent(objective, params)
     residual, transpose = objective.pullback(params)
-    size = largest(leaves(residual))
-    size = array_namespace(size).where(size > 0, size, size + 1)
-    weighted = objective.scaled({name: r / size for name, r in residual.items()})
+    size = unit(largest(leaves(residual)))
+    weighted = objective.scaled({name: over(r, size) for name, r in residual.items()})
     gradient = tangent.pull(transpose(objective.scaled(weighted)))
     length = norm(leaves(weighted))
     if objective.structure is not None or not all(isinstance(domain, Real) for domain in objective.domains.values()):
@@ -125,11 +124,11 @@ def column_norms(objective: Objective, params: Params) -> Params:
     rows, columns = (sum(math.prod(a.shape) for a in tree.values()) for tree in (residual, params))
     if rows * columns <= DENSE:
         jacobian = objective.backend.jacfwd(lambda p: objective.scaled(objective.residual(p)))(params)
-        return {name: _column_norm([block[name] / units[name] for block in jacobian.values()], x) for name, x in params.items()}
+        return {name: _column_norm([over(block[name], units[name]) for block in jacobian.values()], x) for name, x in params.items()}
     total: Any = None
     for k in range(DIRECTIONS):
         turned = {name: signed(r, f"row.{name}.{k}") for name, r in residual.items()}
-        product = {name: g / units[name] for name, g in transpose(objective.scaled(turned)).items()}
+        product = {name: over(g, units[name]) for name, g in transpose(objective.scaled(turned)).items()}
         square = tree_map(lambda g: g * g, product)
         total = square if total is None else tree_map(lambda a, b: a + b, total, square)
     norms: Params = tree_map(lambda t: array_namespace(t).sqrt(t / DIRECTIONS), total)
@@ -153,7 +152,7 @@ def digits_kept(objective: Objective, params: Params) -> Array:
         return value == value
     found = [objective.residual(params), at_zero(objective, params)]
     one = unit(largest([block for blocks in found for block in blocks.values()]))
-    here, origin = (norm([block / one for block in objective.scaled(blocks).values()]) for blocks in found)
+    here, origin = (norm([over(block, one) for block in objective.scaled(blocks).values()]) for blocks in found)
     return (here <= DIGITS * origin) | (origin == 0)
 
 

@@ -11,7 +11,7 @@ from array_api_compat import array_namespace, device
 
 from backends.arrays import signs
 from engine.objective import Array, Objective, Params, at_zero, zero
-from engine.units import largest, unit
+from engine.units import largest, over, unit
 
 
 class Tangent:
@@ -35,15 +35,15 @@ class Tangent:
 
     def step(self, name: str, u: Array) -> Array:
         """Coordinates of a parameter in its own unit: J times them is of the residual's."""
-        return u if self.units is None else u / self.units[name] * self.units["."]
+        return u if self.units is None else over(u, self.units[name]) * self.units["."]
 
     def _unstep(self, name: str, v: Array) -> Array:
-        return v if self.units is None else v / self.units["."] * self.units[name]
+        return v if self.units is None else over(v, self.units["."]) * self.units[name]
 
     def pull(self, gradient: Params) -> Array:
         """The gradient in coordinates of an ambient one."""
         parts = {name: self.domains[name].pull(x, gradient[name]) for name, x in self.params.items()}
-        return self.joined(parts if self.units is None else {name: g / self.units[name] for name, g in parts.items()})
+        return self.joined(parts if self.units is None else {name: over(g, self.units[name]) for name, g in parts.items()})
 
     def curve(self, u: Array) -> Params:
         """Params along u, to second order, as a polynomial in u."""
@@ -115,7 +115,7 @@ def units_at(objective: Objective, params: Params) -> dict[str, Array]:
 
 def in_units(objective: Objective, blocks: dict[str, Array]) -> dict[str, Array]:
     """A residual over its unit."""
-    return blocks if objective.units is None else {name: block / objective.units["."] for name, block in blocks.items()}
+    return blocks if objective.units is None else {name: over(block, objective.units["."]) for name, block in blocks.items()}
 
 
 def signed(like: Array, name: str) -> Array:

@@ -37,6 +37,17 @@ def unit(size: Array) -> Array:
     return xp.where(ordinary | ~(size > 0) | ~(size <= top), one, found)
 
 
+def over(a: Array, one: Array) -> Array:
+    """a / one for a unit, to the bit: a product with 1 / one, which is exact, costs a vector of lanes a tenth.
+
+    Example:
+        >>> import numpy as np
+        >>> over(np.array([3.0, 0.1]), np.array(2.0**100)).tolist() == [3 / 2**100, 0.1 / 2**100]
+        True
+    """
+    return a * (1 / one)
+
+
 def largest(arrays: list[Array]) -> Array:
     """max |entry| of several arrays, a scalar; 0 where there are none."""
     found: Any = None
