@@ -124,7 +124,9 @@ def column_norms(objective: Objective, params: Params) -> Params:
     rows, columns = (sum(math.prod(a.shape) for a in tree.values()) for tree in (residual, params))
     if rows * columns <= DENSE:
         jacobian = objective.backend.jacfwd(lambda p: objective.scaled(objective.residual(p)))(params)
-        return {name: _column_norm([over(block[name], units[name]) for block in jacobian.values()], x) for name, x in params.items()}
+        return {
+            name: _column_norm([over(block[name], units[name]) for block in jacobian.values()], x) for name, x in params.items()
+        }
     total: Any = None
     for k in range(DIRECTIONS):
         turned = {name: signed(r, f"row.{name}.{k}") for name, r in residual.items()}

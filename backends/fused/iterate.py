@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from backends.base import Inputs, Outcome, Program, Run
 from backends.fused.kernel import Kernel, build
-from backends.fused.lanes import Long, Pointer, Table, in_place
+from backends.fused.lanes import Long, Pointer, Table, host_view, in_place
 from backends.fused.notes import remembered
 from backends.fused.toolchain import build as compile_library
 from backends.fused.toolchain import host_target
@@ -79,7 +80,7 @@ class FusedExecutable:
         base = ctypes.addressof(counters)
         size = ctypes.sizeof(Long)
         task = Task(
-            given.first, shared.data_ptr(), ctypes.addressof(results_at), history.data_ptr() if history is not None else None,
+            given.first, shared.ctypes.data, ctypes.addressof(results_at), history.data_ptr() if history is not None else None,
             run.lanes, run.max_steps, rows, max(1, run.history), threads(run.lanes, kernel.width, self._work(run)),
             base, base + size, base + 3 * size,
         )  # fmt: skip
@@ -121,18 +122,15 @@ class FusedExecutable:
         if failed != [0]:
             raise MemoryError("a block of lanes found no memory")
 
-    def _shared(self, inputs: Inputs) -> Tensor:
+    def _shared(self, inputs: Inputs) -> np.ndarray:
         """Inputs that all lanes share, one after the other; integers in the space of a float."""
-        kernel = self.kernel
-        dtype = getattr(torch, kernel.dtype)
-        whole = torch.int64 if kernel.dtype == "float64" else torch.int32
-        parts = [
-            inputs[leaf.name].to(dtype).reshape(-1)
-            if leaf.dtype.startswith("float")
-            else inputs[leaf.name].to(whole).reshape(-1).view(dtype)
-            for leaf in kernel.shared_inputs
-        ]
-        return torch.cat(parts) if parts else torch.zeros(1, dtype=dtype)
+        leaves = self.kernel.shared_inputs
+        numbers = np.zeros(max(1, sum(leaf.size for leaf in leaves)), self.kernel.dtype)
+        whole = numbers.view("int64" if self.kernel.dtype == "float64" else "int32")
+        for leaf in leaves:
+            into = numbers if leaf.dtype.startswith("float") else whole
+            into[leaf.offset : leaf.offset + leaf.size] = host_view(inputs[leaf.name]).reshape(-1)
+        return numbers
 
 
 def pointers(tensors: Sequence[Tensor]) -> ctypes.Array[Pointer]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -71,10 +72,12 @@ class Table:
 
     def __init__(self, arrays: Sequence[Lanes]) -> None:
         self.arrays = arrays
-        self.numbers = [(_axes(lanes), _offsets(lanes)) for lanes in arrays]
+        self.numbers = [
+            (_axes(lanes), _offsets(lanes.array.shape[lanes.axes :], lanes.array.strides[lanes.axes :])) for lanes in arrays
+        ]
         self.inputs = (Input * max(1, len(arrays)))(
             *(
-                Input(address(lanes.array), axes.ctypes.data, offsets.ctypes.data, _kind(lanes))
+                Input(address(lanes.array), axes.ctypes.data, offsets.ctypes.data, _kind(lanes.array.dtype, lanes.dtype))
                 for lanes, (axes, offsets) in zip(arrays, self.numbers, strict=True)
             )
         )
@@ -102,17 +105,18 @@ def _axes(lanes: Lanes) -> np.ndarray:
     return np.array([len(found), *(number for axis in found for number in axis)], Long)
 
 
-def _offsets(lanes: Lanes) -> np.ndarray:
+@lru_cache(maxsize=32)
+def _offsets(shape: tuple[int, ...], strides: tuple[int, ...]) -> np.ndarray:
     """Bytes from a lane's first number to each of its numbers."""
     table = np.zeros(1, Long)
-    for size, stride in zip(lanes.array.shape[lanes.axes :], lanes.array.strides[lanes.axes :], strict=True):
+    for size, stride in zip(shape, strides, strict=True):
         table = np.add.outer(table, np.arange(size, dtype=Long) * stride).reshape(-1)
     return table
 
 
-def _kind(lanes: Lanes) -> int:
-    found = lanes.array.dtype
-    if found.isnative and found.name == str(lanes.dtype).removeprefix("torch."):
+@lru_cache
+def _kind(found: np.dtype[Any], dtype: torch.dtype) -> int:
+    if found.isnative and found.name == str(dtype).removeprefix("torch."):
         return 0
     kind = 1 + KINDS.index(found.name)
     return kind if found.isnative else -kind
