@@ -5,6 +5,7 @@ A suite that the report does not have gives no table.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 Row = dict[str, Any]
@@ -78,12 +79,16 @@ def _steps(rows: list[Row]) -> str:
 def _scale(rows: list[Row]) -> str:
     if not rows:
         return ""
-    lines = [["matrices", "ns per matrix", "a call, ms", "outputs, MiB", "memory beside input and outputs, MiB"], ["---:"] * 5]
+    lines = [["matrices", "ns per matrix", "a call, ms", "outputs, MiB", "memory beside input and outputs, KiB"], ["---:"] * 5]
     for row in sorted(rows, key=lambda row: int(row["matrices"])):
         time = [f"{row['ns_per_matrix']:,.0f}", f"{row['seconds'] * 1e3:,.3g}"]
-        lines.append([f"{row['matrices']:,}", *time, f"{row['output_mib']:,.1f}", f"{row['extra_mib']:,.1f}"])
+        lines.append([f"{row['matrices']:,}", *time, f"{row['output_mib']:,.1f}", _kib(row["extra_mib"])])
     first = rows[0]
     return f"**Scale**: n = {first['n']}, {first['dtype']}, {first['steps']} steps, warm\n\n{markdown(lines)}"
+
+
+def _kib(mib: float) -> str:
+    return "" if math.isnan(mib) else f"{1024 * mib:,.0f}"
 
 
 def _decompositions(rows: list[Row]) -> str:

@@ -6,7 +6,6 @@ the same data, the same start and a like tolerance; what is certified stands bes
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -16,6 +15,7 @@ import pytest
 
 import engine
 import problems
+from bench.measure import first_call, median
 
 LANES = {"decay": 100_000, "spot": 400_000, "long": 8}
 """Fits in a batch."""
@@ -106,11 +106,8 @@ def test_curve_fits(runner: str, model: str, benchmark: Any) -> None:
             return peers[runner](data, start)
         return engine.solve(problem, data, start=start, backend="fused")
 
-    began = time.perf_counter()
-    found = call()
-    first = time.perf_counter() - began
-    benchmark.pedantic(call, rounds=3, iterations=1)
-    seconds = benchmark.stats.stats.median if benchmark.stats else first
+    found, first = first_call(call)
+    seconds = median(benchmark, call)
     solution = found if runner == "lanewise" else None
     theta = np.stack(list(solution), axis=-1) if solution is not None else found
     names = {name: theta[:, k] for k, name in enumerate(start)}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import torch
@@ -20,25 +22,25 @@ from engine.solvers import GradientDescent
 BATCHES = (1, 10_000, 100_000, 1_000_000, 10_000_000)
 N, STEPS = 4, 100
 MIB = 2**20
+T = TypeVar("T")
 
 
 def status(name: str) -> int:
-    """Bytes of a figure of this process, by its name in /proc/self/status; 0 where there is none."""
-    try:
-        found = re.search(rf"^{name}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
-    except OSError:
-        return 0
-    return 1024 * int(found[1]) if found else 0
+    """Bytes of a figure of this process, by its name in /proc/self/status; LookupError where there is none."""
+    found = re.search(rf"^{name}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
+    if found is None:
+        raise LookupError(f"/proc/self/status has no {name}")
+    return 1024 * int(found[1])
 
 
-def peak_extra(call: Any) -> tuple[Any, int]:
-    """What a call gives, and by how many bytes this process grew at most meanwhile."""
+def peak_extra(call: Callable[[], T]) -> tuple[T, float]:
+    """What a call gives, and by how many bytes this process grew at most meanwhile; NaN where the system does not say."""
     try:
         ctypes.CDLL(None).malloc_trim(0)  # or what earlier calls freed is given out again, and not seen
         Path("/proc/self/clear_refs").write_text("5")  # the highest figure so far becomes the present one
-    except (AttributeError, OSError):
-        return call(), 0
-    before = status("VmRSS")
+        before = status("VmRSS")
+    except (AttributeError, OSError, LookupError):
+        return call(), math.nan
     found = call()
     return found, max(0, status("VmHWM") - before)
 
@@ -64,8 +66,7 @@ def test_scale(lanes: int, benchmark: Any) -> None:
     found, extra = peak_extra(call)
     outputs = bytes_of(found)
     del found
-    benchmark.pedantic(call, rounds=200 if lanes == 1 else 20 if lanes <= 100_000 else 3, iterations=1)
-    seconds = median(benchmark, 1.0)
+    seconds = median(benchmark, call)
     benchmark.extra_info.update(
         {
             "suite": "scale",
