@@ -37,6 +37,9 @@ extern "C" double exponentials(long rounds) {
 SECONDS, LEAST, MOST = 1.0, 5, 200
 """How long the calls of one row take together, and how few and how many they are."""
 
+LONG = 3
+"""How many calls, where one alone takes longer than `SECONDS`."""
+
 _peaks: dict[tuple[str, str], float] = {}
 
 
@@ -84,8 +87,8 @@ def first_call(call: Callable[[], Any]) -> tuple[Any, float]:
 
 
 def rounds(seconds: float) -> int:
-    """How often a call that takes so long is repeated: for `SECONDS` in all, within `LEAST` and `MOST`."""
-    return max(LEAST, min(MOST, math.ceil(SECONDS / max(seconds, 1e-9))))
+    """How often a call that takes so long is repeated: for `SECONDS` in all, within `LEAST` and `MOST`; `LONG` times if it is long."""
+    return LONG if seconds > SECONDS else max(LEAST, min(MOST, math.ceil(SECONDS / max(seconds, 1e-9))))
 
 
 def median(benchmark: Any, call: Callable[[], Any]) -> float:

@@ -74,7 +74,7 @@ def table(report: dict[str, Any]) -> str:
         f"{machine['cpu']['brand_raw']}, {machine['threads']} threads, torch {machine['torch']}, float32, {report['date']}; "
         f"gradient descent with momentum on the inverse, "
         f"{batches} (the plain loop: one matrix). "
-        "Medians of five calls or more, all in one run from the same start with the same rate; the first call, "
+        "Medians of five calls or more (of three that take over a second), all in one run from the same start with the same rate; the first call, "
         f"which compiles, is left out. Bare multiply-adds reach {peak:,.0f} GFlop/s in float32; the share counts 4n^3 + 6n^2 "
         "useful operations a step, of whole `engine.solve` calls of the lane compiler."
     )
