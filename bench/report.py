@@ -150,7 +150,7 @@ def newest() -> dict[str, Any] | None:
 
 
 def main() -> None:
-    """Write the report, the figure and the table."""
+    """Write the report, the figure and the tables. Raises FileNotFoundError with neither a run nor a committed report."""
     run = newest()
     if run is not None:
         REPORT.write_text(json.dumps(slim(run), indent=1) + "\n")

@@ -27,17 +27,17 @@ Arrays = dict[str, np.ndarray]
 
 
 def decay(x: Any, a: Any, b: Any, c: Any) -> Any:
-    """Three parameters."""
+    """a exp(-b x) + c."""
     return a * np.exp(-b * x) + c
 
 
 def spot(x: Any, height: Any, u: Any, v: Any, width: Any, floor: Any) -> Any:
-    """A symmetric Gaussian of five parameters on pixels x = (columns, rows)."""
+    """height exp(-((x_0 - u)^2 + (x_1 - v)^2) / (2 width^2)) + floor, of pixels x = (columns, rows), `(2, m)`."""
     return height * np.exp(-((x[0] - u) ** 2 + (x[1] - v) ** 2) / (2 * width**2)) + floor
 
 
 def decays(points: int, lanes: int) -> tuple[Arrays, Arrays]:
-    """Noisy decays, and one start for all."""
+    """Decays with noise of 0.01, x `(points,)` and y `(lanes, points)`, float64, and one start, all ones, for all."""
     rng = np.random.default_rng(3)
     x = np.linspace(0.0, 4.0, points)
     a, b, c = rng.uniform([1.0, 0.5, 0.0], [3.0, 2.0, 1.0], (lanes, 3)).T[..., None]
@@ -46,7 +46,7 @@ def decays(points: int, lanes: int) -> tuple[Arrays, Arrays]:
 
 
 def spots(lanes: int) -> tuple[Arrays, Arrays]:
-    """Noisy spots near the middle, and one start for all."""
+    """Spots near the middle of 5 x 5 pixels with noise of 0.1, x `(2, 25)` and y `(lanes, 25)`, float32, and one start for all."""
     rng = np.random.default_rng(4)
     x = np.stack([np.tile(np.arange(5.0), 5), np.repeat(np.arange(5.0), 5)]) - 2.0
     theta = rng.uniform([5.0, -0.5, -0.5, 0.8, 0.5], [10.0, 0.5, 0.5, 1.3, 1.5], (lanes, 5)).T[..., None]
@@ -57,7 +57,7 @@ def spots(lanes: int) -> tuple[Arrays, Arrays]:
 
 
 def by_scipy(data: Arrays, start: Arrays) -> np.ndarray:
-    """One after another, with its own derivatives."""
+    """One after another, with its own derivatives: parameters `(lanes, 3)`. Raises RuntimeError where SciPy gives up."""
     from scipy.optimize import curve_fit
 
     first = [float(value) for value in start.values()]
@@ -85,7 +85,7 @@ def _optimistix() -> Callable[..., Any]:
 
 
 def by_optimistix(data: Arrays, start: Arrays) -> np.ndarray:
-    """Its Levenberg-Marquardt under jit of vmap."""
+    """Its Levenberg-Marquardt under jit of vmap: parameters `(lanes, 3)`. Raises ModuleNotFoundError without the extra `peers`."""
     return np.asarray(_optimistix()(data["x"], data["y"], np.stack(list(start.values()))).block_until_ready())
 
 

@@ -23,7 +23,7 @@ LAPACK = {"svd": torch.linalg.svd, "eigh": torch.linalg.eigh}
 
 
 def batch(problem: str, n: int, lanes: int) -> Tensor:
-    """Normal matrices; symmetric ones for eigh."""
+    """Normal matrices, for eigh (A + A') / 2 of them: `(lanes, n, n)`, float64, seeded by n."""
     A = torch.randn(lanes, n, n, generator=torch.Generator().manual_seed(n), dtype=torch.float64)
     return A if problem == "svd" else (A + A.mT) / 2
 

@@ -38,7 +38,7 @@ def run_backend(name: str, A: Tensor, start: Tensor, steps: int) -> engine.Solut
 
 
 def batch(n: int, lanes: int, dtype: str) -> tuple[Tensor, Tensor]:
-    """Matrices near the identity, and one uniform start for all."""
+    """A = I + 0.2 G / sqrt(n), G normal, and one uniform start for all: both `(lanes, n, n)`, of the dtype named, seeded by n."""
     generator = torch.Generator().manual_seed(n)
     A = torch.eye(n) + 0.2 * torch.randn(lanes, n, n, generator=generator) / n**0.5
     start = torch.rand(n, n, generator=generator).expand(lanes, n, n)

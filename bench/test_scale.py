@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import math
+import os
 import re
+import resource
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,11 +24,17 @@ from engine.solvers import GradientDescent
 BATCHES = (1, 10_000, 100_000, 1_000_000, 10_000_000)
 N, STEPS = 4, 100
 MIB = 2**20
+CPUS = os.cpu_count() or 1
+RESOLUTION = resource.getpagesize() * CPUS * max(32, 2 * CPUS)
+"""Bytes to which memory that was freed again is seen: Linux counts pages a processor at a time, in batches."""
 T = TypeVar("T")
 
 
 def status(name: str) -> int:
-    """Bytes of a figure of this process, by its name in /proc/self/status; LookupError where there is none."""
+    """Bytes of a figure of this process, by its name in /proc/self/status.
+
+    Raises LookupError where there is no such figure, OSError where there is no such file.
+    """
     found = re.search(rf"^{name}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
     if found is None:
         raise LookupError(f"/proc/self/status has no {name}")
@@ -34,7 +42,7 @@ def status(name: str) -> int:
 
 
 def peak_extra(call: Callable[[], T]) -> tuple[T, float]:
-    """What a call gives, and by how many bytes this process grew at most meanwhile; NaN where the system does not say."""
+    """What a call gives, and by how many bytes this process grew at most meanwhile, to `RESOLUTION`; NaN where none says."""
     try:
         ctypes.CDLL(None).malloc_trim(0)  # or what earlier calls freed is given out again, and not seen
         Path("/proc/self/clear_refs").write_text("5")  # the highest figure so far becomes the present one
@@ -46,7 +54,7 @@ def peak_extra(call: Callable[[], T]) -> tuple[T, float]:
 
 
 def bytes_of(solution: engine.Solution) -> int:
-    """Of all arrays that a solution holds."""
+    """Bytes of all arrays that a solution holds."""
     arrays = [*leaves(solution.params), solution.loss, solution.residual, solution.status, solution.steps]
     return sum(a.numel() * a.element_size() for a in arrays)
 
