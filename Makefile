@@ -17,6 +17,7 @@ demo: $(VENV)/ready
 	OMP_WAIT_POLICY=passive $(RUN) -m demo
 
 bench: $(VENV)/ready
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[peers]'
 	$(RUN) -m pytest -q bench --benchmark-enable --benchmark-only --benchmark-autosave --benchmark-storage=file://.benchmarks
 
 report: $(VENV)/ready

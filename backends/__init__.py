@@ -48,9 +48,16 @@ def get(name: str) -> Backend:
 
 
 def repeat(step: Callable[..., tuple[Any, ...]], count: int, *state: Array) -> tuple[Array, ...]:
-    """`step(*state)` on its own results, `count` times: arrays of unchanged shapes. A compiled backend makes it a loop.
+    """step(step(... step(*state))): a step on its own results, `count` times. A compiled backend makes it a loop.
 
-    The step is pure and sees a lane by its state alone; a captured array of the lane would be frozen in.
+    Args:
+        step: pure, from the state to a tuple of as many arrays of the same shapes and dtypes, any they are. It sees a lane
+            by its state alone; a captured array of the lane would be frozen in.
+        count: fixed; 0 gives the state as it came.
+        state: one array or more, of one library.
+
+    Raises:
+        IndexError: no state.
 
     >>> import numpy as np
     >>> repeat(lambda a, b: (b, a + b), 5, np.array(0.0), np.array(1.0))[0].tolist()

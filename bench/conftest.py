@@ -1,7 +1,8 @@
-"""What the stored JSON says of the machine: its processor and versions, no name or path of it."""
+"""What the stored JSON says of the machine: its processor and versions, no name or path of it; and a run's own caches."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,3 +23,12 @@ def pytest_benchmark_update_commit_info(config: pytest.Config, commit_info: dict
     kept = {name: commit_info.get(name) for name in ("id", "time", "dirty")}
     commit_info.clear()
     commit_info.update(kept)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cold(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Empty disk caches of compiled code: or what a first call compiles would depend on the runs before."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("LANEWISE_CACHE", "TORCHINDUCTOR_CACHE_DIR"):
+            patch.setenv(name, str(tmp_path_factory.mktemp("cache")))
+        yield

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import subprocess
 import time
 import warnings
 from collections.abc import Callable
@@ -33,17 +34,31 @@ extern "C" double exponentials(long rounds) {
 """
 
 
-@cache
+SECONDS, LEAST, MOST = 1.0, 5, 200
+"""How long the calls of one row take together, and how few and how many they are."""
+
+LONG = 3
+"""How many calls, where one alone takes longer than `SECONDS`."""
+
+_peaks: dict[tuple[str, str], float] = {}
+
+
 def highest(dtype: str, isa: str = "") -> float:
-    """GFlop/s of bare multiply-adds, measured in this run; NaN without a compiler. `isa` restricts the instruction set."""
+    """GFlop/s of bare multiply-adds, the highest of this run; NaN without a compiler. `isa` restricts the instruction set.
+
+    Measured anew by each call, thus in the minutes of the row that asks for it: a machine with other users shows its peak
+    now and then only.
+    """
     try:
-        return peak.gflops(dtype, isa=isa)
-    except OSError:
+        found = peak.gflops(dtype, isa=isa)
+    except (OSError, subprocess.CalledProcessError):
         return math.nan
+    _peaks[dtype, isa] = max(found, _peaks.get((dtype, isa), 0.0))
+    return _peaks[dtype, isa]
 
 
 @cache
-def exp_ns(dtype: str, rounds: int = 300_000, repeats: int = 3) -> float:
+def exp_ns(dtype: str, rounds: int = 300_000, repeats: int = 20) -> float:
     """Nanoseconds of one exponential as the kernels compute it, on all threads at once; NaN without a compiler."""
     kind = "double" if dtype == "float64" else "float"
     try:
@@ -71,9 +86,16 @@ def first_call(call: Callable[[], Any]) -> tuple[Any, float]:
     return found, time.perf_counter() - began
 
 
-def median(benchmark: Any, otherwise: float) -> float:
-    """Seconds of a call; `otherwise` where benchmarks are off."""
-    return float(benchmark.stats.stats.median) if benchmark.stats else otherwise
+def rounds(seconds: float) -> int:
+    """How often a call that takes so long is repeated: for `SECONDS` in all, within `LEAST` and `MOST`; `LONG` times if it is long."""
+    return LONG if seconds > SECONDS else max(LEAST, min(MOST, math.ceil(SECONDS / max(seconds, 1e-9))))
+
+
+def median(benchmark: Any, call: Callable[[], Any]) -> float:
+    """Median seconds of a call, which was made before, over as many `rounds` as the row asks for; of one where benchmarks are off."""
+    _, warm = first_call(call)
+    benchmark.pedantic(call, rounds=rounds(warm), iterations=1)
+    return float(benchmark.stats.stats.median) if benchmark.stats else warm
 
 
 def figures(found: engine.Solution, seconds: float, useful: float, lanes: int, steps: int, best: float) -> dict[str, Any]:

@@ -65,8 +65,13 @@ def library(isa: str = "") -> ctypes.CDLL:
     return loaded
 
 
-def gflops(dtype: str = "float32", rounds: int = 20_000_000, repeats: int = 3, isa: str = "") -> float:
-    """10^9 multiplications and additions a second of as many threads as torch uses; the best of some repeats."""
+def gflops(dtype: str = "float32", rounds: int = 4_000_000, repeats: int = 15, isa: str = "") -> float:
+    """10^9 multiplications and additions a second of as many threads as torch uses; the best of some repeats.
+
+    They are short (some 15 ms), so that other users of the machine leave one of them alone.
+
+    Raises OSError, subprocess.CalledProcessError without a working compiler.
+    """
     run, threads = getattr(library(isa), f"run_{dtype}"), torch.get_num_threads()
     lanes = library(isa).bytes() // (4 if dtype == "float32" else 8)
     best = math.inf

@@ -1,7 +1,7 @@
 """Gradient descent with momentum on mean((X A - I)^2) as others would write it; one function a peer.
 
-Each takes `(A, start, steps)`, `A` and `start` of shape (batch, n, n), and returns X after so many steps. The
-rate is a tensor, so that torch.compile does not guard on its value.
+Each takes `(A, start, steps)`, `A` and `start` of shape `(batch, n, n)` and one float dtype, and returns X after so many
+steps, alike. The rate is a tensor, so that torch.compile does not guard on its value.
 """
 
 from __future__ import annotations

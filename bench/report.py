@@ -30,7 +30,20 @@ COLOURS = ("#7f7f7f", "#8c564b", "#bcbd22", "#9467bd", "#e377c2", "#d62728", "#1
 def slim(run: dict[str, Any]) -> dict[str, Any]:
     """What is worth keeping of a pytest-benchmark run: where and when, and the figures."""
     rows = [b["extra_info"] for b in run["benchmarks"] if "suite" in b["extra_info"]]
-    return {"machine": run["machine_info"], "commit": run["commit_info"], "date": run["datetime"][:10], "rows": rows}
+    kept = {"machine": run["machine_info"], "commit": run["commit_info"], "date": run["datetime"][:10]}
+    return kept | {"rows": [against(row, rows) for row in rows]}
+
+
+def against(row: Row, rows: list[Row]) -> Row:
+    """A row with its share, and its floor, by the highest peak that any row of its suite and dtype saw."""
+    if "peak_gflops" not in row:
+        return row
+    peak = max(other["peak_gflops"] for other in rows if (other["suite"], other["dtype"]) == (row["suite"], row["dtype"]))
+    found = row | {"peak_gflops": peak, "share_of_peak": row["gflops"] / peak}
+    if "floor_ns" in row:
+        floor = row["useful_flops"] / peak + row["exponentials_ns"]
+        found |= {"floor_ns": floor, "times_floor": row["ns_per_matrix_step"] / floor}
+    return found
 
 
 def suite(report: dict[str, Any], name: str) -> list[Row]:
@@ -61,7 +74,7 @@ def table(report: dict[str, Any]) -> str:
         f"{machine['cpu']['brand_raw']}, {machine['threads']} threads, torch {machine['torch']}, float32, {report['date']}; "
         f"gradient descent with momentum on the inverse, "
         f"{batches} (the plain loop: one matrix). "
-        "Medians of five, all in one run from the same start with the same rate; the first call, "
+        "Medians of five calls or more (of three that take over a second), all in one run from the same start with the same rate; the first call, "
         f"which compiles, is left out. Bare multiply-adds reach {peak:,.0f} GFlop/s in float32; the share counts 4n^3 + 6n^2 "
         "useful operations a step, of whole `engine.solve` calls of the lane compiler."
     )
@@ -137,7 +150,7 @@ def newest() -> dict[str, Any] | None:
 
 
 def main() -> None:
-    """Write the report, the figure and the table."""
+    """Write the report, the figure and the tables. Raises FileNotFoundError with neither a run nor a committed report."""
     run = newest()
     if run is not None:
         REPORT.write_text(json.dumps(slim(run), indent=1) + "\n")

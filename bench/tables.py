@@ -5,6 +5,7 @@ A suite that the report does not have gives no table.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 Row = dict[str, Any]
@@ -21,7 +22,7 @@ def share(row: Row | None) -> str:
 
 
 def performance(report: dict[str, Any]) -> str:
-    """All tables, each under what it shows."""
+    """All tables of a report, as `report.slim` makes it, each under what it shows. Raises KeyError for a row without its figures."""
     suites: dict[str, list[Row]] = {}
     for row in report["rows"]:
         suites.setdefault(row["suite"], []).append(row)
@@ -81,9 +82,15 @@ def _scale(rows: list[Row]) -> str:
     lines = [["matrices", "ns per matrix", "a call, ms", "outputs, MiB", "memory beside input and outputs, MiB"], ["---:"] * 5]
     for row in sorted(rows, key=lambda row: int(row["matrices"])):
         time = [f"{row['ns_per_matrix']:,.0f}", f"{row['seconds'] * 1e3:,.3g}"]
-        lines.append([f"{row['matrices']:,}", *time, f"{row['output_mib']:,.1f}", f"{row['extra_mib']:,.1f}"])
+        lines.append([f"{row['matrices']:,}", *time, f"{row['output_mib']:,.1f}", _known(row["extra_mib"])])
     first = rows[0]
-    return f"**Scale**: n = {first['n']}, {first['dtype']}, {first['steps']} steps, warm\n\n{markdown(lines)}"
+    head = f"**Scale**: n = {first['n']}, {first['dtype']}, {first['steps']} steps, warm"
+    seen = "Memory is by how much the process grew at most; what was freed again is seen to 0.25 MiB on two processors."
+    return f"{head}\n\n{markdown(lines)}\n\n{seen}"
+
+
+def _known(mib: float) -> str:
+    return "" if math.isnan(mib) else f"{mib:,.2f}"
 
 
 def _decompositions(rows: list[Row]) -> str:

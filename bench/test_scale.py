@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import math
+import os
 import re
+import resource
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import torch
@@ -20,31 +24,37 @@ from engine.solvers import GradientDescent
 BATCHES = (1, 10_000, 100_000, 1_000_000, 10_000_000)
 N, STEPS = 4, 100
 MIB = 2**20
+CPUS = os.cpu_count() or 1
+RESOLUTION = resource.getpagesize() * CPUS * max(32, 2 * CPUS)
+"""Bytes to which memory that was freed again is seen: Linux counts pages a processor at a time, in batches."""
+T = TypeVar("T")
 
 
 def status(name: str) -> int:
-    """Bytes of a figure of this process, by its name in /proc/self/status; 0 where there is none."""
-    try:
-        found = re.search(rf"^{name}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
-    except OSError:
-        return 0
-    return 1024 * int(found[1]) if found else 0
+    """Bytes of a figure of this process, by its name in /proc/self/status.
+
+    Raises LookupError where there is no such figure, OSError where there is no such file.
+    """
+    found = re.search(rf"^{name}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
+    if found is None:
+        raise LookupError(f"/proc/self/status has no {name}")
+    return 1024 * int(found[1])
 
 
-def peak_extra(call: Any) -> tuple[Any, int]:
-    """What a call gives, and by how many bytes this process grew at most meanwhile."""
+def peak_extra(call: Callable[[], T]) -> tuple[T, float]:
+    """What a call gives, and by how many bytes this process grew at most meanwhile, to `RESOLUTION`; NaN where none says."""
     try:
         ctypes.CDLL(None).malloc_trim(0)  # or what earlier calls freed is given out again, and not seen
         Path("/proc/self/clear_refs").write_text("5")  # the highest figure so far becomes the present one
-    except (AttributeError, OSError):
-        return call(), 0
-    before = status("VmRSS")
+        before = status("VmRSS")
+    except (AttributeError, OSError, LookupError):
+        return call(), math.nan
     found = call()
     return found, max(0, status("VmHWM") - before)
 
 
 def bytes_of(solution: engine.Solution) -> int:
-    """Of all arrays that a solution holds."""
+    """Bytes of all arrays that a solution holds."""
     arrays = [*leaves(solution.params), solution.loss, solution.residual, solution.status, solution.steps]
     return sum(a.numel() * a.element_size() for a in arrays)
 
@@ -64,8 +74,7 @@ def test_scale(lanes: int, benchmark: Any) -> None:
     found, extra = peak_extra(call)
     outputs = bytes_of(found)
     del found
-    benchmark.pedantic(call, rounds=200 if lanes == 1 else 20 if lanes <= 100_000 else 3, iterations=1)
-    seconds = median(benchmark, 1.0)
+    seconds = median(benchmark, call)
     benchmark.extra_info.update(
         {
             "suite": "scale",

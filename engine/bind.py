@@ -55,7 +55,7 @@ def bind(problem: Problem, data: Any, start: Mapping[str, Any] | None, seed: int
     _axes.derive(problem.sizes, sizes, problem.name)
     shapes = {name: _axes.shape_of(problem.axes[name], sizes, f"param {name!r}") for name in problem.params}
     named = {f"data.{name}": array for name, array in given.items()}
-    starts = _starts(problem, start or {}, shapes, seed)
+    starts = _starts(problem, {} if start is None else start, shapes, seed)
     _check_home(problem, {name: a for name, a in starts.items() if _arrays.is_array(a)}, library, device, start or {})
     for name, value in starts.items():
         array = _arrays.as_array(value)
@@ -141,7 +141,10 @@ def _check_home(problem: Problem, starts: dict[str, Array], library: str, device
 def _starts(problem: Problem, given: Mapping[str, Any], shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, Any]:
     """Where each parameter starts: as given, or as declared; a declared function of the data gives no input."""
     if not isinstance(given, Mapping):
-        raise TypeError(f"problem {problem.name!r}: start came as {type(given).__name__}; expected a mapping from param names")
+        raise TypeError(
+            f"problem {problem.name!r}: start came as {type(given).__name__}; expected a mapping from param names, "
+            f"such as {{{min(problem.params)!r}: ...}}"
+        )
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise TypeError(f"problem {problem.name!r}: seed came as {seed!r}; expected a whole number")
     unknown = set(given) - set(problem.params)

@@ -46,8 +46,9 @@ class Param:
 
     def __post_init__(self) -> None:
         _axes.parse(self.axes, "Param")
-        if not callable(getattr(self.domain, "retract", None)):
-            raise TypeError(f"Param: domain came as {self.domain!r}; expected one of engine.domains, such as Real()")
+        if isinstance(self.domain, type) or not callable(getattr(self.domain, "retract", None)):
+            call = ": call it" if isinstance(self.domain, type) else ""
+            raise TypeError(f"Param: domain came as {self.domain!r}; expected one of engine.domains, such as Real(){call}")
         if isinstance(self.start, str) and self.start not in STARTS:
             raise ValueError(f"Param: start came as {self.start!r}; expected one of {STARTS}, a number, an array or a function")
 

@@ -2,7 +2,8 @@
 
 Needs the array-API namespace alone. Every function is unrolled over the size, a column at a time, with the rest of
 the matrix as one array; nothing raises and nothing branches on a value. A pivot that is not positive is replaced by a
-small one and reported, so that a faulty lane stays finite where it can, and stays alone.
+small one and reported, so that a faulty lane stays finite where it can, and stays alone. Results have the dtype and the
+device of the arguments, which are float arrays of one dtype.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ def solve_symmetric(a: Array, b: Array) -> tuple[Array, Array]:
     Args:
         a: symmetric, `(..., n, n)`. Each pivot d becomes max(|d|, eps A_jj), so that A + E is positive definite.
         b: `(..., n)`.
+
+    Source:
+        Golub and Van Loan, Matrix Computations, section 4.1 (LDL').
 
     Example:
         >>> import numpy as np
@@ -58,6 +62,11 @@ def solve_symmetric(a: Array, b: Array) -> tuple[Array, Array]:
 def cholesky(a: Array) -> tuple[Array, Array]:
     """L lower triangular with L L' = A, and where a pivot was not positive: `(..., n, n)`, `(...)`.
 
+    A is symmetric, `(..., n, n)`; its lower triangle is read. Pivots are guarded as by `solve_symmetric`.
+
+    Source:
+        Golub and Van Loan, Matrix Computations, section 4.2 (outer product Cholesky).
+
     Example:
         >>> import numpy as np
         >>> low, broken = cholesky(np.array([[4.0, 2.0], [2.0, 10.0]]))
@@ -81,6 +90,11 @@ def cholesky(a: Array) -> tuple[Array, Array]:
 
 def solve_lower(low: Array, b: Array) -> Array:
     """x with L x = b for a lower triangular L, by columns: `(..., n, n)`, `(..., n, r)` -> `(..., n, r)`.
+
+    A zero on the diagonal gives Inf or NaN, as it does for `solve_upper`.
+
+    Source:
+        Golub and Van Loan, Matrix Computations, section 3.1 (column-oriented substitution).
 
     Example:
         >>> import numpy as np
@@ -117,7 +131,7 @@ def solve_unpivoted(a: Array, b: Array) -> Array:
     """x with A x = b by elimination without pivoting, for A with a positive definite symmetric part.
 
     Shapes as for `solve_lower`. Such a matrix has positive pivots, and their growth is bounded by its condition
-    (Golub and Van Loan, Matrix Computations, section 4.1.2).
+    (Golub and Van Loan, Matrix Computations, section 4.2, unsymmetric positive definite systems).
 
     Example:
         >>> import numpy as np
@@ -247,7 +261,9 @@ def descending(values: Array) -> Array:
 
 
 def scaled(a: Array) -> tuple[Array, Array]:
-    """A over its largest magnitude, and that; zeros are over 1. No square of the result overflows.
+    """A over its largest magnitude, and that; zeros are over 1: any shape -> the same shape, `()`.
+
+    For ONE lane: the magnitude is that of the whole array. No square of the result overflows.
 
     Example:
         >>> import numpy as np
@@ -261,12 +277,23 @@ def scaled(a: Array) -> tuple[Array, Array]:
 
 
 def eye(n: int, like: Array) -> Array:
-    """The identity of order n in an array's dtype and device."""
+    """The identity of order n in the dtype and on the device of `like`, an array of any shape: `(n, n)`.
+
+    Example:
+        >>> import numpy as np
+        >>> eye(2, like=np.float32([3.0])).tolist()
+        [[1.0, 0.0], [0.0, 1.0]]
+    """
     return array_namespace(like).eye(n, dtype=like.dtype, device=device(like))
 
 
 def condition(low: Array) -> Array:
-    """A cheap lower bound on the 2-norm condition of A = L L': the squared ratio of L's extreme diagonal entries.
+    """A lower bound on the 2-norm condition of A = L L': (max_j L_jj / min_j L_jj)^2, `(..., n, n)` -> `(...)`.
+
+    L is lower triangular with a positive diagonal; one that holds a zero gives Inf or NaN.
+
+    Source:
+        Higham, A survey of condition number estimation for triangular matrices, SIAM Review 29 (1987).
 
     Example:
         >>> import numpy as np

@@ -74,7 +74,8 @@ def solve(
     """
     options = dict(solver=solver, backend=backend, tol=tol, max_steps=max_steps, seed=seed, history=history, progress=progress)
     if not isinstance(problem, Problem):
-        raise TypeError(f"problem came as {problem!r}; expected an engine.Problem, such as problems.inverse()")
+        call = ": call it" if callable(problem) else ""
+        raise TypeError(f"problem came as {problem!r}; expected an engine.Problem, such as problems.inverse(){call}")
     if check not in ("status", "raise"):
         raise ValueError(f"check came as {check!r}; expected 'status' or 'raise'")
     if problem.adapt is not None:

@@ -109,6 +109,8 @@ def curve_fit(model: Model, *, sigma: Any = None, absolute_sigma: bool = False, 
 
 def _names(model: Model, taken: set[str]) -> tuple[str, ...]:
     """The names of the model's params."""
+    if not callable(model):
+        raise TypeError(f"curve_fit: model came as {model!r}; expected a function model(x, a, b, ...)")
     arguments = [p for p in inspect.signature(model).parameters.values() if p.kind is not p.KEYWORD_ONLY]
     if len(arguments) < 2 or any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in arguments):
         came = ", ".join(map(str, arguments))

@@ -15,6 +15,7 @@ from array_api_compat import array_namespace
 import engine
 import problems
 from engine import Param, Problem
+from engine.domains import Positive
 from engine.solvers import Adam, GradientDescent
 
 A = np.eye(3) + 0.1
@@ -121,6 +122,16 @@ WRONG: dict[str, tuple[Callable[[], Any], list[str]]] = {
         ["GiB", "history=75 fits"],
     ),
     "no Problem": (lambda: solve(lambda X, A: X - A, A), ["engine.Problem"]),
+    "a problem that is not called": (lambda: solve(problems.inverse, A), ["engine.Problem", "call it"]),
+    "a domain that is not called": (
+        lambda: Param("n n", domain=Positive),  # type: ignore[arg-type]
+        ["Positive", "engine.domains", "call it"],
+    ),
+    "a model that is no function": (
+        lambda: problems.curve_fit(3),  # type: ignore[arg-type]
+        ["curve_fit", "3", "model(x, a, b, ...)"],
+    ),
+    "start without a name": (lambda: solve(problems.inverse(), A, start=A), ["start", "ndarray", "{'X': ...}"]),
     "a loss that is a vector": (lambda: solve(loss_problem(lambda X, A: (X - A).sum(0)), A), ["loss", "(3,)", "scalar"]),
     "a loss that is a number": (lambda: solve(loss_problem(lambda X, A: 1.0), A), ["loss", "float", "scalar"]),
     "a loss that raises": (lambda: solve(loss_problem(lambda X, A: mean(X @ A[:2])), A), ["loss raised", "X (3, 3)", "line"]),

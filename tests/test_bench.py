@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from bench import conftest, peak, peers, report, tables
+from bench import conftest, measure, peak, peers, report, tables
 from bench.test_inverse import BACKENDS, batch, run_backend
+from bench.test_scale import MIB, RESOLUTION, peak_extra
 
 COMMITTED = json.loads(report.REPORT.read_text())
 
@@ -29,7 +31,8 @@ def row(suite: str, runner: str, **own: Any) -> dict[str, Any]:
 
 
 def test_every_suite_of_a_run_has_its_table_and_its_figures_in_it() -> None:
-    steps = row("steps", "rank 3", useful_flops=1472, counted_flops=1604, formula="6 m n r", floor_ns=2.0, times_floor=1.5)
+    floor = {"exponentials_ns": 1.0, "floor_ns": 0.0, "times_floor": 0.0}
+    steps = row("steps", "rank 3", useful_flops=1472, counted_flops=1604, formula="6 m n r", **floor)
     scale = row("scale", "lanewise fused", matrices=10**7, ns_per_matrix=123.0, seconds=1.2, output_mib=800.0, extra_mib=7.25)
     pair = {
         "problem": "svd",
@@ -46,8 +49,8 @@ def test_every_suite_of_a_run_has_its_table_and_its_figures_in_it() -> None:
     more = [ours, theirs, row("curve fits", "scipy", steps=float("nan"), **fit), row("curve fits", "lanewise", steps=9.5, **fit)]
     rows = [
         *more,
-        row("inverse", "lanewise torch", share_of_peak=0.03),
-        row("avx2", "lanewise fused", share_of_peak=0.71),
+        row("inverse", "lanewise torch", gflops=6.0),
+        row("avx2", "lanewise fused", gflops=142.0),
         steps,
         scale,
     ]
@@ -58,9 +61,55 @@ def test_every_suite_of_a_run_has_its_table_and_its_figures_in_it() -> None:
         assert words in text
     assert "| svd | 8 | 2 | 7 | 3.5 | 100% | 2 | 4 | 1.5 |" in text
     assert "| decay | scipy | float32 | 50 | 4 | 250,000 | 50% |  | 2.0 |" in text
-    assert "| 10,000,000 | 123 | 1.2e+03 | 800.0 | 7.2 |" in text
+    assert "| 1,472 | 1,604 | 3 | 50% | 8.36 | 0.36 |" in text  # 1472 / 200 and 1 beside them; 3 of them
+    assert "| 10,000,000 | 123 | 1.2e+03 | 800.0 | 7.25 |" in text
     assert "AVX2" not in tables.performance(report.slim(run) | {"rows": rows[4:5]})
-    assert report.suite(report.slim(run), "steps") == [steps]
+    (kept,) = report.suite(report.slim(run), "steps")
+    assert kept | {"floor_ns": 0.0, "times_floor": 0.0} == steps
+
+
+def test_shares_of_a_table_are_of_one_peak_the_highest_that_its_rows_saw() -> None:
+    early, late = row("inverse", "a", gflops=90.0, peak_gflops=180.0), row("inverse", "b", gflops=90.0, peak_gflops=225.0)
+    others = [row("avx2", "a", peak_gflops=900.0), row("inverse", "a", dtype="float64", gflops=50.0, peak_gflops=100.0)]
+    found = [report.against(one, [early, late, *others]) for one in (early, late, *others)]
+    assert [one["share_of_peak"] for one in found] == [0.4, 0.4, 100 / 900, 0.5]
+    assert [one["peak_gflops"] for one in found] == [225.0, 225.0, 900.0, 100.0]
+
+
+def test_the_peak_is_measured_by_each_call_and_the_highest_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure, "_peaks", {})
+    for now, kept in [(100.0, 100.0), (230.0, 230.0), (150.0, 230.0)]:
+        monkeypatch.setattr(peak, "gflops", lambda dtype, isa, now=now: now)
+        assert measure.highest("float32") == kept
+
+
+@pytest.mark.parametrize(("seconds", "times"), [(3.0, 3), (0.9, 5), (0.3, 5), (0.1, 10), (0.02, 50), (1e-4, 200), (0.0, 200)])
+def test_a_row_takes_a_second_within_limits(seconds: float, times: int) -> None:
+    assert measure.rounds(seconds) == times
+
+
+def test_memory_is_seen_that_is_kept_and_that_a_call_frees_again() -> None:
+    source = torch.rand(max(2**21, 2 * RESOLUTION))  # 8 MiB or more
+    size = source.numel() * source.element_size()
+
+    def kept() -> torch.Tensor:
+        return source + 1
+
+    def copied() -> torch.Tensor:
+        return source.clone() + 1
+
+    for call, arrays in [(kept, 1), (copied, 2)]:
+        found, extra = peak_extra(call)
+        assert found.shape == source.shape
+        assert abs(extra - arrays * size) < RESOLUTION + MIB / 2
+
+
+def test_memory_is_not_known_where_the_system_does_not_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.test_scale.status", lambda name: (_ for _ in ()).throw(LookupError(name)))
+    found, extra = peak_extra(lambda: 1)
+    assert found == 1 and math.isnan(extra)
+    none = row("scale", "lanewise fused", ns_per_matrix=123.0, seconds=1.2, output_mib=800.0, extra_mib=extra)
+    assert "| 800.0 |  |" in tables.performance(COMMITTED | {"rows": [none]})
 
 
 def test_the_page_on_performance_has_the_tables_of_the_committed_report() -> None:

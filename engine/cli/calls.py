@@ -72,6 +72,16 @@ def made(text: str, known: Mapping[str, Callable[..., Any]], kind: str) -> Any:
     try:
         inspect.signature(make).bind(*arguments, **settings)
     except TypeError as error:
-        shown = f"{call.func.id}{inspect.signature(make)}".replace(" -> Problem", "").replace(" -> 'Problem'", "")
-        raise ValueError(f"{kind} {call.func.id}: {error}; expected {shown}") from None
+        raise ValueError(f"{kind} {call.func.id}: {error}; expected {call.func.id}{called(make)}") from None
     return make(*arguments, **settings)
+
+
+def called(make: Callable[..., Any]) -> str:
+    """A signature as it is called: names and defaults, no types.
+
+    >>> called(solver_classes()["GradientDescent"])
+    '(learning_rate, momentum=0.0, nesterov=False)'
+    """
+    signature = inspect.signature(make)
+    bare = [argument.replace(annotation=inspect.Parameter.empty) for argument in signature.parameters.values()]
+    return str(signature.replace(parameters=bare, return_annotation=inspect.Signature.empty))

@@ -16,8 +16,20 @@ from engine.domains.base import Array, Domain, Shape, flat
 Bound = Any
 
 
+class Closed(Domain):
+    """Where every step ends at the point that its end is projected to."""
+
+    closed = True
+
+    def move(self, x: Array, u: Array) -> Array:
+        return self.project(x + self.lift(x, u))
+
+    def retract(self, x: Array, t: Array) -> Array:
+        return self.project(x + t)
+
+
 @dataclass(frozen=True, eq=False)
-class Box(Domain):
+class Box(Closed):
     """lo <= x <= hi, entry by entry, faces included; lo = hi fixes an entry.
 
     Args:
@@ -37,8 +49,6 @@ class Box(Domain):
     lo: Bound = float("-inf")
     hi: Bound = float("inf")
 
-    closed = True
-
     @property
     def names(self) -> tuple[str, ...]:  # type: ignore[override]
         """The data that hold bounds."""
@@ -47,12 +57,6 @@ class Box(Domain):
     def bind(self, data: Mapping[str, Array]) -> Box:
         lo, hi = (data[bound] if isinstance(bound, str) else bound for bound in (self.lo, self.hi))
         return Box(lo, hi)
-
-    def move(self, x: Array, u: Array) -> Array:
-        return self.project(x + self.lift(x, u))
-
-    def retract(self, x: Array, t: Array) -> Array:
-        return self.project(x + t)
 
     def project(self, x: Array) -> Array:
         xp = array_namespace(x)
@@ -85,7 +89,7 @@ class Box(Domain):
 
 
 @dataclass(frozen=True)
-class Simplex(Domain):
+class Simplex(Closed):
     """x >= 0 with sum 1 along the last axis, faces and corners included: `(..., n)`.
 
     Coordinates u move x by u - x sum(u), so that the pulled gradient g - x'g is the multiplier of x >= 0.
@@ -101,8 +105,6 @@ class Simplex(Domain):
         >>> Simplex().project(np.array([2.0, 0.5, 0.0])).tolist()
         [1.0, 0.0, 0.0]
     """
-
-    closed = True
 
     def size(self, shape: Shape) -> int:
         if not shape or not shape[-1]:
@@ -120,12 +122,6 @@ class Simplex(Domain):
 
     def magnitude(self, x: Array) -> Array:
         return flat(x, x.ndim)
-
-    def move(self, x: Array, u: Array) -> Array:
-        return self.project(x + self.lift(x, u))
-
-    def retract(self, x: Array, t: Array) -> Array:
-        return self.project(x + t)
 
     def project(self, x: Array) -> Array:
         """The nearest point: max(x - s, 0) with s = max over k of (sum of the k largest - 1) / k."""
