@@ -91,7 +91,7 @@ class Emitter:
 
     Args:
         nodes: the graph's nodes in order.
-        inputs: input node -> where it lies.
+        inputs: input node, or one that was computed before -> where it lies.
         outputs: views, each with where it goes.
         tables: of the kernel.
         tile: most rows and columns of a contraction's tile.
@@ -112,7 +112,7 @@ class Emitter:
         scratch: int = 0,
     ) -> None:
         self.inputs, self.outputs, self.tables, self.tile = inputs, outputs, tables, tile
-        self.nodes = needed(nodes, [view for view, _ in outputs])
+        self.nodes = needed(nodes, [view for view, _ in outputs], inputs)
         self.rare = find(self.nodes, [view for view, _ in outputs], _flops)
         self.schedule: Schedule = schedule(self.nodes, self.rare.nodes if self.rare else frozenset())
         self.names: dict[Node, str] = {node: f"{prefix}{k}" for k, node in enumerate(self.nodes)}

@@ -18,6 +18,7 @@ from torch import Tensor
 from backends.base import Program
 from backends.fused.carried import Carried, find
 from backends.fused.emit import Emitter, Place, Tables, scalar_type
+from backends.fused.hoist import Hoisted
 from backends.fused.ir import Graph, View
 from backends.fused.lower import NotLowered, dtype_name, lowered
 from backends.fused.target import Target
@@ -152,6 +153,7 @@ def build(program: Program, lanes: list[dict[str, Tensor]], shared: frozenset[st
         raise NotLowered("a state of several float dtypes")
     pairs = list(zip(lanes, states, strict=True))
     tables, emitters, form, carried = Tables(), {}, None, None
+    hoisted = Hoisted(sum(leaf.size for leaf in shared_inputs), dtype, tables)
     for name in ("init", "step", "test", "finish"):
         traced = init if name == "init" else Traced(getattr(program, name), pairs, polish=False)
         graph = Graph()
@@ -171,8 +173,11 @@ def build(program: Program, lanes: list[dict[str, Tensor]], shared: frozenset[st
             targets.append(Place("s", sum(leaf.size for leaf in state)))
         tile = (2, 2) if name != "step" else (4, 4) if target.name in ("avx512", "neon") else (4, 2)
         hot = name == "step" or program.every == 1  # who tests at every step ends after a few
+        where |= hoisted.places(graph.nodes, where, outputs)
         emitters[name] = Emitter(graph.nodes, where, list(zip(outputs, targets, strict=True)), tables, tile, hot)
-    return _assemble(emitters, program.every, lane_inputs, shared_inputs, state, carried, results, form, dtype, width, tables)
+    return _assemble(
+        emitters, program.every, lane_inputs, shared_inputs, state, carried, results, form, dtype, width, tables, hoisted
+    )
 
 
 def packed(leaves_: list[Leaf]) -> list[Leaf]:
@@ -186,7 +191,7 @@ def packed(leaves_: list[Leaf]) -> list[Leaf]:
 
 def _assemble(
     emitters: Mapping[str, Emitter], every: int, lane_inputs: list[Leaf], shared_inputs: list[Leaf], state: list[Leaf],
-    carried: Carried | None, results: list[Leaf], form: Tree, dtype: str, width: int, tables: Tables,
+    carried: Carried | None, results: list[Leaf], form: Tree, dtype: str, width: int, tables: Tables, hoisted: Hoisted,
 ) -> Kernel:  # fmt: skip
     bodies = {name: emitter.body() for name, emitter in emitters.items()}
     vectors = [sum(leaf.size for leaf in group) for group in (lane_inputs, state, results)]
@@ -210,6 +215,9 @@ def _assemble(
         PIECE=max(1, PIECE // (flops["step"] * width + 1)),
         MOVED=moved,
         NCARRIED=sum(size for *_, size in copies),
+        NSHARED=hoisted.given,
+        NHOISTED=hoisted.size,
+        NHOIST=hoisted.scratch,
     )
     parts = [
         files("backends.fused").joinpath("vmath.h").read_text(),
@@ -219,6 +227,7 @@ def _assemble(
         PRELUDE,
         tables.source(),
         *(_function(name, body) for name, body in bodies.items()),
+        hoisted.source(),
         "struct Task;\nstatic inline void load(const Task &, long, V *, int);\nstatic inline void store(const Task &, long, const V *, int);",
         files("backends.fused").joinpath("lanes.h").read_text(),
         files("backends.fused").joinpath("runtime.h").read_text(),

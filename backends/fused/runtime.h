@@ -3,7 +3,8 @@
 //
 // The emitted part defines: T, Int, W, NIN, NST, NRES, NTMP (vectors of inputs, state, results, scratch), LOSS, STATUS
 // (places in the state), EVERY, PIECE (steps between two looks at `stop`), MOVED, CARRIED, NCARRIED (see `carried`; MOVED < 0:
-// nothing), and init, steps, test, finish, load, store; and what lanes.h defines.
+// nothing), NSHARED, NHOISTED, NHOIST (shared numbers: given, computed, and scratch for them; see `hoist`), and init, steps,
+// test, finish, hoist, load, store; and what lanes.h defines.
 
 struct Task {
   const Input *in;             // of every lane
@@ -195,18 +196,30 @@ class Worker {
   }
 };
 
-extern "C" int solve(const Task *task) {
+extern "C" int solve(const Task *given) {
+  Task task = *given;
   int failed = 0;
-  on_threads(task->threads, [&](long) {
+  void *shared = nullptr;
+  if (NHOISTED) {  // the given numbers, and behind them what rests on them alone
+    shared = __builtin_malloc((NSHARED + NHOISTED) * sizeof(T) + (NHOISTED + NHOIST) * sizeof(V) + 128);
+    if (!shared) return 1;
+    V *h = (V *)(((unsigned long)shared + 63) & ~63ul);
+    T *sh = (T *)(h + NHOISTED + NHOIST);
+    __builtin_memcpy(sh, task.sh, NSHARED * sizeof(T));
+    hoist(sh, h, h + NHOISTED);
+    task.sh = sh;
+  }
+  on_threads(task.threads, [&](long) {
     char *memory = (char *)__builtin_malloc(Worker::size + 4096);
     if (memory) {
       char *aligned = (char *)(((unsigned long)memory + 4095) & ~4095ul);
       __builtin_memset(aligned, 0, Worker::size);
-      Worker(*task, aligned).run();
+      Worker(task, aligned).run();
       __builtin_free(memory);
     } else {
       __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);
     }
   });
+  __builtin_free(shared);
   return failed;
 }

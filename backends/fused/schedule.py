@@ -7,7 +7,7 @@ is never stored.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 
 from backends.fused.ir import Node, View
@@ -49,12 +49,12 @@ class Schedule:
         return found
 
 
-def needed(nodes: Iterable[Node], outputs: Iterable[View]) -> list[Node]:
-    """The nodes that outputs depend on, in their order."""
+def needed(nodes: Iterable[Node], outputs: Iterable[View], given: Container[Node] = ()) -> list[Node]:
+    """The nodes that outputs depend on, in their order, without what is given and what only that depends on."""
     live = {view.node for view in outputs}
     kept = []
     for node in reversed(list(nodes)):
-        if node in live:
+        if node in live and node not in given:
             kept.append(node)
             live.update(view.node for view in node.args)
     return kept[::-1]

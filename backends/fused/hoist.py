@@ -1,0 +1,60 @@
+"""Work on what all lanes share, done once a call: its results join the shared numbers. Needs `ir`, `emit`.
+
+A node that rests on shared inputs and constants alone is shared itself; those that others read, or that are results, are
+kept, a number for each element.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from backends.fused.emit import Emitter, Place, Tables, scalar_type, vector_type
+from backends.fused.ir import Node, View, whole
+from backends.fused.schedule import needed
+
+
+class Hoisted:
+    """The shared work of some functions of one kernel.
+
+    Args:
+        given: shared numbers that the caller passes.
+        dtype: the kernel's; what is wider is not hoisted.
+        tables: of the kernel.
+    """
+
+    def __init__(self, given: int, dtype: str, tables: Tables) -> None:
+        self.given, self.dtype, self.tables = given, dtype, tables
+        self.size = self.scratch = 0
+        self.bodies: list[str] = []
+        self.copies: list[str] = []
+
+    def places(self, nodes: Sequence[Node], where: Mapping[Node, Place], outputs: Sequence[View]) -> dict[Node, Place]:
+        """Where the shared results that a function needs will lie."""
+        live = needed(nodes, outputs)
+        shared = {node for node in live if node in where and where[node].shared}
+        for node in live:
+            wide = node.dtype == "float64" and self.dtype == "float32"
+            if node not in where and not wide and all(v.node in shared for v in node.args):
+                shared.add(node)
+        work = {node for node in shared if node.kind not in ("input", "const")}
+        read = {view.node for node in live if node not in shared for view in node.args} | {view.node for view in outputs}
+        found, goes = {}, []
+        for node in [node for node in live if node in work and node in read]:
+            found[node] = Place("sh", self.given + self.size, True)
+            goes.append((whole(node, (node.size,)), Place("h", self.size)))
+            kind, vector = scalar_type(node.dtype), vector_type(node.dtype)
+            self.copies.append(
+                f"for (long e = 0; e < {node.size}; e++) "
+                f"(({kind} *)(sh + {self.given + self.size}))[e] = (({vector} *)(h + {self.size}))[e][0];"
+            )
+            self.size += node.size
+        if goes:
+            emitter = Emitter(nodes, dict(where), goes, self.tables, (2, 2), False)
+            self.bodies.append(f"{{\n{emitter.body()}\n}}")
+            self.scratch = max(self.scratch, emitter.scratch)
+        return found
+
+    def source(self) -> str:
+        """The function that computes it all, of vectors whose lanes are equal."""
+        lines = "\n".join([*self.bodies, *self.copies])
+        return f"static __attribute__((ONCE)) void hoist(T *sh, V *h, V *w) {{\n{lines}\n}}"
