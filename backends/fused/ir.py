@@ -137,10 +137,46 @@ class Graph:
             return self.const(numpy(values, axis=-1).reshape(shape), a.dtype)
         if index.shape[1] == 1:
             return a.at(index.reshape(shape))
+        if name == "sum" and a.dtype.startswith("float"):
+            rest, factors = self._drawn(a.node, index, 1)
+            if factors:
+                total = self.reduce("sum", rest.at(rest.index[index]), [1])
+                for factor in factors:
+                    total = self.map("mul", total, factor)
+                return total.at(total.index.reshape(shape))
         if not outer or (index == index[:1]).all():  # rows that are equal are joined once
             node = self._node("reduce", join, (a.at(index[:1]),), min(1, len(index)), a.dtype)
             return View(node, np.zeros(shape, np.intp))
         return whole(self._node("reduce", join, (a.at(index),), len(index), a.dtype), shape)
+
+    def _drawn(self, node: Node, at: Indices, lanes: int) -> tuple[View, list[View]]:
+        """What a node is, element by element, without factors that do not change along the rows of `at`; and these.
+
+        sum_k s v_k = s sum_k v_k. At most `lanes` of them are numbers of the lane, and constants are near 1: a residual
+        that is scaled to be near 1 is squared as it is, and neither overflows nor vanishes.
+        """
+        own = whole(node, (node.size,))
+        if node.kind != "map" or node.name not in ("mul", "neg"):
+            return own, []
+        parts, factors = list(node.args), []
+        if node.name == "neg":
+            parts, factors = parts[:1], [self.const(-1, node.dtype)]
+        for k, part in enumerate(parts):
+            chosen, values = part.at(part.index[at]), part.constant()
+            near = values is None or bool((np.abs(np.frexp(values)[1]) <= 20).all() and np.isfinite(values).all())
+            if len(parts) == 2 and near and (values is not None or lanes) and _is_even(chosen):
+                lanes -= values is None
+                factors.append(chosen.at(chosen.index[:, 0]))
+                parts = [parts[1 - k]]
+                break
+        for k, part in enumerate(parts):
+            inner, more = self._drawn(part.node, part.index[at], lanes)
+            lanes -= sum(factor.node.value is None for factor in more)
+            factors += more
+            parts[k] = inner.at(inner.index[part.index])
+        if not factors:
+            return own, []
+        return parts[0] if len(parts) == 1 else self.map("mul", *parts), factors
 
     def contract(self, a: View, b: View) -> View:
         """sum_k a[g, i, k] b[g, k, j]: shape (g, i, j)."""
@@ -245,6 +281,12 @@ def _narrowed(args: list[View], axis: int) -> slice:
     """The first of an axis along which no argument changes, else all of it."""
     same = all((a.index == a.index.take([0], axis)).all() for a in args if a.index.shape[axis])
     return slice(0, 1) if same and args[0].index.shape[axis] else slice(None)
+
+
+def _is_even(a: View) -> bool:
+    """True where all entries of each row are one number."""
+    entries = a.index if a.node.value is None else a.node.value[a.index]
+    return bool((entries == entries[:, :1]).all())
 
 
 def _single(a: View) -> Any:
