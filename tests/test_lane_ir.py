@@ -75,6 +75,29 @@ SIMPLIFIED: dict[str, Case] = {
     "x minus nought": (lambda g, x, y: g.map("sub", x, g.const(0.0)), lambda x, y: x, []),
     "twice negated": (lambda g, x, y: g.map("neg", g.map("neg", x)), lambda x, y: x, []),
     "a copy": (lambda g, x, y: g.map("copy", x), lambda x, y: x, []),
+    "a sum of x y over four": (
+        lambda g, x, y: g.reduce("sum", g.map("mul", g.map("mul", x, g.const(0.25)), y), [1]),
+        lambda x, y: (x * y).sum(1) / 4,
+        ["mul 6", "add 2", "mul 2"],
+    ),
+    "a sum along a row of x y times a number of the row": (
+        lambda g, x, y: g.reduce("sum", g.map("mul", g.map("mul", x, y.at(y.index[:, :1])), y), [1]),
+        lambda x, y: (x * y[:, :1] * y).sum(1),
+        ["mul 6", "add 2", "mul 2"],
+    ),
+    "a sum of minus x": (
+        lambda g, x, y: g.reduce("sum", g.map("neg", x), [0]), lambda x, y: -x.sum(0), ["add 3", "mul 3"],
+    ),
+    "a sum of squares of x times one number": (
+        lambda g, x, y: (lambda z: g.reduce("sum", g.map("mul", z, z), [1]))(g.map("mul", x, y.at(y.index[:1, :1]))),
+        lambda x, y: (x * y[0, 0] * x * y[0, 0]).sum(1),
+        ["mul 6", "mul 6", "add 2"],
+    ),
+    "a sum of x times a number that is nearly nought": (
+        lambda g, x, y: g.reduce("sum", g.map("mul", x, g.const(1e-200)), [1]),
+        lambda x, y: (x * 1e-200).sum(1),
+        ["mul 6", "add 2"],
+    ),
     "x plus x": (lambda g, x, y: g.map("add", x, x), lambda x, y: 2 * x, ["mul 6"]),
     "x plus minus y": (lambda g, x, y: g.map("add", x, g.map("neg", y)), lambda x, y: x - y, ["sub 6"]),
     "minus y plus x": (lambda g, x, y: g.map("add", g.map("neg", y), x), lambda x, y: x - y, ["sub 6"]),

@@ -225,9 +225,12 @@ class Emitter:
                 self.lines.append(f"const {vector_type(node.dtype)} {self.names[node]} = {self._value(node, '0', {})};")
                 self._store(node, "0", self.names[node], 1)
         else:
-            sums = self._open_sums(group, min(4, group.size))
-            step = 4 if sums and group.size % 4 == 0 else 1
-            self.lines.append(f"{self._unrolled(16 if group.size <= 64 else 1)}for (int e = 0; e < {group.size}; e += {step}) {{")
+            costly = _is_costly(group.members)
+            sums = self._open_sums(group, 2 if costly else 4)
+            step = sums[0][1] if sums else 1
+            self.lines.append(
+                f"{self._unrolled(16 if group.size <= 64 and not costly else 1)}for (int e = 0; e < {group.size}; e += {step}) {{"
+            )
             for k in range(step):
                 self._element(group, f"e + {k}" if k else "e", {}, k if step > 1 else 0)
             self.lines.append("}")
@@ -265,12 +268,12 @@ class Emitter:
             self.lines.append(f"{target}[{at}] = {value};")
 
     def _open_sums(self, group: Group, lanes: int) -> list[tuple[Node, int]]:
-        """Accumulators, several for each sum so that they do not wait for one another."""
+        """Accumulators, several for each sum so that they do not wait for one another; where an element takes long, fewer."""
         found = []
         for node in group.members:
             if node.kind != "reduce":
                 continue
-            count = lanes if lanes == 4 and group.size % 4 == 0 else 1
+            count = lanes if group.size % lanes == 0 else 1
             kind, start = vector_type(node.dtype), _neutral(node)
             self.lines.append(f"{kind} {', '.join(f'{self.names[node]}_{k} = fill<{kind}>({start})' for k in range(count))};")
             found.append((node, count))
@@ -485,6 +488,11 @@ class Emitter:
 
 def _pointer(dtype: str, place: Place) -> str:
     return f"(({vector_type(dtype)} *)({place.array} + {place.offset}))"
+
+
+def _is_costly(nodes: Sequence[Node]) -> bool:
+    """Whether there is a function among them that takes many instructions, one waiting for the other."""
+    return any(node.kind == "map" and OPS[node.name].flops >= 20 for node in nodes)
 
 
 def _flops(nodes: Sequence[Node]) -> int:

@@ -138,9 +138,9 @@ class Graph:
         if index.shape[1] == 1:
             return a.at(index.reshape(shape))
         if name == "sum" and a.dtype.startswith("float"):
-            rest, factors = self._drawn(a.node, index, 1)
+            bare, factors = self._drawn(a.node, index, 1)
             if factors:
-                total = self.reduce("sum", rest.at(rest.index[index]), [1])
+                total = self.reduce("sum", bare.at(bare.index[index]), [1])
                 for factor in factors:
                     total = self.map("mul", total, factor)
                 return total.at(total.index.reshape(shape))
@@ -153,14 +153,13 @@ class Graph:
         """What a node is, element by element, without factors that do not change along the rows of `at`; and these.
 
         sum_k s v_k = s sum_k v_k. At most `lanes` of them are numbers of the lane, and constants are near 1: a residual
-        that is scaled to be near 1 is squared as it is, and neither overflows nor vanishes.
+        that a number of the lane scales to be near 1 is squared as it is, and neither overflows nor vanishes.
         """
         own = whole(node, (node.size,))
         if node.kind != "map" or node.name not in ("mul", "neg"):
             return own, []
-        parts, factors = list(node.args), []
-        if node.name == "neg":
-            parts, factors = parts[:1], [self.const(-1, node.dtype)]
+        parts: list[View] = list(node.args)
+        factors: list[View] = [self.const(-1, node.dtype)] if node.name == "neg" else []
         for k, part in enumerate(parts):
             chosen, values = part.at(part.index[at]), part.constant()
             near = values is None or bool((np.abs(np.frexp(values)[1]) <= 20).all() and np.isfinite(values).all())
@@ -169,6 +168,8 @@ class Graph:
                 factors.append(chosen.at(chosen.index[:, 0]))
                 parts = [parts[1 - k]]
                 break
+        if len(parts) == 2 and parts[0].node is parts[1].node:
+            lanes = 0
         for k, part in enumerate(parts):
             inner, more = self._drawn(part.node, part.index[at], lanes)
             lanes -= sum(factor.node.value is None for factor in more)
