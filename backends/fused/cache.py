@@ -114,7 +114,8 @@ def _check(path: Path, leaf: bool) -> None:
 def _evict(folder: Path, keep: Path) -> None:
     """Drops the entries used longest ago beyond `LIMIT`, and what killed processes left. What fails is left for later."""
     with contextlib.suppress(OSError):
-        found = [(entry.stat(follow_symlinks=False), entry.path) for entry in os.scandir(folder)]
+        with os.scandir(folder) as listing:
+            found = [(entry.stat(follow_symlinks=False), entry.path) for entry in listing]
         spent = [path for about, path in found if Path(path).name.startswith("new-") and about.st_mtime < time.time() - STALE]
         entries = sorted((about.st_mtime, about.st_size, path) for about, path in found if path.endswith((".so", ".json")))
         excess = sum(size for _, size, _ in entries) - LIMIT

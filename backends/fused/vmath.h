@@ -262,15 +262,23 @@ inline Register<double> r_exp(Register<double> x) {
   return scaled(root * (square * quartic + r) + root, k);
 }
 #else
-// 2^k by way of the exponent's bits, in two factors, for k from -1076 to 1025 is more than one number holds.
+// The lesser, the greater; b where one is NaN: an instruction that the compiler does not find by itself.
+#if defined(__AVX2__)
+inline Register<float> lesser(Register<float> a, Register<float> b) { return __builtin_ia32_minps256(a, b); }
+inline Register<float> greater(Register<float> a, Register<float> b) { return __builtin_ia32_maxps256(a, b); }
+inline Register<double> lesser(Register<double> a, Register<double> b) { return __builtin_ia32_minpd256(a, b); }
+inline Register<double> greater(Register<double> a, Register<double> b) { return __builtin_ia32_maxpd256(a, b); }
+#else
+template <class V> inline V lesser(V a, V b) { return a < b ? a : b; }
+template <class V> inline V greater(V a, V b) { return a > b ? a : b; }
+#endif
+// 2^k by way of the exponent's bits, in two factors: k goes from -1076 to 1025, more than one number holds.
 template <class V> inline V r_exp(V x) {
   typedef Element<V> T;
   constexpr bool wide = sizeof(T) == 8;
   constexpr T magic = wide ? T(0x1.8p+52) : T(0x1.8p+23);  // a number plus this is rounded; its last bits are the number
   constexpr int bits = wide ? 52 : 23, bias = wide ? 1023 : 127;
-  const V most = V{} + T(wide ? 710 : 89), least = V{} + T(wide ? -746 : -104);
-  x = x > most ? most : x;  // NaN stays
-  x = x < least ? least : x;
+  x = greater(splat<V>(wide ? -746 : -104), lesser(splat<V>(wide ? 710 : 89), x));  // NaN stays
   V shifted = x * T(0x1.71547652b82fep+0) + magic, k = shifted - magic, halves = k * T(0.5) + magic;
   V r = exp_reduced(x, k), square = r * r;
   Mask<V> half = (Mask<V>)halves, other = (Mask<V>)shifted - half;
