@@ -67,7 +67,7 @@ def curving(objective: Objective, tangent: Tangent, u: Array) -> Array:
         return backend.jvp(lambda s: objective.residual(tangent.curve(s * u)), (t,), (one,))[1]
 
     second = backend.jvp(slope, (0 * one,), (one,))[1]
-    _, transpose = objective.pullback(tangent.params)
+    _, transpose = objective.pullback(tangent.curve(0 * one * u))  # in the same words: what both need is computed once
     return tangent.pull(transpose({name: r * objective.factor(name, r) for name, r in second.items()}))
 
 
