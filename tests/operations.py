@@ -180,7 +180,7 @@ PRODUCTS = {
     "addmm": op(lambda b, x, y: torch.addmm(b, x, y, beta=0.5, alpha=2), "m nk km", orders=1), "baddbmm": op(torch.baddbmm, "anm ank akm", orders=1),
     "addmv": op(torch.addmv, "n nk k", orders=1), "addr": op(torch.addr, "nm n m", orders=1), "addbmm": op(torch.addbmm, "nm ank akm", orders=1), "chain": op(lambda x, y, z: linalg.multi_dot([x, y, z]), "nk km mn"),
     "matrix_power": op(lambda x: linalg.matrix_power(x, 3), "nn"), "matrix_power 0": op(lambda x: linalg.matrix_power(x, 0) * x, "nn"),
-    "det": op(linalg.det, "nn", orders=0), "slogdet": op(lambda x: linalg.slogdet(x)[1], "nn"), "logdet": op(lambda x: torch.logdet(x @ x.mT + 1), "nn", orders=1),
+    "det": op(linalg.det, "nn"), "slogdet": op(lambda x: linalg.slogdet(x)[1], "nn"), "logdet": op(lambda x: torch.logdet(_definite(x)), "nn"),
     "inv": op(linalg.inv, "nn"), "solve": op(linalg.solve, "nn nm"), "solve a vector": op(linalg.solve, "nn n"), "negative power": op(lambda x: linalg.matrix_power(x, -2), "nn"),
     "solve from the right": op(lambda x, y: linalg.solve(x, y, left=False), "nn mn"), "inv_ex": op(lambda x: linalg.inv_ex(x)[0], "nn"),
     "cholesky": op(lambda x: linalg.cholesky(_definite(x)), "nn"), "cholesky upper": op(lambda x: linalg.cholesky(_definite(x), upper=True), "nn"),

@@ -14,6 +14,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from backends.base import TraceError
+from backends.torch.determinant import det
 from backends.tree import leaves
 
 _T = torch.Tensor
@@ -57,10 +58,13 @@ REPLACED: dict[Any, Callable[..., Any]] = {
     torch.linalg.cholesky: _cholesky,
     torch.cholesky: lambda a, upper=False: _cholesky(a, upper=upper),
     _T.cholesky: lambda a, upper=False: _cholesky(a, upper=upper),
+    torch.linalg.det: det,
+    torch.det: det,
+    _T.det: det,
     torch.nn.functional.mse_loss: _mse_loss,
 }
 """Calls that raise for some matrices, which the example lanes, random ones, may well be; the others tell lane by lane. And
-one whose second derivative torch has not."""
+those whose second derivatives torch has not, or has by operations that do not lower."""
 
 
 class Guard(TorchFunctionMode):
