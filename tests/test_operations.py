@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
-from torch.func import grad, jacfwd, jacrev
+from torch.func import grad, jacfwd, jacrev, jvp
 
 from backends.fused.mapped import MapKernel
 from backends.fused.target import host_target
@@ -51,9 +52,9 @@ def parts(size: int) -> list[Any]:
     ]
 
 
-def arguments(operation: Operation, sizes: dict[str, int], dtype: torch.dtype, name: str) -> tuple[Tensor, ...]:
+def arguments(operation: Operation, axes: dict[str, int], dtype: torch.dtype, name: str) -> tuple[Tensor, ...]:
     generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
-    shapes = [[sizes.get(axis, 3) for axis in word] for word in operation.shapes.split(" ")]
+    shapes = [[axes[axis] if axis in axes else int(axis) for axis in word] for word in operation.shapes.split(" ")]
     spread = operation.high - operation.low
     drawn = [torch.rand(LANES, *shape, generator=generator, dtype=torch.float64) for shape in shapes]
     return tuple((operation.low + spread * x).to(dtype) for x in drawn)
@@ -65,7 +66,7 @@ def wave(x: Tensor) -> Tensor:
 
 
 def derivatives(operation: Operation, args: tuple[Tensor, ...]) -> dict[str, Any]:
-    """Derivatives of a lane: in double precision by reverse mode and twice, in single precision once."""
+    """Derivatives of a lane: in double precision by reverse mode and twice, in single precision once, both ways."""
     function, each = operation.function, tuple(range(len(args)))
 
     def number(*given: Tensor) -> Tensor:
@@ -74,7 +75,7 @@ def derivatives(operation: Operation, args: tuple[Tensor, ...]) -> dict[str, Any
         return total
 
     if args[0].dtype == torch.float32:
-        return {"jacrev": jacrev(function)(*args)}
+        return {"jacrev": jacrev(function)(*args), "jvp": jvp(function, args, tuple(map(wave, args)))[1]}
     found: dict[str, Any] = {"grad": list(grad(number, each)(*args))}
     if operation.orders > 1:
         found["hessian"] = jacfwd(grad(number), len(args) - 1)(*args)
@@ -119,20 +120,31 @@ def together(part: dict[str, Operation], all_results: Callable[..., Any]) -> Cal
     return run
 
 
+def sizes(name: str, seed: int, most: str) -> dict[str, int]:
+    """Sizes of the axes n, m, k and a for an operation, its own, for to draw for all costs a kernel each time."""
+    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    return {axis: int(rng.integers(1, int(size) + 1)) for axis, size in zip("nmka", most, strict=True)}
+
+
 @DTYPES
 @pytest.mark.parametrize("part", parts(30))
-@settings(max_examples=3, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-@given(sizes=st.fixed_dictionaries({axis: st.integers(1, 4) for axis in "nmka"}))
-def test_an_operation_agrees_with_torch_at_any_shape(part: Any, dtype: torch.dtype, sizes: dict[str, int]) -> None:
-    args = [a for name, operation in part.items() for a in arguments(operation, sizes, dtype, name)]
+@settings(max_examples=2, derandomize=True, deadline=None, database=None, phases=[Phase.generate])
+@given(seed=st.integers(0, 999))
+def test_an_operation_agrees_with_torch_at_any_shape(part: Any, dtype: torch.dtype, seed: int) -> None:
+    """All axes are 1 at first."""
+    most = "4444" if seed else "1111"
+    args = [a for name, operation in part.items() for a in arguments(operation, sizes(name, seed, most), dtype, name)]
     check(together(part, lambda operation, own: operation.function(*own)), args, TOLERANCE[dtype])
 
 
 @DTYPES
 @pytest.mark.parametrize("part", parts(10))
-def test_the_derivatives_of_an_operation_agree_with_torch(part: Any, dtype: torch.dtype) -> None:
+def test_the_derivatives_of_an_operation_agree_with_torch_at_a_shape_of_its_own(part: Any, dtype: torch.dtype) -> None:
+    """m is not 1, where what is normalised has derivatives of rounding errors alone."""
     part = {name: operation for name, operation in part.items() if operation.orders}
-    sizes = {"n": 2, "m": 3, "k": 2, "a": 1}
-    args = [a for name, operation in part.items() for a in arguments(operation, sizes, dtype, name)]
+    most = "2222" if dtype == torch.float64 else "3333"  # the former are of second order
+    drawn = {name: sizes(f"{name} {dtype}", 1, most) for name in part}
+    drawn = {name: {**found, "m": max(2, found["m"])} for name, found in drawn.items()}
+    args = [a for name, operation in part.items() for a in arguments(operation, drawn[name], dtype, name)]
     if part:
         check(together(part, derivatives), args, TOLERANCE[dtype])

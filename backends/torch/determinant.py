@@ -1,7 +1,7 @@
 """Determinants of small matrices as plain operations, so that derivatives of any order are those of elimination.
 
 torch differentiates a determinant by a singular value decomposition where it differentiates twice, which has no lowering to
-a native kernel and no second derivative where singular values are equal. It needs nothing but torch.
+a native kernel and no second derivative where singular values are equal. Needs nothing but torch.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from torch.overrides import TorchFunctionMode
 
 from backends.base import TraceError
 from backends.torch.determinant import det
+from backends.torch.quantile import replacement
 from backends.tree import leaves
 
 _T = torch.Tensor
@@ -62,9 +63,11 @@ REPLACED: dict[Any, Callable[..., Any]] = {
     torch.det: det,
     _T.det: det,
     torch.nn.functional.mse_loss: _mse_loss,
+    **{own: replacement(torch.quantile) for own in (torch.quantile, _T.quantile)},
+    **{own: replacement(torch.nanquantile) for own in (torch.nanquantile, _T.nanquantile)},
 }
 """Calls that raise for some matrices, which the example lanes, random ones, may well be; the others tell lane by lane. And
-those whose second derivatives torch has not, or has by operations that do not lower."""
+those whose derivatives torch has not, or crashes at, or has by operations that do not lower."""
 
 
 class Guard(TorchFunctionMode):
