@@ -218,7 +218,7 @@ MOVED = {
         "meshgrid": lambda x: torch.stack(torch.meshgrid(x[0, 0], x[:, 0, 0], indexing="ij")), "cartesian_prod": lambda x: torch.cartesian_prod(x[0, 0], x[:, 0, 0]), "detach": lambda x: x.detach() * x,
     }.items()},
     "as_strided": op(lambda x: torch.as_strided(x.contiguous(), (2, x.shape[2]), (0, 1)), "nmk", orders=1),
-    "as_strided of a transpose": op(lambda x: torch.as_strided(x.mT, (2, len(x)), (0, 1)), "nm", orders=1),
+    "as_strided of a transpose": op(lambda x: torch.as_strided(x.mT, (2, len(x)), (0, 1)), "34", orders=1),
     "as_strided of rows": op(lambda x: torch.as_strided(torch.cat([x, x])[1:], (2, x.shape[1]), (0, 1)), "nm", orders=1),
     "pad circular": op(lambda x: F.pad(x, (1, 1), mode="circular"), "nmk"), "pad circular 2": op(lambda x: F.pad(x, (0, 1, 1, 0), mode="circular"), "anmk"),
     "pad replicate": op(lambda x: F.pad(x, (1, 3), mode="replicate"), "nmk"), "pad replicate 2": op(lambda x: F.pad(x, (0, 2, 1, 0), mode="replicate"), "anmk"),

@@ -6,6 +6,7 @@ operation without a lowering raises.
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -148,3 +149,39 @@ def test_the_derivatives_of_an_operation_agree_with_torch_at_a_shape_of_its_own(
     args = [a for name, operation in part.items() for a in arguments(operation, drawn[name], dtype, name)]
     if part:
         check(together(part, derivatives), args, TOLERANCE[dtype])
+
+
+SPECIAL = [math.nan, math.inf, -math.inf, 0.0, -0.0, 1, -1, 2.5, -2.5, 0.5, -0.5, 3, -3, 0.3, -0.3, 1e10, -1e10, 1e-30]
+BETTER = {
+    "polygamma": "torch's is a series, off by 4e-10, and finite at its poles; `test_vmath` has mpmath's",
+    "polygamma 2": "torch's is NaN at infinity, not 0",
+    "gelu": "torch's is NaN at infinity in single precision, not infinite",
+}
+"""Operations that are not torch's at these numbers, and why."""
+
+
+def at_special_numbers(operation: Operation, dtype: torch.dtype) -> tuple[Tensor, ...]:
+    """One lane: all numbers, or all pairs of them."""
+    numbers, words = torch.tensor(SPECIAL, dtype=dtype), operation.shapes.split(" ")
+    if len(words) == 1:
+        return (numbers[None, None],)
+    first, second = torch.meshgrid(numbers, numbers, indexing="ij")
+    return first[None], (numbers if words[1] == "m" else second)[None]
+
+
+@DTYPES
+@pytest.mark.parametrize("group", ["pointwise", "arithmetic", "compared", "activations"])
+def test_nan_infinities_zeros_and_negative_numbers_give_what_they_give_in_torch(group: str, dtype: torch.dtype) -> None:
+    """Zeros have torch's signs where a function of C's library is meant."""
+    table = {name: op for name, op in GROUPS[group].items() if op.shapes in ("nm", "nm m", "nm nm") and name not in BETTER}
+    part = {name: op for name, op in table.items() if not name.startswith(("integer", "casts"))}  # NaN and 1e10 are none
+    args = [a for op in part.values() for a in at_special_numbers(op, dtype)]
+    run: Any = together(part, lambda operation, own: operation.function(*own))
+    found, expected = MapKernel(run, [a[0] for a in args], frozenset())(args, 1), run(*(a[0] for a in args))
+    for name, value in expected.items():
+        own = found[name][0]
+        torch.testing.assert_close(
+            own, value, rtol=TOLERANCE[dtype], atol=0, equal_nan=True, msg=lambda text, n=name: f"{n}: {text}"
+        )
+        if group == "pointwise" and value.is_floating_point():
+            assert torch.equal(own.signbit()[value == 0], value.signbit()[value == 0]), name
