@@ -25,7 +25,7 @@ from backends.fused.target import host_target
 from backends.tree import leaves, names
 from tests.operations import GROUPS, Operation
 
-LANES = 3
+LANES = 2
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # torch's advice on its own functions
 
@@ -64,6 +64,11 @@ def arguments(operation: Operation, axes: dict[str, int], dtype: torch.dtype, na
 def wave(x: Tensor) -> Tensor:
     """Numbers of the shape of x, no two alike."""
     return torch.cos(1 + torch.arange(x.numel(), dtype=x.dtype)).reshape(x.shape)
+
+
+def values(operation: Operation, args: tuple[Tensor, ...]) -> Any:
+    """What an operation gives for a lane."""
+    return operation.function(*args)
 
 
 def derivatives(operation: Operation, args: tuple[Tensor, ...]) -> dict[str, Any]:
@@ -133,9 +138,9 @@ def sizes(name: str, seed: int, most: str) -> dict[str, int]:
 @given(seed=st.integers(0, 999))
 def test_an_operation_agrees_with_torch_at_any_shape(part: Any, dtype: torch.dtype, seed: int) -> None:
     """All axes are 1 at first."""
-    most = "4444" if seed else "1111"
+    most = "3444" if seed else "1111"
     args = [a for name, operation in part.items() for a in arguments(operation, sizes(name, seed, most), dtype, name)]
-    check(together(part, lambda operation, own: operation.function(*own)), args, TOLERANCE[dtype])
+    check(together(part, values), args, TOLERANCE[dtype])
 
 
 @DTYPES
@@ -173,15 +178,13 @@ def at_special_numbers(operation: Operation, dtype: torch.dtype) -> tuple[Tensor
 @pytest.mark.parametrize("group", ["pointwise", "arithmetic", "compared", "activations"])
 def test_nan_infinities_zeros_and_negative_numbers_give_what_they_give_in_torch(group: str, dtype: torch.dtype) -> None:
     """Zeros have torch's signs where a function of C's library is meant."""
-    table = {name: op for name, op in GROUPS[group].items() if op.shapes in ("nm", "nm m", "nm nm") and name not in BETTER}
-    part = {name: op for name, op in table.items() if not name.startswith(("integer", "casts"))}  # NaN and 1e10 are none
-    args = [a for op in part.values() for a in at_special_numbers(op, dtype)]
-    run: Any = together(part, lambda operation, own: operation.function(*own))
+    table = {name: one for name, one in GROUPS[group].items() if one.shapes in ("nm", "nm m", "nm nm") and name not in BETTER}
+    part = {name: one for name, one in table.items() if not name.startswith(("integer", "casts"))}  # NaN and 1e10 are none
+    args = [a for one in part.values() for a in at_special_numbers(one, dtype)]
+    run: Any = together(part, values)
     found, expected = MapKernel(run, [a[0] for a in args], frozenset())(args, 1), run(*(a[0] for a in args))
     for name, value in expected.items():
         own = found[name][0]
-        torch.testing.assert_close(
-            own, value, rtol=TOLERANCE[dtype], atol=0, equal_nan=True, msg=lambda text, n=name: f"{n}: {text}"
-        )
+        assert torch.allclose(own, value, rtol=TOLERANCE[dtype], atol=0, equal_nan=True), f"{name}: {own}, expected {value}"
         if group == "pointwise" and value.is_floating_point():
             assert torch.equal(own.signbit()[value == 0], value.signbit()[value == 0]), name
