@@ -1,6 +1,6 @@
 """The operations that a pure loss may use, as a table for `test_operations`: name -> function, shapes, numbers. Needs torch.
 
-Shapes are words of axis names, one word an argument ("nm m": a matrix and a vector); the tests draw the axes' sizes.
+Shapes are words of axis names, or sizes, one word an argument ("nm m": a matrix and a vector); the tests draw the axes' sizes.
 Numbers of the arguments are drawn between `low` and `high`, away from the places where an operation has no derivative.
 """
 
@@ -104,6 +104,7 @@ COMPARED = {
     "integer quotient": op(lambda x: torch.floor(x * 9).to(torch.int64) / 4, orders=0),
     "casts": op(lambda x: x.to(torch.float32).to(torch.float64).to(x.dtype) + (x > 0).to(x.dtype) + x.int().to(x.dtype), orders=1),
     "cast to bool": op(lambda x: x.bool() & (x * 0).bool().logical_not(), orders=0),
+    "constants": op(lambda x: torch.maximum(x, torch.tensor([[-math.inf], [0.1], [math.inf], [0.2]])[: len(x)].to(x.dtype)) + torch.tensor([1, math.nan])[:1]),
     "made arrays": op(lambda x: _made(x)),
     "arange and linspace": op(lambda x: x * torch.arange(x.shape[1], dtype=x.dtype) + torch.linspace(0, 1, x.shape[1], dtype=x.dtype)),
     "logspace": op(lambda x: x * torch.logspace(0, 1, x.shape[1], dtype=x.dtype)),
@@ -123,7 +124,7 @@ ACTIVATIONS = {
     "glu": op(lambda x: F.glu(torch.cat([x, x * 2], -1))), "prelu": op(F.prelu, "nm ", orders=2),
     **{name: op(lambda x, f=f: f(x, -1)) for name, f in (("softmax", F.softmax), ("log_softmax", F.log_softmax), ("softmin", F.softmin))},
     "softmax of columns": op(lambda x: torch.softmax(x, 0)), "softplus beta": op(lambda x: F.softplus(x, beta=3.0)),
-    "normalize": op(F.normalize, "nm"), "layer_norm": op(lambda x, w: F.layer_norm(x, w.shape, w), "nm m"),
+    "normalize": op(F.normalize, "nm"), "layer_norm": op(lambda x, w: F.layer_norm(x, w.shape, w), "n3 3"),
     "rms_norm": op(lambda x, w: F.rms_norm(x, w.shape, w), "nm m"),
     "group_norm": op(lambda x: F.group_norm(torch.stack([x, x * x, x + 1, x.sin()], 1), 2)),
     "linear": op(F.linear, "nk mk m"), "bilinear": op(F.bilinear, "an ak mnk m"),
@@ -140,7 +141,7 @@ LOSSES = {
     "cross_entropy of classes": op(lambda x: F.cross_entropy(x, torch.zeros(x.shape[0], dtype=torch.int64))),
     "nll_loss": op(lambda x: F.nll_loss(x.log_softmax(-1), torch.zeros(x.shape[0], dtype=torch.int64), reduction="sum")),
     "cosine_similarity": op(F.cosine_similarity, "nm nm"), "pairwise_distance": op(F.pairwise_distance, "nm nm"),
-    "cosine_embedding_loss": op(lambda x, y: F.cosine_embedding_loss(x, y, torch.ones(x.shape[0], dtype=x.dtype)), "nm nm"),
+    "cosine_embedding_loss": op(lambda x, y: 1 + F.cosine_embedding_loss(x, y, torch.ones(x.shape[0], dtype=x.dtype)), "nm nm"),
     "triplet_margin_loss": op(F.triplet_margin_loss, "nm nm nm"), "margin_ranking_loss": op(F.margin_ranking_loss, "nm nm nm"),
     "hinge_embedding_loss": op(lambda x: F.hinge_embedding_loss(x, torch.ones_like(x))), "dist": op(torch.dist, "nm nm"),
 }  # fmt: skip
@@ -159,8 +160,8 @@ REDUCED = {
     "topk": op(lambda x: torch.topk(x, 1 + x.shape[-1] // 2).values), "topk smallest": op(lambda x: torch.topk(x, 1, 0, largest=False).values),
     "topk place": op(lambda x: torch.topk(x, 1 + x.shape[-1] // 2).indices, orders=0),
     "kthvalue": op(lambda x: torch.kthvalue(x, 1 + x.shape[-1] // 2).values), "kthvalue place": op(lambda x: torch.kthvalue(x, 1, 0).indices, orders=0),
-    #
-    #
+    "quantile": op(lambda x: torch.quantile(x, 0.3)), "quantiles": op(lambda x: x.quantile(torch.tensor([0.2, 0.7], dtype=x.dtype), 0, keepdim=True)),
+    "nanquantile": op(lambda x: torch.nanquantile(x, 0.6, -1, interpolation="midpoint")),
     "var_mean": op(lambda x: torch.stack(torch.var_mean(x, dim=-1, correction=0))), "std_mean": op(lambda x: torch.stack(torch.std_mean(x, dim=-1, correction=0))),
     "gradient": op(lambda x: torch.stack(torch.gradient(torch.cat([x, x * x]), dim=0))), "renorm": op(lambda x: torch.renorm(x, 2, 0, 1.0)),
     **{f"norm {p}": op(lambda x, p=p: linalg.vector_norm(x, p)) for p in (1, 2, 3, 0.5, math.inf, -math.inf)},
@@ -180,7 +181,7 @@ PRODUCTS = {
     "addmm": op(lambda b, x, y: torch.addmm(b, x, y, beta=0.5, alpha=2), "m nk km", orders=1), "baddbmm": op(torch.baddbmm, "anm ank akm", orders=1),
     "addmv": op(torch.addmv, "n nk k", orders=1), "addr": op(torch.addr, "nm n m", orders=1), "addbmm": op(torch.addbmm, "nm ank akm", orders=1), "chain": op(lambda x, y, z: linalg.multi_dot([x, y, z]), "nk km mn"),
     "matrix_power": op(lambda x: linalg.matrix_power(x, 3), "nn"), "matrix_power 0": op(lambda x: linalg.matrix_power(x, 0) * x, "nn"),
-    "det": op(linalg.det, "nn", orders=0), "slogdet": op(lambda x: linalg.slogdet(x)[1], "nn"), "logdet": op(lambda x: torch.logdet(x @ x.mT + 1), "nn", orders=1),
+    "det": op(linalg.det, "nn"), "slogdet": op(lambda x: linalg.slogdet(x)[1], "nn"), "logdet": op(lambda x: torch.logdet(_definite(x)), "nn"),
     "inv": op(linalg.inv, "nn"), "solve": op(linalg.solve, "nn nm"), "solve a vector": op(linalg.solve, "nn n"), "negative power": op(lambda x: linalg.matrix_power(x, -2), "nn"),
     "solve from the right": op(lambda x, y: linalg.solve(x, y, left=False), "nn mn"), "inv_ex": op(lambda x: linalg.inv_ex(x)[0], "nn"),
     "cholesky": op(lambda x: linalg.cholesky(_definite(x)), "nn"), "cholesky upper": op(lambda x: linalg.cholesky(_definite(x), upper=True), "nn"),
@@ -216,10 +217,12 @@ MOVED = {
         "pixel_shuffle": lambda x: F.pixel_shuffle(x.repeat(4, 1, 1), 2), "hsplit": lambda x: torch.hsplit(x, [1])[0],
         "meshgrid": lambda x: torch.stack(torch.meshgrid(x[0, 0], x[:, 0, 0], indexing="ij")), "cartesian_prod": lambda x: torch.cartesian_prod(x[0, 0], x[:, 0, 0]), "detach": lambda x: x.detach() * x,
     }.items()},
-    "as_strided": op(lambda x: torch.as_strided(x.contiguous(), (2, x.shape[2]), (0, 1)), "nmk", orders=0),
-    "pad circular": op(lambda x: F.pad(x, (1, 1), mode="circular"), "nmk", orders=0),  # its gradient writes into a view
-    "pad replicate": op(lambda x: F.pad(x, (1, 1), mode="replicate"), "nmk", orders=0),
-    "pad reflect": op(lambda x: F.pad(torch.cat([x, x], -1), (1, 1), mode="reflect"), "nmk", orders=0),
+    "as_strided": op(lambda x: torch.as_strided(x.contiguous(), (2, x.shape[2]), (0, 1)), "nmk", orders=1),
+    "as_strided of a transpose": op(lambda x: torch.as_strided(x.mT, (2, len(x)), (0, 1)), "34", orders=1),
+    "as_strided of rows": op(lambda x: torch.as_strided(torch.cat([x, x])[1:], (2, x.shape[1]), (0, 1)), "nm", orders=1),
+    "pad circular": op(lambda x: F.pad(x, (1, 1), mode="circular"), "nmk"), "pad circular 2": op(lambda x: F.pad(x, (0, 1, 1, 0), mode="circular"), "anmk"),
+    "pad replicate": op(lambda x: F.pad(x, (1, 3), mode="replicate"), "nmk"), "pad replicate 2": op(lambda x: F.pad(x, (0, 2, 1, 0), mode="replicate"), "anmk"),
+    "pad reflect": op(lambda x: F.pad(torch.cat([x, x], -1), (1, 1), mode="reflect"), "nmk"),
     **named("diag diagflat", shapes="n"), "diag of a matrix": op(lambda x: torch.diag(x, -1), "nn"), "block_diag": op(torch.block_diag, "nm nk"), "vander": op(torch.vander, "n", orders=0), "vander increasing": op(lambda x: linalg.vander(x, N=4), "n", orders=0),
     "t": op(torch.t), "T": op(lambda x: x.T), "tril_indices": op(lambda x: x[torch.tril_indices(len(x), len(x)).unbind()], "nn"),
 }  # fmt: skip

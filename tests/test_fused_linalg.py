@@ -39,6 +39,7 @@ def column(a: Tensor) -> Tensor:
 
 VALUES: dict[str, Callable[[Tensor], Any]] = {
     "det": linalg.det,
+    "det of LAPACK": torch.ops.aten.linalg_det,
     "slogdet": lambda a: linalg.slogdet(a)[1],
     "sign": lambda a: linalg.slogdet(a)[0],
     "inv": linalg.inv,
@@ -57,8 +58,8 @@ def _summed(f: Callable[[Tensor], Any]) -> Callable[[Tensor], Tensor]:
 
 
 def everything(a: Tensor) -> dict[str, Any]:
-    """Every value and its derivative; that of a determinant is made of an SVD, which kernels do not have."""
-    slopes = {f"grad of {name}": grad(_summed(f))(a) for name, f in VALUES.items() if name not in ("sign", "det")}
+    """Every value and its derivative; that of LAPACK's determinant is made of an SVD, which kernels do not have."""
+    slopes = {f"grad of {name}": grad(_summed(f))(a) for name, f in VALUES.items() if name not in ("sign", "det of LAPACK")}
     return {name: f(a) for name, f in VALUES.items()} | slopes
 
 
@@ -101,7 +102,12 @@ def test_a_lane_that_is_not_finite_is_nan(solved: Any) -> None:
 def test_a_singular_lane_has_determinant_zero_and_no_inverse(solved: Any) -> None:
     a, _, found = solved
     for lane in (SINGULAR, ZERO) if a.shape[-1] > 1 else (ZERO,):
-        for name, expected in (("det", linalg.det), ("slogdet", VALUES["slogdet"]), ("sign", VALUES["sign"])):
+        for name, expected in (
+            ("det", linalg.det),
+            ("det of LAPACK", linalg.det),
+            ("slogdet", VALUES["slogdet"]),
+            ("sign", VALUES["sign"]),
+        ):
             torch.testing.assert_close(found[name][lane], expected(a[lane]), rtol=0, atol=0)
         for name in ("inv", "solve", "solve from the right", "lu_solve", "matrix_power", "cholesky"):
             if name == "cholesky" and lane == SINGULAR:

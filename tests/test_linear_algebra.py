@@ -59,6 +59,7 @@ OF_DATA: dict[str, Callable[..., Any]] = {
     "pinv": lambda X, A: square(X - xp(A).linalg.pinv(A)),
 }
 ROWS = [pytest.param(f, b, id=f"{name}-{b}") for b in ("torch", "numpy") for name, f in ON_BOTH.items()]
+ROWS += [pytest.param(ON_BOTH["det"], "fused", id="det-fused")]
 ROWS += [pytest.param(f, "torch", id=f"{name}-torch") for name, f in ON_TORCH.items()]
 ROWS += [pytest.param(f, b, id=f"{name} of data-{b}") for b in ("torch", "numpy") for name, f in OF_DATA.items()]
 

@@ -18,7 +18,8 @@ import torch
 class Function:
     """A function, its exact value by mpmath, how many arguments it has, and whether C's library has it by this name.
 
-    Its error is measured in units in the last place of its value, or of `scale` where the value is smaller.
+    Its error is measured in units in the last place of its value, or of `scale` where the value is smaller, at every
+    `step`-th argument, for some take mpmath long.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Function:
     arity: int = 1
     in_c: bool = True
     scale: float = 0.0
+    step: int = 1
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,11 @@ def by_torch(name: str) -> Callable[..., Any]:
     """torch's function of that name, of numpy arrays."""
     function = getattr(torch, name)
     return lambda *arrays: function(*map(torch.from_numpy, arrays)).numpy()
+
+
+def polygamma(order: int) -> Callable[..., Any]:
+    """The derivative of digamma of that order, but not where mpmath takes minutes."""
+    return lambda x: mp.polygamma(order, x) if x > -1000 else mp.nan
 
 
 def remainder(a: Any, b: Any) -> Any:
@@ -76,6 +83,9 @@ ACCURATE = (
     Function("sigmoid", lambda x: 1 / (1 + mp.exp(-x)), in_c=False),
     Function("rsqrt", lambda x: 1 / mp.sqrt(x), in_c=False),
     Function("digamma", mp.digamma, in_c=False, scale=1.0),
+    *(Function(f"polygamma{n}", polygamma(n), in_c=False, step=4) for n in (1, 2, 3)),
+    Function("erfcx", lambda x: mp.exp(x * x) * mp.erfc(x), in_c=False),
+    Function("erfinv", mp.erfinv, in_c=False),
     Function("pow", mp.power, arity=2),
     Function("atan2", mp.atan2, arity=2),
     Function("hypot", mp.hypot, arity=2),

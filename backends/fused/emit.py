@@ -69,11 +69,12 @@ def literal(value: Any) -> str:
         return "-1" if value else "0"
     if isinstance(value, int | np.integer):
         return str(int(value))
+    kind = "" if isinstance(value, float | np.float64) else "f"  # an infinite double is no float in a list of them
     if math.isnan(value):
-        return '__builtin_nan("")'
+        return f'__builtin_nan{kind}("")'
     if math.isinf(value):
-        return "__builtin_inf()" if value > 0 else "-__builtin_inf()"
-    return float(value).hex() if isinstance(value, float | np.float64) else f"{float(value).hex()}f"
+        return f"{'-' if value < 0 else ''}__builtin_inf{kind}()"
+    return f"{float(value).hex()}{kind}"
 
 
 def vector_type(dtype: str) -> str:

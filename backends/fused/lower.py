@@ -115,7 +115,8 @@ def _call(into: Graph, node: FxNode, found: Mapping[FxNode, Any]) -> Any:
         return _empty(into, call.meta)
     try:
         if name in movement.MOVES and movement.is_static(name, args):
-            return movement.move(into, target, args, kwargs)
+            first = node.args[0].meta.get("val") if node.args and isinstance(node.args[0], FxNode) else None
+            return movement.move(into, target, args, kwargs, first)
         if name in MEANINGS:
             return MEANINGS[name](call, *args, **kwargs)
     except Exception as error:  # a form of the operation that no entry foresaw
@@ -146,7 +147,7 @@ def _inlined(into: Graph, function: Callable[..., Any], name: str, args: Any, kw
     like = [torch.zeros(v.shape, dtype=getattr(torch, v.dtype)) for v in views]
     if len(metas) == len(like):  # of a tensor in columns, some operations give the factors in another order
         like = [
-            torch.empty_strided(tuple(m.shape), m.stride(), dtype=m.dtype) if _alike(m, t) else t
+            torch.empty_strided(tuple(m.shape), m.stride(), dtype=m.dtype).zero_() if _alike(m, t) else t
             for m, t in zip(metas, like, strict=True)
         ]
     single = False

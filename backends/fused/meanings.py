@@ -524,9 +524,20 @@ def _trilinear(
     return (wide[0] * wide[1] * wide[2]).sum(gone) if gone else wide[0] * wide[1] * wide[2]
 
 
+def _replication_pad_backward(g: torch.Tensor, x: torch.Tensor, padding: list[int]) -> torch.Tensor:
+    """What the edges were copied to is added to them, axis by axis from the last."""
+    for k in range(len(padding) // 2):
+        axis, size = -1 - k, x.shape[-1 - k]
+        source = torch.arange(-padding[2 * k], size + padding[2 * k + 1]).clamp(0, size - 1)
+        shape = [*g.shape[:axis], size, *g.shape[g.ndim + axis + 1 :]]
+        g = g.new_zeros(shape).index_add(axis, source, g)
+    return g
+
+
 DECOMPOSED: dict[str, Callable[..., Any]] = linalg.OPERATIONS | {
     "softshrink_backward": _shrink_backward,
     "hardshrink_backward": _shrink_backward,
+    **{f"replication_pad{n}d_backward": _replication_pad_backward for n in (1, 2, 3)},
     "glu_jvp": _glu_jvp,
     "glu_backward_jvp": _glu_backward_jvp,
     "_trilinear": _trilinear,

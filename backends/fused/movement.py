@@ -15,7 +15,7 @@ import torch
 from backends.fused.ir import Graph, View
 
 MOVES = frozenset(
-    "alias as_strided cat clone constant_pad_nd contiguous detach diag_embed diagonal diagonal_backward "
+    "alias as_strided as_strided_scatter cat clone constant_pad_nd contiguous detach diag_embed diagonal diagonal_backward "
     "diagonal_scatter expand expand_as flip gather index index_put index_select lift_fresh lift_fresh_copy movedim narrow "
     "permute repeat reshape roll rot90 scatter select select_backward select_scatter slice slice_backward "
     "slice_scatter split split_with_sizes squeeze stack swapaxes t transpose tril triu unbind unfold unsqueeze view "
@@ -42,8 +42,12 @@ def is_static(name: str, args: Any) -> bool:
     return all(v.node.value is not None for v in (which if isinstance(which, list) else [which]) if isinstance(v, View))
 
 
-def move(into: Graph, target: Any, args: Any, kwargs: Any) -> Any:
-    """The result of a movement as views."""
+_STRIDED = ("as_strided", "as_strided_scatter")
+"""They read the memory of their first argument by its strides, not its elements by their order."""
+
+
+def move(into: Graph, target: Any, args: Any, kwargs: Any, first: torch.Tensor | None = None) -> Any:
+    """The result of a movement as views; `first` has the strides that its first argument had in the trace."""
     name = target._schema.name.removeprefix("aten::")
     sources: list[View] = []
     starts = [1]
@@ -55,13 +59,25 @@ def move(into: Graph, target: Any, args: Any, kwargs: Any) -> Any:
         return torch.arange(starts[-2], starts[-1]).reshape(view.shape)
 
     own = [_each(a, _numbers if k == which else places) for k, a in enumerate(args)]
+    if name in _STRIDED:
+        own[0] = _strided(own[0], first)
     named = {
         k: _each(v, places) for k, v in kwargs.items() if k not in ("dtype", "layout", "device", "pin_memory", "memory_format")
     }
     result = target(*own, **named)
+    if name in _STRIDED and (result < 0).any():
+        raise NotImplementedError("memory outside of its argument")
     if isinstance(result, torch.Tensor):
         return _view(into, result, sources, starts)
     return [_view(into, part, sources, starts) for part in result]
+
+
+def _strided(places: torch.Tensor, like: torch.Tensor | None) -> torch.Tensor:
+    """The places laid out in memory as `like`, with -1 before and between them."""
+    if like is None:
+        raise NotImplementedError("an argument whose memory is not known")
+    reached = like.storage_offset() + sum((size - 1) * stride for size, stride in zip(like.shape, like.stride(), strict=True))
+    return torch.full((reached + 1,), -1).as_strided(like.shape, like.stride(), like.storage_offset()).copy_(places)
 
 
 def _view(into: Graph, places: torch.Tensor, sources: list[View], starts: list[int]) -> View:

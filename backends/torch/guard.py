@@ -14,6 +14,8 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from backends.base import TraceError
+from backends.torch.determinant import det
+from backends.torch.quantile import replacement
 from backends.tree import leaves
 
 _T = torch.Tensor
@@ -57,10 +59,15 @@ REPLACED: dict[Any, Callable[..., Any]] = {
     torch.linalg.cholesky: _cholesky,
     torch.cholesky: lambda a, upper=False: _cholesky(a, upper=upper),
     _T.cholesky: lambda a, upper=False: _cholesky(a, upper=upper),
+    torch.linalg.det: det,
+    torch.det: det,
+    _T.det: det,
     torch.nn.functional.mse_loss: _mse_loss,
+    **{own: replacement(torch.quantile) for own in (torch.quantile, _T.quantile)},
+    **{own: replacement(torch.nanquantile) for own in (torch.nanquantile, _T.nanquantile)},
 }
 """Calls that raise for some matrices, which the example lanes, random ones, may well be; the others tell lane by lane. And
-one whose second derivative torch has not."""
+those whose derivatives torch has not, or crashes at, or has by operations that do not lower."""
 
 
 class Guard(TorchFunctionMode):

@@ -197,6 +197,7 @@ def _hold(graph: GraphModule, node: Any, value: Tensor) -> Any:
     graph.register_buffer(name, value)
     with graph.graph.inserting_before(node):
         held = graph.graph.get_attr(name)
+    held.meta["val"] = value
     node.replace_all_uses_with(held)
     return held
 
