@@ -24,7 +24,7 @@ from engine.solvers import GradientDescent
 M = N = 8
 R = 3
 POINTS = 32
-LANES, STEPS = 4_800, 300
+LANES, STEPS = 24_000, 300
 DTYPES = ("float32", "float64")
 
 
