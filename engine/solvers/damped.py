@@ -78,7 +78,8 @@ def _shift(objective: Objective, state: State) -> Array:
     """mu D; a column of zeros has the smallest D that rounding knows.
 
     In an exact problem rounding makes gradients of eps |J| |r|, and curvature of eps |J| times the length that a
-    column was known to have: a column so short that they would turn it far is held.
+    column was known to have: a column so short that they would turn it far is held. |J| is that of the column's own
+    parameter, whatever the units of the others.
     """
     scale = state["scale"]
     xp = array_namespace(scale)
@@ -89,4 +90,9 @@ def _shift(objective: Objective, state: State) -> Array:
     shift = state["mu"] * (scale + (float(info.eps) * longest + float(info.smallest_normal)))
     if not objective.problem.exact:
         return shift
-    return shift + float(info.eps) * (HELD * xp.sqrt(longest * state["loss"]) + 4 * xp.sqrt(longest * state["squares"]))
+    parts = []
+    for own in Tangent(objective, state["params"]).slices.values():
+        if own.stop > own.start:
+            most = xp.max(scale[own])
+            parts.append(HELD * xp.sqrt(most * state["loss"]) + 4 * xp.sqrt(most * state["squares"][own]))
+    return shift + float(info.eps) * (parts[0] if len(parts) == 1 else xp.concat(parts))
