@@ -24,7 +24,7 @@ ALL = 100_000
 SHARE = 0.98
 """Of the lanes of a decomposition that are CONVERGED at least."""
 
-INVERSES = {2: 4000, 3: 4000, 4: 4000, 5: 3000, 6: 3000, 8: 4000, 12: 2500, 16: 2500, 24: 1500}
+INVERSES = {2: 4000, 3: 4000, 4: 4000, 5: 3000, 6: 3000, 8: 4000, 12: 2500, 16: 2500, 24: 1500, 32: 500}
 SINGLE = {2: 2000, 4: 3000, 8: 3000, 16: 1000}
 SVDS = {(2, 2): 2000, (3, 3): 2000, (4, 4): 4000, (3, 5): 2000, (6, 3): 2000, (8, 8): 3000, (16, 4): 2000, (5, 12): 1500,
         (12, 12): 1500, (16, 16): 2000}  # fmt: skip
@@ -42,6 +42,8 @@ def groups() -> list[Group]:
     found += [Group(f"svd {m}x{n}", k, 50, SHARE, partial(svds, m, n)) for (m, n), k in SVDS.items()]
     found += [Group(f"eigh n={n}", k, 50, SHARE, partial(eighs, n)) for n, k in EIGHS.items()]
     found += [Group("eigh n=16 close", 2000, 50, SHARE, partial(eighs, 16, kinds=("close",)))]
+    found += [Group(f"svd float32 {n}x{n}", 1000, 50, SHARE, partial(svds, n, n, dtype="float32")) for n in (4, 8)]
+    found += [Group(f"eigh float32 n={n}", 1000, 50, SHARE, partial(eighs, n, dtype="float32")) for n in (4, 8)]
     wide: list[tuple[str, float, partial[Judged]]] = [
         ("inverse n=4", 30, partial(inverses, 4, "float64")), ("svd 4x4", 50, partial(svds, 4, 4)), ("eigh n=4", 50, partial(eighs, 4))
     ]  # fmt: skip
@@ -57,10 +59,18 @@ def groups() -> list[Group]:
 def row(group: Group, judged: Judged) -> tuple[str, ...]:
     """One line of the table."""
     converged = judged.status == Status.CONVERGED
-    others = [f"{(judged.status == s).mean():.2%} {s.name}" for s in Status if s != Status.CONVERGED and (judged.status == s).any()]
+    others = [
+        f"{(judged.status == s).mean():.2%} {s.name}" for s in Status if s != Status.CONVERGED and (judged.status == s).any()
+    ]
     shares = {family: converged[judged.family == family].mean() for family in np.unique(judged.family)}
     least = min(shares, key=lambda family: shares[family])
-    counted = converged if converged.any() and group.share else np.full(len(converged), True) if not group.kind.startswith("fit") else converged
+    counted = (
+        converged
+        if converged.any() and group.share
+        else np.full(len(converged), True)
+        if not group.kind.startswith("fit")
+        else converged
+    )
     worst = f"{judged.ratio[counted].max():.3g}" if counted.any() else ""
     family = f"{least} {shares[least]:.2%}" if converged.any() and least else ""
     head = (group.kind, f"{len(converged):,}", f"{converged.mean():.2%}", ", ".join(others), worst, f"{group.bound:g}")
@@ -80,7 +90,8 @@ def text(rows: list[tuple[str, ...]]) -> str:
 @click.option("--out", type=click.Path(path_type=Path), help="Where the table goes, beside the terminal.")
 def main(lanes: int, seed: int, only: str, out: Path | None) -> None:
     """Solve random lanes and check every one that is called CONVERGED."""
-    rows, broken, total = [HEAD], 0, 0
+    rows: list[tuple[str, ...]] = [HEAD]
+    broken = total = 0
     for k, group in enumerate(groups()):
         if not group.kind.startswith(only):
             continue

@@ -104,28 +104,33 @@ def _inverse_loss(a: Array, x: Array) -> Array:
     return ((np.einsum("bij,bjk->bik", x, a) - np.eye(a.shape[-1])) ** 2).mean(axis=(1, 2))
 
 
-def svds(m: int, n: int, rng: np.random.Generator, count: int, scales: float = 0) -> Judged:
+def svds(m: int, n: int, rng: np.random.Generator, count: int, scales: float = 0, dtype: str = "float64") -> Judged:
     """SVDs over all spectra."""
-    a = families.spectra(rng, families.SPECTRA, count, m, n) * 10 ** rng.uniform(-scales, scales, (count, 1, 1))
+    a = (families.spectra(rng, families.SPECTRA, count, m, n) * 10 ** rng.uniform(-scales, scales, (count, 1, 1))).astype(dtype)
     solution = solved(problems.svd(), a)
     u, s, v = solution
-    judged = honest(solution, by_chunks(_decomposed, a, u, s, v), 50, _spectra(count))
+    judge = partial(families.svd_ratios, ulp=np.finfo(dtype).eps)
+    judged = honest(solution, by_chunks(judge, a, u, s, v), 50, _spectra(count))
     unsorted = (s < 0).any(axis=1) | (np.diff(s) > 0).any(axis=1)
     return Judged(judged.status, judged.ratio, judged.wrong | (unsorted & (judged.status == 0)), judged.family)
 
 
-def eighs(n: int, rng: np.random.Generator, count: int, scales: float = 0, kinds: tuple[str, ...] = families.SPECTRA) -> Judged:
+def eighs(
+    n: int,
+    rng: np.random.Generator,
+    count: int,
+    scales: float = 0,
+    kinds: tuple[str, ...] = families.SPECTRA,
+    dtype: str = "float64",
+) -> Judged:
     """Eigendecompositions over all spectra."""
-    a = families.symmetric(rng, kinds, count, n) * 10 ** rng.uniform(-scales, scales, (count, 1, 1))
+    a = (families.symmetric(rng, kinds, count, n) * 10 ** rng.uniform(-scales, scales, (count, 1, 1))).astype(dtype)
     solution = solved(problems.eigh(), a)
     w, v = solution
-    judged = honest(solution, by_chunks(_decomposed, a, v, w, v), 50, _spectra(count, kinds))
+    judge = partial(families.svd_ratios, ulp=np.finfo(dtype).eps)
+    judged = honest(solution, by_chunks(judge, a, v, w, v), 50, _spectra(count, kinds))
     unsorted = (np.diff(w) < 0).any(axis=1)
     return Judged(judged.status, judged.ratio, judged.wrong | (unsorted & (judged.status == 0)), judged.family)
-
-
-def _decomposed(a: Array, left: Array, s: Array, right: Array) -> Array:
-    return families.svd_ratios(a, left, s, right, 2.0**-52)
 
 
 def _spectra(count: int, kinds: tuple[str, ...] = families.SPECTRA) -> Array:
@@ -172,7 +177,11 @@ def one_step_inverses(n: int, rng: np.random.Generator, count: int) -> Judged:
 def one_step_svds(n: int, rng: np.random.Generator, count: int) -> Judged:
     """SVDs from random factors."""
     a = families.spectra(rng, families.SPECTRA, count, n, n)
-    start = {"U": families.orthogonal(rng, count, n, n), "S": rng.standard_normal((count, n)), "V": families.orthogonal(rng, count, n, n)}
+    start = {
+        "U": families.orthogonal(rng, count, n, n),
+        "S": rng.standard_normal((count, n)),
+        "V": families.orthogonal(rng, count, n, n),
+    }
     solution = solved(problems.svd(), a, start=start, max_steps=1)
     return one_step(solution, by_chunks(_svd_loss, a, *start.values()), by_chunks(_svd_loss, a, *solution))
 

@@ -20,8 +20,8 @@ from engine.solvers.base import State
 from engine.solvers.trial import Evaluate, begin, judge
 from engine.tangent import Tangent
 
-HELD = 1000.0
-"""Over this many times the size of its gradient's rounding, a column is as long as it says."""
+HELD = 16.0
+"""Over this many times what its gradient's rounding could move it, a column is as long as it says."""
 
 BEND = 1.5
 """The longest acceleration, twice over, as a share of the velocity: twice the alpha of Transtrum and Sethna, which costs
@@ -78,8 +78,8 @@ def _shift(objective: Objective, state: State) -> Array:
     """mu D; a column of zeros has the smallest D that rounding knows.
 
     In an exact problem rounding makes gradients of eps |J| |r|, and curvature of eps |J| times the length that a
-    column was known to have: a column so short that they would turn it far is held. |J| is that of the column's own
-    parameter, whatever the units of the others.
+    column was known to have: a column so short that they would move it far, beside the size of its parameter or the step
+    that the longest column takes, is held. |J| is that of the column's own parameter, whatever the units of the others.
     """
     scale = state["scale"]
     xp = array_namespace(scale)
@@ -90,9 +90,11 @@ def _shift(objective: Objective, state: State) -> Array:
     shift = state["mu"] * (scale + (float(info.eps) * longest + float(info.smallest_normal)))
     if not objective.problem.exact:
         return shift
-    parts = []
-    for own in Tangent(objective, state["params"]).slices.values():
+    tangent, parts = Tangent(objective, state["params"]), []
+    magnitude, tiny = tangent.magnitude(), float(info.smallest_normal)
+    for own in tangent.slices.values():
         if own.stop > own.start:
             most = xp.max(scale[own])
-            parts.append(HELD * xp.sqrt(most * state["loss"]) + 4 * xp.sqrt(most * state["squares"][own]))
+            far = xp.minimum(most, xp.sqrt(most * state["loss"]) / (xp.max(magnitude[own]) + tiny))
+            parts.append(HELD * far + 4 * xp.sqrt(most * state["squares"][own]))
     return shift + float(info.eps) * (parts[0] if len(parts) == 1 else xp.concat(parts))
