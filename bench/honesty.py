@@ -64,15 +64,8 @@ def row(group: Group, judged: Judged) -> tuple[str, ...]:
     ]
     shares = {family: converged[judged.family == family].mean() for family in np.unique(judged.family)}
     least = min(shares, key=lambda family: shares[family])
-    counted = (
-        converged
-        if converged.any() and group.share
-        else np.full(len(converged), True)
-        if not group.kind.startswith("fit")
-        else converged
-    )
-    worst = f"{judged.ratio[counted].max():.3g}" if counted.any() else ""
-    family = f"{least} {shares[least]:.2%}" if converged.any() and least else ""
+    worst = f"{judged.ratio.max():.3g}" if judged.ratio.max() > -np.inf else ""
+    family = f"{least} {shares[least]:.2%}" if len(shares) > 1 and converged.any() and shares[least] < 1 else ""
     head = (group.kind, f"{len(converged):,}", f"{converged.mean():.2%}", ", ".join(others), worst, f"{group.bound:g}")
     return (*head, family, str(int(judged.wrong.sum())))
 

@@ -45,9 +45,10 @@ class Group:
 
 
 def honest(solution: Any, ratio: Array, bound: float, family: Array) -> Judged:
-    """A lane called CONVERGED must be within the bound; NaN is not."""
+    """A lane called CONVERGED must be within the bound; NaN is not. Ratios of other lanes do not count."""
     status = np.asarray(solution.status)
-    return Judged(status, ratio, (status == Status.CONVERGED) & ~(ratio < bound), family)
+    converged = status == Status.CONVERGED
+    return Judged(status, np.where(converged, ratio, -np.inf), converged & ~(ratio < bound), family)
 
 
 def solved(problem: Any, data: Any, **options: Any) -> Any:
@@ -109,7 +110,7 @@ def svds(m: int, n: int, rng: np.random.Generator, count: int, scales: float = 0
     a = (families.spectra(rng, families.SPECTRA, count, m, n) * 10 ** rng.uniform(-scales, scales, (count, 1, 1))).astype(dtype)
     solution = solved(problems.svd(), a)
     u, s, v = solution
-    judge = partial(families.svd_ratios, ulp=np.finfo(dtype).eps)
+    judge = partial(families.svd_ratios, ulp=float(np.finfo(dtype).eps))
     judged = honest(solution, by_chunks(judge, a, u, s, v), 50, _spectra(count))
     unsorted = (s < 0).any(axis=1) | (np.diff(s) > 0).any(axis=1)
     return Judged(judged.status, judged.ratio, judged.wrong | (unsorted & (judged.status == 0)), judged.family)
@@ -127,7 +128,7 @@ def eighs(
     a = (families.symmetric(rng, kinds, count, n) * 10 ** rng.uniform(-scales, scales, (count, 1, 1))).astype(dtype)
     solution = solved(problems.eigh(), a)
     w, v = solution
-    judge = partial(families.svd_ratios, ulp=np.finfo(dtype).eps)
+    judge = partial(families.svd_ratios, ulp=float(np.finfo(dtype).eps))
     judged = honest(solution, by_chunks(judge, a, v, w, v), 50, _spectra(count, kinds))
     unsorted = (np.diff(w) < 0).any(axis=1)
     return Judged(judged.status, judged.ratio, judged.wrong | (unsorted & (judged.status == 0)), judged.family)

@@ -86,15 +86,15 @@ def _shift(objective: Objective, state: State) -> Array:
     info = xp.finfo(scale.dtype)
     if not scale.shape[0]:
         return scale
-    longest = xp.max(scale)
-    shift = state["mu"] * (scale + (float(info.eps) * longest + float(info.smallest_normal)))
+    eps, tiny, mu = float(info.eps), float(info.smallest_normal), state["mu"]
     if not objective.problem.exact:
-        return shift
+        return mu * (scale + (eps * xp.max(scale) + tiny))
     tangent, parts = Tangent(objective, state["params"]), []
-    magnitude, tiny = tangent.magnitude(), float(info.smallest_normal)
+    magnitude = tangent.magnitude()
     for own in tangent.slices.values():
         if own.stop > own.start:
             most = xp.max(scale[own])
             far = xp.minimum(most, xp.sqrt(most * state["loss"]) / (xp.max(magnitude[own]) + tiny))
-            parts.append(HELD * far + 4 * xp.sqrt(most * state["squares"][own]))
-    return shift + float(info.eps) * (parts[0] if len(parts) == 1 else xp.concat(parts))
+            rounding = HELD * far + 4 * xp.sqrt(most * state["squares"][own])
+            parts.append(mu * (scale[own] + (eps * most + tiny)) + eps * rounding)
+    return parts[0] if len(parts) == 1 else xp.concat(parts)
