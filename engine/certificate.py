@@ -56,7 +56,7 @@ def backward_error(objective: Objective, params: Params) -> Array:
     """max over blocks of rms(r_k) / rms(s_k), s = |J p| entry by entry + |r at zero params|.
 
     |J p| is the root mean square of J (sigma p) over a few fixed sign patterns sigma, so that terms of a sum
-    do not cancel in it. A product that overflowed says nothing of the terms: it counts as 0.
+    do not cancel in it. Where that overflows, nothing is known of the terms: they count as large as r.
     """
     products = []
     for k in range(DIRECTIONS):
@@ -67,11 +67,12 @@ def backward_error(objective: Objective, params: Params) -> Array:
     worst = zero(leaves(params)[0])
     for name, r in residual.items():
         xp = array_namespace(r)
-        terms = [xp.where(xp.isfinite(p), p, xp.zeros_like(p)) for p in (product[name] for product in products)]
+        terms = [product[name] for product in products]
         one = unit(largest([r, origin[name], *terms]))
         squares = [over(p, one) * over(p, one) for p in terms]
         size = xp.sqrt(sum(squares[1:], start=squares[0]) / DIRECTIONS) + xp.abs(over(origin[name], one))
-        worst = xp.maximum(worst, ratio(xp.sqrt(mean_square(over(r, one))), xp.sqrt(mean_square(size))))
+        here, whole = xp.sqrt(mean_square(over(r, one))), xp.sqrt(mean_square(size))
+        worst = xp.maximum(worst, ratio(here, xp.where(xp.isfinite(whole), whole, here)))
     return worst
 
 
