@@ -56,7 +56,7 @@ def backward_error(objective: Objective, params: Params) -> Array:
     """max over blocks of rms(r_k) / rms(s_k), s = |J p| entry by entry + |r at zero params|.
 
     |J p| is the root mean square of J (sigma p) over a few fixed sign patterns sigma, so that terms of a sum
-    do not cancel in it.
+    do not cancel in it. Where that overflows, nothing is known of the terms: they count as large as r.
     """
     products = []
     for k in range(DIRECTIONS):
@@ -71,7 +71,8 @@ def backward_error(objective: Objective, params: Params) -> Array:
         one = unit(largest([r, origin[name], *terms]))
         squares = [over(p, one) * over(p, one) for p in terms]
         size = xp.sqrt(sum(squares[1:], start=squares[0]) / DIRECTIONS) + xp.abs(over(origin[name], one))
-        worst = xp.maximum(worst, ratio(xp.sqrt(mean_square(over(r, one))), xp.sqrt(mean_square(size))))
+        here, whole = xp.sqrt(mean_square(over(r, one))), xp.sqrt(mean_square(size))
+        worst = xp.maximum(worst, ratio(here, xp.where(xp.isfinite(whole), whole, here)))
     return worst
 
 
@@ -83,17 +84,21 @@ def cosine(objective: Objective, params: Params) -> Array:
     """
     objective = objective.within(units_at(objective, params))
     tangent = Tangent(objective, params)
+    columns = _columns(objective, params, tangent)
     residual, transpose = objective.pullback(params)
     size = unit(largest(leaves(residual)))
     weighted = objective.scaled({name: over(r, size) for name, r in residual.items()})
     gradient = tangent.pull(transpose(objective.scaled(weighted)))
     length = norm(leaves(weighted))
-    if objective.structure is not None or not all(isinstance(domain, Real) for domain in objective.domains.values()):
-        columns = _tangent_norms(objective, params, tangent)
-    else:
-        norms = column_norms(objective, params)
-        columns = tangent.joined({name: array_namespace(x).reshape(x, (-1,)) for name, x in norms.items()})
     return _largest(ratio(array_namespace(gradient).abs(_open(tangent, gradient)), columns * length), length)
+
+
+def _columns(objective: Objective, params: Params, tangent: Tangent) -> Array:
+    """|J_j| in tangent coordinates and units, exact or estimated."""
+    if objective.structure is not None or not all(isinstance(domain, Real) for domain in objective.domains.values()):
+        return _tangent_norms(objective, params, tangent)
+    norms = column_norms(objective, params)
+    return tangent.joined({name: array_namespace(x).reshape(x, (-1,)) for name, x in norms.items()})
 
 
 def _tangent_norms(objective: Objective, params: Params, tangent: Tangent) -> Array:
@@ -147,15 +152,35 @@ def relative_gradient(objective: Objective, params: Params, first: Array) -> Arr
     return _largest(ratio(slope * xp.maximum(size, size * 0 + 1), scale), value)
 
 
-def digits_kept(objective: Objective, params: Params) -> Array:
-    """True where rms(r) <= 0.01 rms(r at zero params), or where the latter is zero; always for a plain loss."""
-    if objective.problem.residual is None:
+def digits_kept(objective: Objective, params: Params, tol: Array) -> Array:
+    """Whether the figure speaks of every digit; always for a plain loss.
+
+    Of an exact problem, rms(r) <= 0.01 rms(r at zero params), or the latter is zero. Of a least squares problem, no column
+    of J has vanished, or the fit is exact: the angle to a column that underflowed says nothing.
+    """
+    problem = objective.problem
+    if problem.residual is None:
         value = zero(leaves(params)[0])
         return value == value
+    if not problem.exact:
+        return (backward_error(objective, params) <= tol) | ~_vanished(objective, params)
     found = [objective.residual(params), at_zero(objective, params)]
     one = unit(largest([block for blocks in found for block in blocks.values()]))
     here, origin = (norm([over(block, one) for block in objective.scaled(blocks).values()]) for blocks in found)
     return (here <= DIGITS * origin) | (origin == 0)
+
+
+def _vanished(objective: Objective, params: Params) -> Array:
+    """True where a column of J is so short that its entries have no digits left."""
+    objective = objective.within(units_at(objective, params))
+    tangent = Tangent(objective, params)
+    columns = _columns(objective, params, tangent)
+    xp = array_namespace(columns)
+    info = xp.finfo(columns.dtype)
+    least = float(info.smallest_normal) / float(info.eps)
+    assert objective.units is not None
+    short = [xp.any(columns[own] * objective.units[name] < least) for name, own in tangent.slices.items()]
+    return xp.any(xp.stack(short))
 
 
 def ratio(above: Array, below: Array) -> Array:

@@ -11,7 +11,7 @@ class Status(IntEnum):
     | code | meaning |
     |---|---|
     | `CONVERGED` | the test of `tol` holds for quantities recomputed from the returned params |
-    | `ILL_CONDITIONED` | backward error within `tol`, but digits are lost; usable |
+    | `ILL_CONDITIONED` | the test holds, but digits are lost, or a parameter has no effect left; usable |
     | `MAX_STEPS` | the step limit came first |
     | `STALLED` | no further progress at this precision, above `tol` |
     | `INFEASIBLE` | a stationary point whose residual is far above `tol` in an exact problem |

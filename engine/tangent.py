@@ -103,9 +103,14 @@ def rows(objective: Objective, blocks: dict[str, Array]) -> tuple[Array, Any]:
 
 
 def units_at(objective: Objective, params: Params) -> dict[str, Array]:
-    """The units of the residual, by its size here and at zero params, and of J by parameter, by one product with J'."""
+    """The units of the residual, by its size here and at zero params, and of J by parameter, by one product with J'.
+
+    A residual that is far larger here has to come down to rounding of that at zero params: its unit lies between them.
+    """
     residual, transpose = objective.pullback(params)
-    found = {".": unit(largest([*residual.values(), *at_zero(objective, params).values()]))}
+    here, origin = largest([*residual.values()]), largest([*at_zero(objective, params).values()])
+    xp = array_namespace(here)
+    found = {".": unit(xp.where((here > origin) & (origin > 0), xp.sqrt(here) * xp.sqrt(origin), xp.maximum(here, origin)))}
     gradient = transpose({name: signed(r, f"unit.{name}") for name, r in residual.items()})
     for name, x in params.items():
         column = objective.domains[name].pull(x, gradient[name])

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from backends.fused.grid import declaration
 from backends.fused.ir import Node, View
 from backends.fused.ops import OPS
 from backends.fused.rare import find
@@ -48,15 +49,17 @@ class Tables:
     """Constant arrays of a kernel, each written once."""
 
     texts: dict[str, str] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
 
     def add(self, kind: str, values: np.ndarray) -> str:
         """The name of an array of numbers; `kind` is its C++ type."""
         text = ", ".join(literal(v) for v in values.reshape(-1))
         key = f"{kind}:{text}"
         if key not in self.texts:
-            name = f"k{len(self.texts)}"
-            self.texts[key] = f"static const {kind} {name}[{values.size}] = {{{text}}};"
-        return self.texts[key].split("[")[0].split()[-1]
+            self.names[key] = name = f"k{len(self.texts)}"
+            short = declaration(name, values.reshape(-1)) if kind == "int" else None
+            self.texts[key] = short or f"static const {kind} {name}[{values.size}] = {{{text}}};"
+        return self.names[key]
 
     def source(self) -> str:
         """The declarations."""

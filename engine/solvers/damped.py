@@ -20,8 +20,8 @@ from engine.solvers.base import State
 from engine.solvers.trial import Evaluate, begin, judge
 from engine.tangent import Tangent
 
-HELD = 1000.0
-"""Over this many times the size of its gradient's rounding, a column is as long as it says."""
+HELD = 16.0
+"""Over this many times what its gradient's rounding could move it, a column is as long as it says."""
 
 BEND = 1.5
 """The longest acceleration, twice over, as a share of the velocity: twice the alpha of Transtrum and Sethna, which costs
@@ -78,15 +78,23 @@ def _shift(objective: Objective, state: State) -> Array:
     """mu D; a column of zeros has the smallest D that rounding knows.
 
     In an exact problem rounding makes gradients of eps |J| |r|, and curvature of eps |J| times the length that a
-    column was known to have: a column so short that they would turn it far is held.
+    column was known to have: a column so short that they would move it far, beside the size of its parameter or the step
+    that the longest column takes, is held. |J| is that of the column's own parameter, whatever the units of the others.
     """
     scale = state["scale"]
     xp = array_namespace(scale)
     info = xp.finfo(scale.dtype)
     if not scale.shape[0]:
         return scale
-    longest = xp.max(scale)
-    shift = state["mu"] * (scale + (float(info.eps) * longest + float(info.smallest_normal)))
+    eps, tiny, mu = float(info.eps), float(info.smallest_normal), state["mu"]
     if not objective.problem.exact:
-        return shift
-    return shift + float(info.eps) * (HELD * xp.sqrt(longest * state["loss"]) + 4 * xp.sqrt(longest * state["squares"]))
+        return mu * (scale + (eps * xp.max(scale) + tiny))
+    tangent, parts = Tangent(objective, state["params"]), []
+    magnitude = tangent.magnitude()
+    for own in tangent.slices.values():
+        if own.stop > own.start:
+            most = xp.max(scale[own])
+            far = xp.minimum(most, xp.sqrt(most * state["loss"]) / (xp.max(magnitude[own]) + tiny))
+            rounding = HELD * far + 4 * xp.sqrt(most * state["squares"][own])
+            parts.append(mu * (scale[own] + (eps * most + tiny)) + eps * rounding)
+    return parts[0] if len(parts) == 1 else xp.concat(parts)

@@ -2,8 +2,9 @@
 
 Needs `curvature` for the model. One call is one trial: the model is taken at the trial point, and where the trial is
 accepted it becomes the state. The state holds the params (always the best so far), their model, and what `Lane`
-reads to stop a lane: `figure`, `halving` (one of the last steps halved it: three where all digits are asked for) and `stuck` (no more progress can be told from
-rounding, by the loss or by the figure: of a loss that is not 0 at its minimum, the gradient has twice its digits).
+reads to stop a lane: `figure`, `halving` (the last step halved it; of an exact problem, where all digits are asked for, the
+last few together) and `stuck` (no more progress can be told from rounding, by the loss or by the figure: of a loss that is
+not 0 at its minimum, the gradient has twice its digits).
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ PROGRESS = 0.9
 IDLE = 3
 """Trials without progress at rounding level after which a lane is stuck: a shorter or damped step may still help."""
 
+HALVED = 6
+"""Steps in which an exact problem's figure is halved, or it need not be: close eigenvalues take some to come apart."""
+
 Evaluate = Callable[[Objective, Params, "Array | None"], Model]
 
 
@@ -48,7 +52,8 @@ def begin(objective: Objective, params: Params, evaluate: Evaluate) -> State:
         "squares": scale * 0 + _largest(xp.abs(scale)),
         "loss": model["loss"],
     }
-    return state | {"figure": figure(objective, params, model, reference)}
+    now = figure(objective, params, model, reference)
+    return state | {"figure": now, "mark": now}
 
 
 def judge(
@@ -77,7 +82,9 @@ def judge(
     accepted = finite & ((trial < loss) | ((trial <= loss + noise) & (now < state["figure"])))
     ratio = xp.where(gain > noise, (loss - trial) / xp.where(gain > noise, gain, noise + 1), gain * 0 + 1)
     accepted = accepted if allowed is None else accepted & allowed
-    since = xp.where(accepted & (now <= state["figure"] / 2), gain * 0, state["since"] + 1)
+    exact = objective.problem.exact
+    halved = accepted & (now <= state["mark" if exact else "figure"] / 2)
+    since = xp.where(halved, gain * 0, state["since"] + 1)
     # a clipped step may lose where a shorter one may not
     idle = (xp.abs(gain) <= noise) & ~(accepted & (now < PROGRESS * state["figure"]))
     idle = xp.where(idle, state["idle"] + 1, gain * 0)
@@ -90,7 +97,8 @@ def judge(
         "scale": xp.where(accepted, xp.maximum(state["scale"], xp.abs(spread)), state["scale"]),
         "figure": xp.where(accepted, now, state["figure"]),
         "since": since,
-        "halving": since < (IDLE if objective.problem.exact else 1),
+        "halving": since < (HALVED if exact else 1),
+        "mark": xp.where(halved, now, state["mark"]),
         "idle": idle,
         "squares": xp.where(known, squares, state["squares"]),
         "stuck": idle >= IDLE,

@@ -1,0 +1,54 @@
+"""Long tables of places that a few nested loops can write: they keep a kernel's source short. Needs NumPy alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+LONG = 1024
+"""Entries from which a table is written by loops; a compiler folds shorter ones."""
+
+DEEP = 4
+"""Loops at most."""
+
+
+def loops(values: np.ndarray) -> list[tuple[int, int]] | None:
+    """(count, stride) of nested loops, outermost first, that write the values from the first on; None if there are none.
+
+    >>> loops(np.array([0, 1, 2, 10, 11, 12]))
+    [(2, 10), (3, 1)]
+    >>> loops(np.array([0, 1, 5, 3])) is None
+    True
+    """
+    found: list[tuple[int, int]] = []
+    while values.size > 1:
+        stride = int(values[1] - values[0])
+        breaks = np.flatnonzero(np.diff(values) != stride)
+        run = int(breaks[0]) + 1 if breaks.size else values.size
+        if len(found) == DEEP or values.size % run:
+            return None
+        rows = values.reshape(-1, run)
+        if run == 1 or (rows != rows[:, :1] + stride * np.arange(run)).any():
+            return None
+        found.insert(0, (run, stride))
+        values = rows[:, 0]
+    return found
+
+
+def declaration(name: str, values: np.ndarray) -> str | None:
+    """C++ of a table that is filled when the kernel is loaded; None where no loops write it or it is short.
+
+    >>> print(declaration("k", np.arange(2048).reshape(2, 1024)[:, :1023].reshape(-1)))
+    static const struct K { int v[2046]; K() { int n = 0; for (int a = 0; a < 2; a++) for (int b = 0; b < 1023; b++)
+    v[n++] = 0 + a * 1024 + b * 1; } int operator[](long i) const { return v[i]; } } k;
+    """
+    found = loops(values) if values.size >= LONG else None
+    if found is None:
+        return None
+    variables = "abcdefg"
+    heads = " ".join(f"for (int {x} = 0; {x} < {count}; {x}++)" for x, (count, _) in zip(variables, found, strict=False))
+    place = "".join(f" + {x} * {stride}" for x, (_, stride) in zip(variables, found, strict=False))
+    kind = name.upper()
+    return (
+        f"static const struct {kind} {{ int v[{values.size}]; {kind}() {{ int n = 0; {heads} v[n++] = {int(values[0])}{place}; }} "
+        f"int operator[](long i) const {{ return v[i]; }} }} {name};"
+    )
