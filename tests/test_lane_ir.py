@@ -93,6 +93,16 @@ SIMPLIFIED: dict[str, Case] = {
         lambda x, y: (x * y[0, 0] * x * y[0, 0]).sum(1),
         ["mul 6", "mul 6", "add 2"],
     ),
+    "a sum of x times two numbers, where one may undo the other": (
+        lambda g, x, y: g.reduce("sum", g.map("mul", g.map("mul", x, y.at(y.index[:1, :1])), y.at(y.index[1:, 1:2])), [1]),
+        lambda x, y: (x * y[0, 0] * y[1, 1]).sum(1),
+        ["mul 6", "mul 6", "add 2"],
+    ),
+    "a sum of x over a number": (
+        lambda g, x, y: g.reduce("sum", g.map("mul", x, g.map("div", g.const(1.0), y.at(y.index[:1, :1]))), [1]),
+        lambda x, y: (x / y[0, 0]).sum(1),
+        ["div 1", "mul 6", "add 2"],
+    ),
     "a sum of x times a number that is nearly nought": (
         lambda g, x, y: g.reduce("sum", g.map("mul", x, g.const(1e-200)), [1]),
         lambda x, y: (x * 1e-200).sum(1),

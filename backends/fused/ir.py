@@ -138,7 +138,10 @@ class Graph:
         if index.shape[1] == 1:
             return a.at(index.reshape(shape))
         if name == "sum" and a.dtype.startswith("float"):
-            bare, factors = self._drawn(a.node, index, 1)
+            bare, factors = self._drawn(a.node, index, lanes=True)
+            own = [factor.node for factor in factors if factor.node.value is None]
+            if len(own) > 1 or any(node.kind != "input" for node in own):
+                bare, factors = self._drawn(a.node, index, lanes=False)
             if factors:
                 total = self.reduce("sum", bare.at(bare.index[index]), [1])
                 for factor in factors:
@@ -149,11 +152,12 @@ class Graph:
             return View(node, np.zeros(shape, np.intp))
         return whole(self._node("reduce", join, (a.at(index),), len(index), a.dtype), shape)
 
-    def _drawn(self, node: Node, at: Indices, lanes: int) -> tuple[View, list[View]]:
+    def _drawn(self, node: Node, at: Indices, lanes: bool) -> tuple[View, list[View]]:
         """What a node is, element by element, without factors that do not change along the rows of `at`; and these.
 
-        sum_k s v_k = s sum_k v_k. At most `lanes` of them are numbers of the lane, and constants are near 1: a residual
-        that a number of the lane scales to be near 1 is squared as it is, and neither overflows nor vanishes.
+        sum_k s v_k = s sum_k v_k. Constants are near 1; with `lanes` numbers of the lane are drawn out, too, though not out
+        of a square. Where there are several, or one is computed, one may scale what the other makes far too large or small:
+        then none is.
         """
         own = whole(node, (node.size,))
         if node.kind != "map" or node.name not in ("mul", "neg"):
@@ -164,15 +168,12 @@ class Graph:
             chosen, values = part.at(part.index[at]), part.constant()
             near = values is None or bool((np.abs(np.frexp(values)[1]) <= 20).all() and np.isfinite(values).all())
             if len(parts) == 2 and near and (values is not None or lanes) and _is_even(chosen):
-                lanes -= values is None
                 factors.append(chosen.at(chosen.index[:, 0]))
                 parts = [parts[1 - k]]
                 break
-        if len(parts) == 2 and parts[0].node is parts[1].node:
-            lanes = 0
+        lanes = lanes and not (len(parts) == 2 and parts[0].node is parts[1].node)
         for k, part in enumerate(parts):
             inner, more = self._drawn(part.node, part.index[at], lanes)
-            lanes -= sum(factor.node.value is None for factor in more)
             factors += more
             parts[k] = inner.at(inner.index[part.index])
         if not factors:
