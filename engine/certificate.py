@@ -171,16 +171,24 @@ def digits_kept(objective: Objective, params: Params, tol: Array) -> Array:
 
 
 def _vanished(objective: Objective, params: Params) -> Array:
-    """True where a column of J is so short that its entries have no digits left."""
+    """True where a column of J, by entries of the params, is so short that its own entries have no digits left."""
     objective = objective.within(units_at(objective, params))
     tangent = Tangent(objective, params)
-    columns = _columns(objective, params, tangent)
-    xp = array_namespace(columns)
-    info = xp.finfo(columns.dtype)
-    least = float(info.smallest_normal) / float(info.eps)
-    assert objective.units is not None
-    short = [xp.any(columns[own] * objective.units[name] < least) for name, own in tangent.slices.items()]
+    if all(isinstance(domain, Real) for domain in objective.domains.values()):
+        columns = _columns(objective, params, tangent)
+        lengths = {name: columns[own] for name, own in tangent.slices.items()}
+    else:  # coordinates of a domain may have a column of zeros: that of the one entry of a simplex that is 1
+        lengths = column_norms(objective, params)
+    units = objective.units
+    assert units is not None
+    xp = array_namespace(*lengths.values())
+    short = [xp.any(length * units[name] < _least(length)) for name, length in lengths.items()]
     return xp.any(xp.stack(short))
+
+
+def _least(like: Array) -> float:
+    info = array_namespace(like).finfo(like.dtype)
+    return float(info.smallest_normal) / float(info.eps)
 
 
 def ratio(above: Array, below: Array) -> Array:

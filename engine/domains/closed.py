@@ -133,7 +133,9 @@ class Simplex(Closed):
         return found / xp.sum(found, axis=-1, keepdims=True)
 
     def free(self, x: Array, g: Array) -> Array:
-        return (flat(x, x.ndim) > 0) | (g < 0)
+        entries = flat(x, x.ndim)
+        # along an entry that is 1 nothing moves: what is pulled there is rounding
+        return ((entries > 0) | (g < 0)) & (entries < 1)
 
     def steepest(self, x: Array, g: Array) -> Array:
         """g - s, and at most 0 on a face: s is the least mean of g over the support and what joins it, lowest first."""

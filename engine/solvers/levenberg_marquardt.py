@@ -22,9 +22,10 @@ class LevenbergMarquardt:
 
     Args:
         damping: mu before the first step, relative to D; above 0.
-        bends: take steps along a parabola, with the second derivative of the residual along u (geodesic
-            acceleration), and none whose bend is long beside it: fewer and safer steps through curved valleys, each
-            for the price of two more products. The plan sets it for residuals that do not vanish at a solution.
+        bends: where trials failed more often than the model held, take steps along a parabola, with the second derivative
+            of the residual along u (geodesic acceleration), and none whose bend is long beside it: fewer and safer steps
+            through curved valleys, each for the price of two more products. The plan sets it for residuals that need not
+            vanish at a solution.
 
     Raises:
         TypeError, ValueError: a setting that is no number or out of its range.
