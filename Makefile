@@ -18,7 +18,7 @@ demo: $(VENV)/ready
 
 bench: $(VENV)/ready
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[peers]'
-	$(RUN) -m pytest -q bench --benchmark-enable --benchmark-only --benchmark-autosave --benchmark-storage=file://.benchmarks
+	$(RUN) -m pytest -q bench --benchmark-enable --benchmark-only --benchmark-disable-gc --benchmark-autosave --benchmark-storage=file://.benchmarks
 
 report: $(VENV)/ready
 	$(RUN) -m bench.report
