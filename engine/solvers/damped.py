@@ -27,7 +27,6 @@ BEND = 1.5
 """The longest acceleration, twice over, as a share of the velocity: twice the alpha of Transtrum and Sethna, which costs
 easy fits a fifth more steps and wins nothing on certified ones."""
 
-
 TROUBLE = 2.0
 """By how many more the trials that failed are than those after it that went as the model said, before steps bend."""
 
