@@ -18,6 +18,7 @@ from backends.fused.grid import declaration
 from backends.fused.ir import Node, View
 from backends.fused.ops import OPS
 from backends.fused.rare import find
+from backends.fused.rooms import Buffer, pack
 from backends.fused.schedule import Group, Schedule, needed, schedule
 
 
@@ -35,19 +36,10 @@ _PARTS = ("concat", "repeat")
 
 
 @dataclass
-class Room:
-    """A piece of scratch memory, and the last group that needs what is in it."""
-
-    start: int
-    size: int
-    kind: str
-    last: int = -1
-
-
-@dataclass
 class Tables:
-    """Constant arrays of a kernel, each written once."""
+    """Constant arrays of a kernel of some working dtype, each written once."""
 
+    dtype: str
     texts: dict[str, str] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
 
@@ -122,8 +114,7 @@ class Emitter:
         self.names: dict[Node, str] = {node: f"{prefix}{k}" for k, node in enumerate(self.nodes)}
         self.buffers: dict[Node, str] = {}
         self.direct: dict[Node, list[str]] = {}
-        self.unroll, self.prefix, self.scratch = unroll, prefix, scratch
-        self.rooms: list[Room] = []
+        self.unroll, self.prefix, self.base, self.scratch = unroll, prefix, scratch, scratch
         self.lines: list[str] = []
 
     def body(self) -> str:
@@ -189,8 +180,9 @@ class Emitter:
     def _allocate(self, late: list[tuple[View, Place]]) -> None:
         """A buffer for every node that another group or a late output reads; single numbers are variables.
 
-        A buffer's room is another's after its last reader, so that what a block of lanes touches stays in the caches.
+        A buffer's room is another's of its C++ type after its last reader.
         """
+        kinds: dict[str, list[Buffer]] = {}
         readers = self.schedule.readers()
         end = len(self.schedule.groups)
         last = {node: max(readers.get(node, set()), default=-1) for node in self.schedule.place}
@@ -205,25 +197,24 @@ class Emitter:
             )
             if leaves or (node.size > 1 and (outside or inner)):
                 name = self.buffers[node] = f"b{self.names[node]}" if node.size == 1 else self.names[node]
-                kind = vector_type(node.dtype)
-                start = self._room(node.size, kind, place, max(last[node], place))
-                self.lines.append(f"{kind} *const {name} = ({kind} *)(w + {start});")
-
-    def _room(self, size: int, kind: str, first: int, last: int) -> int:
-        """The lowest room that is free from one group to another; room keeps its C++ type."""
-        fits = [room for room in self.rooms if room.kind == kind and room.size >= size and room.last < first]
-        room = min(fits, key=lambda room: (room.size, room.start), default=None)
-        if room is None:
-            room = Room(self._scratch(size, kind), size, kind)
-            self.rooms.append(room)
-        room.last = last
-        return room.start
+                kinds.setdefault(vector_type(node.dtype), []).append(Buffer(name, node.size, place, max(last[node], place)))
+        for kind, buffers in kinds.items():
+            starts, size = pack(buffers)
+            base = self._scratch(size, kind)
+            for buffer, start in zip(buffers, starts, strict=True):
+                offset = base + start * self._places(kind)
+                self.lines.append(f"{kind} *const {buffer.name} = ({kind} *)(w + {offset});")
 
     def _scratch(self, size: int, kind: str) -> int:
-        """Room for some vectors; doubles take two places where the others are floats."""
-        start = self.scratch
-        self.scratch += size * 2 if kind == "D" else size
+        """Room for some vectors."""
+        start = self.base
+        self.base += size * self._places(kind)
+        self.scratch = max(self.scratch, self.base)
         return start
+
+    def _places(self, kind: str) -> int:
+        """Doubles take two places where the others are floats."""
+        return 2 if kind == "D" and self.tables.dtype == "float32" else 1
 
     def _is_local(self, place: int, view: View) -> bool:
         group = self.schedule.groups[place]
@@ -347,9 +338,9 @@ class Emitter:
         places = [Place(name, int(start)) for start in starts]
         inputs = {view.node: place for view, place in zip(loop.inputs, places, strict=False)}
         outputs = list(zip(loop.outputs, places, strict=False))
-        inner = Emitter(loop.nodes, inputs, outputs, self.tables, self.tile, True, f"{self.prefix}r", self.scratch)
+        inner = Emitter(loop.nodes, inputs, outputs, self.tables, self.tile, True, f"{self.prefix}r", self.base)
         self.lines.append(f"for (int round = 0; round < {loop.count}; round++) {{\n{inner.body()}\n}}")
-        self.scratch = inner.scratch
+        self.scratch = max(self.scratch, inner.scratch)
 
     def _copies(self, late: list[tuple[View, Place]]) -> None:
         """Late outputs, by way of a copy where one output's place is another one's source."""

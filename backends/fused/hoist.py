@@ -18,12 +18,11 @@ class Hoisted:
 
     Args:
         given: shared numbers that the caller passes.
-        dtype: the kernel's; what is wider is not hoisted.
-        tables: of the kernel.
+        tables: of the kernel; what is wider than its dtype is not hoisted.
     """
 
-    def __init__(self, given: int, dtype: str, tables: Tables) -> None:
-        self.given, self.dtype, self.tables = given, dtype, tables
+    def __init__(self, given: int, tables: Tables) -> None:
+        self.given, self.tables = given, tables
         self.size = self.scratch = 0
         self.bodies: list[str] = []
         self.copies: list[str] = []
@@ -33,7 +32,7 @@ class Hoisted:
         live = needed(nodes, outputs)
         shared = {node for node in live if node in where and where[node].shared}
         for node in live:
-            wide = node.dtype == "float64" and self.dtype == "float32"
+            wide = node.dtype == "float64" and self.tables.dtype == "float32"
             if node not in where and not wide and all(v.node in shared for v in node.args):
                 shared.add(node)
         work = {node for node in shared if node.kind not in ("input", "const")}

@@ -152,8 +152,8 @@ def build(program: Program, lanes: list[dict[str, Tensor]], shared: frozenset[st
     if any(leaf.dtype.startswith("float") and leaf.dtype != dtype for leaf in state):
         raise NotLowered("a state of several float dtypes")
     pairs = list(zip(lanes, states, strict=True))
-    tables, emitters, form, carried = Tables(), {}, None, None
-    hoisted = Hoisted(sum(leaf.size for leaf in shared_inputs), dtype, tables)
+    tables, emitters, form, carried = Tables(dtype), {}, None, None
+    hoisted = Hoisted(sum(leaf.size for leaf in shared_inputs), tables)
     for name in ("init", "step", "test", "finish"):
         traced = init if name == "init" else Traced(getattr(program, name), pairs, polish=False)
         graph = Graph()

@@ -22,7 +22,7 @@ from backends.fused.ir import Graph
 from backends.fused.iterate import pointers, threads
 from backends.fused.kernel import PRELUDE, SOURCE_LIMIT, Leaf, _function, layout, loader, packed, storer
 from backends.fused.lanes import Long, Pointer, Table, in_place
-from backends.fused.lower import NotLowered, lowered
+from backends.fused.lower import NotLowered, dtype_name, lowered
 from backends.fused.toolchain import ToolchainError, build, host_target
 from backends.torch.iterate import random_lane
 from backends.torch.trace import Traced
@@ -48,7 +48,7 @@ class MapKernel:
         names = [f"x{k}" for k in range(len(example))]
         lanes = [list(random_lane(dict(zip(names, example, strict=True)), seed).values()) for seed in (1, 2)]
         traced = Traced(function, [tuple(lane) for lane in lanes], polish=False)
-        graph, tables = Graph(), Tables()
+        graph, tables = Graph(), Tables(dtype_name(self.dtype))
         given = layout(names, list(example))
         own = packed([leaf for k, leaf in enumerate(given) if k not in shared])
         common = packed([leaf for k, leaf in enumerate(given) if k in shared])
