@@ -61,12 +61,12 @@ def second_order(objective: Objective, params: Params, squares: Array | None = N
 def curving(objective: Objective, tangent: Tangent, u: Array) -> Array:
     """J' r'' for the second derivative r'' of the residual along u, scaled as the gradient of `least_squares` is."""
     one = array_namespace(u).ones_like(array_namespace(u).sum(u))
-    backend = objective.backend
+    backend, u = objective.backend, tangent.own(u)
 
     def slope(t: Array) -> Any:
         return backend.jvp(lambda s: objective.residual(tangent.curve(s * u)), (t,), (one,))[1]
 
-    second = backend.jvp(slope, (0 * one,), (one,))[1]
+    second = in_units(objective, backend.jvp(slope, (0 * one,), (one,))[1])
     _, transpose = objective.pullback(tangent.curve(0 * one * u))  # in the same words: what both need is computed once
     return tangent.pull(transpose({name: r * objective.factor(name, r) for name, r in second.items()}))
 
@@ -124,9 +124,9 @@ def _from_columns(tangent: Tangent, structure: Structure) -> Model:
             continue
 
         def column(u: Array, name: str = name, x: Array = x) -> Array:
-            change = objective.domains[name].lift(x, tangent.step(name, u))
+            change = tangent.lifted(name, u)
             product = objective.backend.jvp(lambda y: objective.residual({**params, name: y}), (x,), (change,))[1]
-            return rows(objective, in_units(objective, product))[0]
+            return rows(objective, product)[0]
 
         basis = _eye(width, x)
         found = column(basis[0])[None] if width == 1 else objective.backend.vmap(column)(basis)
@@ -151,7 +151,7 @@ def _from_products(tangent: Tangent, structure: Structure, squares: Array | None
 
     def product(direction: Array) -> Array:
         forward = objective.linearise(params, tangent.lift(direction))[1]
-        return tangent.pull(transpose(_weighed(objective, in_units(objective, forward))))
+        return tangent.pull(transpose(_weighed(objective, forward)))
 
     gradient = tangent.pull(transpose(_weighed(objective, blocks)))
     colours = _colours(structure, vector)

@@ -30,12 +30,20 @@ class Tangent:
         self.closed = any(domain.closed for domain in self.domains.values())
 
     def lift(self, u: Array) -> Params:
-        """The ambient change along u."""
-        return {name: self.domains[name].lift(x, self.step(name, u[self.slices[name]])) for name, x in self.params.items()}
+        """The ambient change along u over the residual's unit: J times it is in that unit."""
+        return {name: self.lifted(name, u[own]) for name, own in self.slices.items()}
+
+    def lifted(self, name: str, u: Array) -> Array:
+        """The same of one parameter, by its own coordinates."""
+        return self.domains[name].lift(self.params[name], u if self.units is None else over(u, self.units[name]))
 
     def step(self, name: str, u: Array) -> Array:
         """Coordinates of a parameter in its own unit: J times them is of the residual's."""
         return u if self.units is None else over(u, self.units[name]) * self.units["."]
+
+    def own(self, u: Array) -> Array:
+        """The coordinates u in the params' own units."""
+        return u if self.units is None else self.joined({name: self.step(name, u[s]) for name, s in self.slices.items()})
 
     def _unstep(self, name: str, v: Array) -> Array:
         return v if self.units is None else over(v, self.units["."]) * self.units[name]
@@ -46,7 +54,7 @@ class Tangent:
         return self.joined(parts if self.units is None else {name: over(g, self.units[name]) for name, g in parts.items()})
 
     def curve(self, u: Array) -> Params:
-        """Params along u, to second order, as a polynomial in u."""
+        """Params along u, in their own units, to second order, as a polynomial in u."""
         return {name: self.domains[name].curve(x, u[self.slices[name]]) for name, x in self.params.items()}
 
     def move(self, u: Array) -> Params:

@@ -228,6 +228,19 @@ def test_certified_regressions_come_out_from_both_starts(names: list[str]) -> No
             assert strd.digits(errors[row, lane], np.array(known["deviation"])) >= (3 if name in ROUNDED else 4)
 
 
+@pytest.mark.parametrize("power", [-300, 300])
+def test_a_far_start_is_left_in_any_units(power: int) -> None:
+    """By the same steps: bends are short beside the steps in the units of J, whatever those of y are."""
+    data, start = lanes_of(["Eckerle4"])
+    problem = problems.curve_fit(strd.MODELS["Eckerle4"])
+    far = {"y": np.ldexp(data["y"], power)}, {"b1": np.ldexp(start["b1"], power)}
+    here, there = (
+        engine.solve(problem, data | own[0], start=start | own[1], backend="fused") for own in (({}, {}), far)
+    )
+    assert there.converged.all() and (there.steps == here.steps).all()
+    np.testing.assert_allclose(np.ldexp(there["b1"], -power), here["b1"], rtol=1e-13)
+
+
 def test_certified_regressions_come_out_on_eager_torch_too() -> None:
     data, start = lanes_of(["Rat43"])
     solution = engine.solve(problems.curve_fit(strd.MODELS["Rat43"]), data, start=start, backend="torch")
