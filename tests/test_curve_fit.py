@@ -234,9 +234,7 @@ def test_a_far_start_is_left_in_any_units(power: int) -> None:
     data, start = lanes_of(["Eckerle4"])
     problem = problems.curve_fit(strd.MODELS["Eckerle4"])
     far = {"y": np.ldexp(data["y"], power)}, {"b1": np.ldexp(start["b1"], power)}
-    here, there = (
-        engine.solve(problem, data | own[0], start=start | own[1], backend="fused") for own in (({}, {}), far)
-    )
+    here, there = (engine.solve(problem, data | own[0], start=start | own[1], backend="fused") for own in (({}, {}), far))
     assert there.converged.all() and (there.steps == here.steps).all()
     np.testing.assert_allclose(np.ldexp(there["b1"], -power), here["b1"], rtol=1e-13)
 

@@ -230,3 +230,26 @@ def test_a_contraction_over_nothing_is_nought() -> None:
     g = Graph()
     made = g.contract(g.input("a", (1, 2, 0), "float64"), g.input("b", (1, 0, 3), "float64"))
     np.testing.assert_array_equal(made.constant(), np.zeros((1, 2, 3)))
+
+
+def test_products_of_rows_that_loops_make_are_sums_of_those_loops() -> None:
+    """J'J and J'r of joined columns: neither the columns nor the product are stored, and J'J is symmetric to the bit."""
+    g = Graph()
+    x, y = g.input("x", (10,), "float64"), g.input("y", (1,), "float64")
+    columns = [g.map("exp", g.map("mul", x, y)), g.map("mul", x, x), g.const(np.ones(10))]
+    rows = g.concat([c.at(c.index.reshape(1, 1, 10)) for c in columns], 1)
+    product = g.contract(rows, rows.at(rows.index.transpose(0, 2, 1)))
+    inputs = {"x": np.linspace(0.0, 1.0, 10), "y": np.array([0.5])}
+    J = np.stack([np.exp(inputs["x"] * 0.5), inputs["x"] ** 2, np.ones(10)])
+    found = evaluate(product, inputs)
+    np.testing.assert_allclose(found[0], J @ J.T, rtol=1e-14)
+    assert (found[0] == found[0].T).all()
+    assert not [c for c in cost(g, product) if c.startswith(("contract", "concat 30"))]
+
+
+def test_a_view_within_one_of_joined_arrays_reads_that_one() -> None:
+    g, x, y = start()
+    joined = g.concat([g.map("exp", x), y], 0)
+    right = g.map("neg", joined.at(joined.index[2:]))
+    assert cost(g, right) == ["neg 6"]
+    check(right, -Y)

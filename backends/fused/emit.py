@@ -232,14 +232,16 @@ class Emitter:
                 self.lines.append(f"const {vector_type(node.dtype)} {self.names[node]} = {self._value(node, '0', {})};")
                 self._store(node, "0", self.names[node], 1)
         else:
-            costly = _is_costly(group.members)
-            sums = self._open_sums(group, 2 if costly else 4)
-            step = sums[0][1] if sums else 1
+            costly, count = _is_costly(group.members), sum(node.kind == "reduce" for node in group.members)
+            # elements side by side do not wait for one another; nor do sums, where an element takes long or there are many
+            step = 1 if not count else 2 if costly else 4 if count <= 4 else 1
+            step = step if group.size % step == 0 else 1
+            sums = self._open_sums(group, 1 if costly else step)
             self.lines.append(
                 f"{self._unrolled(16 if group.size <= 64 and not costly else 1)}for (int e = 0; e < {group.size}; e += {step}) {{"
             )
             for k in range(step):
-                self._element(group, f"e + {k}" if k else "e", {}, k if step > 1 else 0)
+                self._element(group, f"e + {k}" if k else "e", {}, 0 if costly else k)
             self.lines.append("}")
             self._close_sums(sums)
 
@@ -275,7 +277,7 @@ class Emitter:
             self.lines.append(f"{target}[{at}] = {value};")
 
     def _open_sums(self, group: Group, lanes: int) -> list[tuple[Node, int]]:
-        """Accumulators, several for each sum so that they do not wait for one another; where an element takes long, fewer."""
+        """Accumulators, several for each sum so that they do not wait for one another."""
         found = []
         for node in group.members:
             if node.kind != "reduce":

@@ -29,6 +29,10 @@ from backends.fused.ops import OPS, REDUCTIONS
 Indices = np.ndarray[Any, np.dtype[np.intp]]
 
 
+DOTS, LONG = 32, 8
+"""A product of at most so many entries, each a sum of at least so many terms, is taken as single sums."""
+
+
 @dataclass(frozen=True, eq=False)
 class Node:
     """`kind` as above, or "input" and "const"; `name` is the operation's, or the input's; dtypes are NumPy's names."""
@@ -189,9 +193,22 @@ class Graph:
         if a.node.value is not None and b.node.value is not None:
             return self.const(np.matmul(a.node.value[a.index], b.node.value[b.index]), a.dtype)
         shape = (a.shape[0], a.shape[1], b.shape[2])
+        right = b.at(b.index.transpose(0, 2, 1))
         if math.prod(shape) == 1:  # a dot product is a sum, and sums know how to be single numbers
-            return self.reduce("sum", self.map("mul", a, b.at(b.index.transpose(0, 2, 1))), [2], keep=True)
+            return self.reduce("sum", self.map("mul", a, right), [2], keep=True)
+        if math.prod(shape) <= DOTS and a.shape[2] >= LONG and all(_is_made(v) for v in (*_rows(a), *_rows(right))):
+            return self._dots(a, right)
         return whole(self._node("contract", "", (a, b), math.prod(shape), a.dtype), shape)
+
+    def _dots(self, a: View, b: View) -> View:
+        """Products of few long rows, as sums that the loop which makes the rows takes along: none is stored."""
+        sums = [
+            self.reduce("sum", self.map("mul", *(_through(v.at(v.index[g, k])) for v, k in ((a, i), (b, j)))), [0])
+            for g, i, j in np.ndindex(a.shape[0], a.shape[1], b.shape[1])
+        ]
+        ones = [s.at(s.index.reshape(1)) for s in sums]
+        joined = self.concat(ones, 0)
+        return joined.at(joined.index.reshape(a.shape[0], a.shape[1], b.shape[1]))
 
     def concat(self, parts: list[View], axis: int) -> View:
         """Arrays joined along an axis."""
@@ -225,6 +242,7 @@ class Graph:
         return found
 
     def _node(self, kind: str, name: str, args: tuple[View, ...], size: int, dtype: str) -> Node:
+        args = tuple(_through(a) for a in args)
         views = [(id(a.node), a.shape, a.index.tobytes()) for a in args]
         if kind == "map" and name in ("add", "mul", "max", "min", "and", "or", "eq"):
             views.sort()  # the same either way round, to the bit
@@ -277,6 +295,30 @@ class Graph:
                 rest = a.node.args[1 - k]
                 return self.map("mul", rest.at(rest.index[a.index]), self.const(float(inner) * float(number), dtype))
         return None
+
+
+def _through(a: View) -> View:
+    """A view of arrays joined that lies in one of them, as a view of that one."""
+    while a.node.kind == "concat" and a.index.size:
+        low, high, start = int(a.index.min()), int(a.index.max()), 0
+        for part in a.node.args:
+            if start <= low and high < start + part.index.size:
+                a = part.at(part.index[a.index - start])
+                break
+            start += part.index.size
+        else:
+            return a
+    return a
+
+
+def _rows(a: View) -> list[View]:
+    return [_through(a.at(a.index[g, i])) for g, i in np.ndindex(a.shape[0], a.shape[1])]
+
+
+def _is_made(row: View) -> bool:
+    """True for what a loop over the row makes, element by element, for known numbers, and for one number all along."""
+    made = row.node.value is not None or (row.node.kind == "map" and row.is_whole())
+    return made or bool((row.index == row.index[:1]).all())
 
 
 def _narrowed(args: list[View], axis: int) -> slice:

@@ -31,6 +31,9 @@ SOURCE_LIMIT = 4_000_000
 WORKING_SET_LIMIT = 64 * 2**20
 """Bytes of one thread's block of lanes, scratch included."""
 
+SHORT = 70_000
+"""Characters of a function that runs once a lane up to which it is optimised as a step is, where lanes end after few steps."""
+
 PIECE = 100_000_000
 """Flops of a block of lanes between two looks at whether to stop: 0.1 s for a core that does one a nanosecond."""
 
@@ -226,7 +229,7 @@ def _assemble(
         f"constexpr long CARRIED[][3] = {{{', '.join(f'{{{to}, {of}, {size}}}' for to, of, size in copies)}}};",
         PRELUDE,
         tables.source(),
-        *(_function(name, body) for name, body in bodies.items()),
+        *(_function(name, body, every == 1 and len(body) <= SHORT) for name, body in bodies.items()),
         hoisted.source(),
         "struct Task;\nstatic inline void load(const Task &, long, V *, int);\nstatic inline void store(const Task &, long, const V *, int);",
         files("backends.fused").joinpath("lanes.h").read_text(),
@@ -245,12 +248,12 @@ def _assemble(
     return Kernel(source, lane_inputs, shared_inputs, results, form, dtype, **sizes)
 
 
-def _function(name: str, body: str) -> str:
+def _function(name: str, body: str, hot: bool = False) -> str:
     """A function apart, so that its one copy rounds in one way wherever it is called from."""
     if name == "step":
         return f'static __attribute__((noinline)) void steps(const V *__restrict in, V *__restrict s, const T *__restrict sh, V *__restrict w, long n) {{\nfor (; n > 0; n--) {{\nasm volatile("" ::: "memory");  // or the whole state goes to registers, and spills\n{body}\n}}\n}}'
     more = ", V *__restrict r" if name == "finish" else ""
-    kind = "noinline" if name == "test" else "ONCE"
+    kind = "noinline" if hot or name == "test" else "ONCE"
     return f"static __attribute__(({kind})) void {name}(const V *__restrict in, V *__restrict s, const T *__restrict sh, V *__restrict w{more}) {{\n{body}\n}}"
 
 

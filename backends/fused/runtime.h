@@ -50,9 +50,7 @@ class Worker {
 
   void run() {
     while (!*t.stop) {
-      refill();
-      int active = 0;
-      for (long id : work.id) active += id >= 0;
+      if (active < W && !(exhausted && next == W)) refill();
       if (!active) break;
       chunk();
       if (*t.stop) break;
@@ -69,7 +67,10 @@ class Worker {
   V *r, *w, *saved, *before;
   int next = W, filled = 0;  // the next lane of `ready`, lanes in `done`
   bool exhausted = false;
-  long taken[W] = {}, executed = 0;
+  int active = 0;                       // lanes in `work`
+  I lives = {};                         // where they are
+  long clock = 0, limit = 0;            // steps made, and when the first of its lanes is at its limit
+  long born[W] = {}, executed = 0;      // when each lane came
 
   // The next W matrices of the batch into a block, initialised and tested once.
   void take(Block &b) {
@@ -86,11 +87,10 @@ class Worker {
   void refill() {
     for (bool again = true; again && !*t.stop;) {
       again = false;
-      bool empty = true;
-      for (long id : work.id) empty &= id < 0;
-      if (empty && next == W && !exhausted) {
+      if (!active && next == W && !exhausted) {
         take(work);
-        for (long &k : taken) k = 0;
+        for (int l = 0; l < W; l++)
+          if (work.id[l] >= 0) enter(l);
         again = retire();
         continue;
       }
@@ -100,43 +100,52 @@ class Worker {
         while (next < W && ready.id[next] >= 0 && !is_running(ready, next)) put_away(ready, next++);
         if (next < W && ready.id[next] < 0) next = W;
         if (next == W) {
-          if (exhausted || *t.stop) return;
+          if (exhausted || *t.stop) break;
           l--;
           continue;
         }
         move_lane(work.in, l, ready.in, next, NIN);
         move_lane(work.s, l, ready.s, next, NST);
         work.id[l] = ready.id[next++];
-        taken[l] = 0;
+        enter(l);
       }
     }
+    limit = clock + t.max_steps;
+    for (int l = 0; l < W; l++)
+      if (work.id[l] >= 0 && born[l] + t.max_steps < limit) limit = born[l] + t.max_steps;
   }
+
+  void enter(int l) { active++, lives[l] = -1, born[l] = clock; }
+
+  void leave(int l) { active--, lives[l] = 0, work.id[l] = -1; }
 
   // EVERY steps of all lanes, fewer where a lane's limit comes first; a lane at its limit is kept as it is.
   void chunk() {
-    long most = 0, least = EVERY, left[W];
-    for (int l = 0; l < W; l++) {
-      left[l] = work.id[l] < 0 ? -1 : t.max_steps - taken[l] < EVERY ? t.max_steps - taken[l] : EVERY;
-      if (left[l] < 0) continue;
-      most = left[l] > most ? left[l] : most;
-      least = left[l] < least ? left[l] : least;
-    }
-    if (!t.history && most == least) {
-      for (long k = 0; k < most && !*t.stop; k += PIECE) row(most - k < PIECE ? most - k : PIECE);
+    long most = EVERY;
+    if (!t.history && limit - clock >= EVERY) {
+      for (long k = 0; k < EVERY && !*t.stop; k += PIECE) row(EVERY - k < PIECE ? EVERY - k : PIECE);
     } else {
+      long left[W];
+      most = 0;
+      for (int l = 0; l < W; l++) {
+        left[l] = work.id[l] < 0 ? -1 : t.max_steps - (clock - born[l]);
+        most = left[l] > most ? left[l] : most;
+      }
+      most = most < EVERY ? most : EVERY;
       for (long k = 0; k < most && !*t.stop; k++) {
-        if (k >= least) __builtin_memcpy(saved, work.s, NST * sizeof(V));
+        if (clock + k >= limit) __builtin_memcpy(saved, work.s, NST * sizeof(V));
         once();
         for (int l = 0; l < W; l++) {
           if (left[l] < 0) continue;
+          long taken = clock + k - born[l];
           if (k >= left[l]) move_lane(work.s, l, saved, l, NST);
-          else if (t.history && (taken[l] + k) % t.keep == 0 && is_running(work, l))
-            t.history[work.id[l] * t.rows + (taken[l] + k) / t.keep] = ((const T *)(work.s + LOSS))[l];
+          else if (t.history && taken % t.keep == 0 && is_running(work, l))
+            t.history[work.id[l] * t.rows + taken / t.keep] = ((const T *)(work.s + LOSS))[l];
         }
       }
     }
     executed += most * W;
-    for (int l = 0; l < W; l++) taken[l] += left[l] > 0 ? left[l] : 0;
+    clock += most;
   }
 
   // Some steps of all lanes. Carried arrays are those of the last step; where a lane did not move in it, again step by step.
@@ -166,23 +175,23 @@ class Worker {
 
   // Done lanes out of the block; true when there were any.
   bool retire() {
-    int active = 0, over = 0;
-    for (int l = 0; l < W; l++)
-      if (work.id[l] >= 0) active++, over += !is_running(work, l);
-    if (over == W) {
-      flush(work, W);
-    } else if (over) {
-      for (int l = 0; l < W; l++)
-        if (work.id[l] >= 0 && !is_running(work, l)) put_away(work, l);
+    const I over = (*(const I *)(work.s + STATUS) != RUNNING) & lives;
+    if (!any(over)) return false;
+    int count = 0;
+    for (int l = 0; l < W; l++) count += over[l] != 0;
+    if (count == W) flush(work, W);
+    for (int l = 0; l < W; l++) {
+      if (!over[l]) continue;
+      if (count < W) put_away(work, l);
+      leave(l);
     }
-    return over > 0;
+    return true;
   }
 
   void put_away(Block &from, int lane) {
     move_lane(done.in, filled, from.in, lane, NIN);
     move_lane(done.s, filled, from.s, lane, NST);
     done.id[filled++] = from.id[lane];
-    from.id[lane] = -1;
     if (filled == W) flush(done, W);
   }
 
@@ -190,7 +199,7 @@ class Worker {
   void flush(Block &b, int count) {
     if (!count) return;
     finish(b.in, b.s, t.sh, w, r);
-    for (int l = 0; l < count; l++) store(t, b.id[l], r, l), b.id[l] = -1;
+    for (int l = 0; l < count; l++) store(t, b.id[l], r, l);
     __atomic_fetch_add(t.done, (long)count, __ATOMIC_RELAXED);
     if (&b == &done) filled = 0;
   }

@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 
 from backends.fused.ir import Node, View
 
+RARE = 2
+"""The part, of three, that is computed only where a lane wants it."""
+
 
 @dataclass
 class Group:
@@ -120,7 +123,7 @@ def _sink(made: Schedule) -> None:
             if len(places) != 1 or k in places:
                 continue
             (place,) = places
-            if made.part(place) != made.part(k):
+            if made.part(place) != made.part(k) and RARE in (made.part(place), made.part(k)):
                 continue
             later = made.groups[place]
             fits = later.size == node.size and not later.alone

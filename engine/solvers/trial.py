@@ -120,18 +120,21 @@ def figure(objective: Objective, params: Params, model: Model, reference: Array)
     if objective.problem.residual is None:
         large = 2 * _slope(tangent, model) * xp.maximum(magnitude, xp.ones_like(magnitude))
         return _ratio(_largest(large), xp.maximum(xp.abs(loss), reference))
-    backward = xp.sqrt(_ratio(loss, xp.sum(spread * magnitude * magnitude) + reference))
-    if objective.problem.exact:
-        return backward
-    return xp.minimum(backward, angle(objective, params, model))
+    backward = _ratio(loss, xp.sum(spread * magnitude * magnitude) + reference)
+    return xp.sqrt(backward if objective.problem.exact else xp.minimum(backward, _squared(tangent, model)))
 
 
 def angle(objective: Objective, params: Params, model: Model) -> Array:
     """`certificate.cosine` by what the model holds."""
-    tangent = Tangent(objective, params)
-    spread = diagonal(model["blocks"], structure_of(objective, tangent))
-    xp = array_namespace(spread)
-    return _largest(_ratio(_slope(tangent, model), xp.sqrt(xp.abs(spread) * model["loss"])))
+    squared = _squared(Tangent(objective, params), model)
+    return array_namespace(squared).sqrt(squared)
+
+
+def _squared(tangent: Tangent, model: Model) -> Array:
+    """The angle's square: a root and a quotient for each column would take longer than the rest of it."""
+    spread = diagonal(model["blocks"], structure_of(tangent.objective, tangent))
+    slope = _slope(tangent, model)
+    return _largest(_ratio(slope * slope, array_namespace(spread).abs(spread) * model["loss"]))
 
 
 def _slope(tangent: Tangent, model: Model) -> Array:
@@ -160,7 +163,7 @@ def _known(objective: Objective, loss: Array, reference: Array) -> Array:
     xp = array_namespace(loss)
     if objective.problem.residual is None or objective.problem.exact:
         return xp.abs(loss)
-    return xp.maximum(loss, xp.sqrt(loss) * xp.sqrt(reference))
+    return xp.maximum(loss, xp.sqrt(loss * reference))
 
 
 def _largest(values: Array) -> Array:
