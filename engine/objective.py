@@ -79,7 +79,7 @@ class Objective:
             shapes = ", ".join(f"{name} {tuple(a.shape)}" for name, a in named.items() if hasattr(a, "shape"))
             raise type("DeclaredFunctionError", (TypeError, ValueError), {"__module__": __name__})(
                 f"problem {self.problem.name!r}: {role} raised {type(error).__name__}: {error}; "
-                f"called for one lane with {shapes}{_line(self.problem.frozen[role].function, error)}"
+                f"called for one lane with {shapes}{_line(self.problem.frozen[role].function, error)}{_remedy(error)}"
             ) from error
 
     def residual(self, params: Params) -> dict[str, Array]:
@@ -197,6 +197,19 @@ def zeros_like(array: Array) -> Array:
 def sqrt(x: Any) -> Any:
     """Square root of a number or of an array."""
     return math.sqrt(x) if isinstance(x, int | float) else array_namespace(x).sqrt(x)
+
+
+NAMESPACE = "the arrays are traced: take functions of their own namespace instead of np.asarray, .numpy() or .data"
+REMEDIES = {
+    "random operation": "a declared function is pure: draw before, and give what was drawn as data",
+    "data pointer": NAMESPACE,
+    "__array_wrap__": NAMESPACE,
+}
+"""What torch says of a function that cannot be mapped over lanes -> what helps its author."""
+
+
+def _remedy(error: BaseException) -> str:
+    return "".join(f"; {remedy}" for words, remedy in REMEDIES.items() if words in str(error))
 
 
 def _line(function: Any, error: BaseException) -> str:

@@ -134,6 +134,14 @@ WRONG: dict[str, tuple[Callable[[], Any], list[str]]] = {
     "start without a name": (lambda: solve(problems.inverse(), A, start=A), ["start", "ndarray", "{'X': ...}"]),
     "a loss that is a vector": (lambda: solve(loss_problem(lambda X, A: (X - A).sum(0)), A), ["loss", "(3,)", "scalar"]),
     "a loss that is a number": (lambda: solve(loss_problem(lambda X, A: 1.0), A), ["loss", "float", "scalar"]),
+    "a residual that draws, second order": (
+        lambda: solve(own(residual=lambda X, A: X - torch.rand(3, 3)), A, solver=None),
+        ["residual raised", "draw before", "line"],
+    ),
+    "a residual that leaves the trace, second order": (
+        lambda: solve(own(residual=lambda X, A: X @ np.asarray(A)), A, solver=None),
+        ["residual raised", "np.asarray", "line"],
+    ),
     "a loss that raises": (lambda: solve(loss_problem(lambda X, A: mean(X @ A[:2])), A), ["loss raised", "X (3, 3)", "line"]),
     "a loss that branches on values": (lambda: solve(loss_problem(branches), A), ["loss", "branches", "where"]),
     "a loss that reads a value": (

@@ -67,10 +67,11 @@ class Worker {
   V *r, *w, *saved, *before;
   int next = W, filled = 0;  // the next lane of `ready`, lanes in `done`
   bool exhausted = false;
-  int active = 0;                       // lanes in `work`
-  I lives = {};                         // where they are
-  long clock = 0, limit = 0;            // steps made, and when the first of its lanes is at its limit
-  long born[W] = {}, executed = 0;      // when each lane came
+  int active = 0;                   // lanes in `work`,
+  I lives = {};                     // where they are,
+  long born[W] = {};                // and when each came
+  long clock = 0, limit = 0;        // steps made, and when the first lane is at its limit
+  long executed = 0;
 
   // The next W matrices of the batch into a block, initialised and tested once.
   void take(Block &b) {
@@ -121,19 +122,20 @@ class Worker {
 
   // EVERY steps of all lanes, fewer where a lane's limit comes first; a lane at its limit is kept as it is.
   void chunk() {
-    long most = EVERY;
-    if (!t.history && limit - clock >= EVERY) {
-      for (long k = 0; k < EVERY && !*t.stop; k += PIECE) row(EVERY - k < PIECE ? EVERY - k : PIECE);
-    } else {
-      long left[W];
+    long most = EVERY, least = EVERY, left[W];
+    if (t.history || limit - clock < EVERY) {
       most = 0;
       for (int l = 0; l < W; l++) {
         left[l] = work.id[l] < 0 ? -1 : t.max_steps - (clock - born[l]);
-        most = left[l] > most ? left[l] : most;
+        if (left[l] >= 0 && left[l] < least) least = left[l];
+        if (left[l] > most) most = left[l] < EVERY ? left[l] : EVERY;
       }
-      most = most < EVERY ? most : EVERY;
+    }
+    if (!t.history && most == least) {
+      for (long k = 0; k < most && !*t.stop; k += PIECE) row(most - k < PIECE ? most - k : PIECE);
+    } else {
       for (long k = 0; k < most && !*t.stop; k++) {
-        if (clock + k >= limit) __builtin_memcpy(saved, work.s, NST * sizeof(V));
+        if (k >= least) __builtin_memcpy(saved, work.s, NST * sizeof(V));
         once();
         for (int l = 0; l < W; l++) {
           if (left[l] < 0) continue;
