@@ -51,23 +51,67 @@ static inline void load_lane(const Input &in, long id, V *to, int lane, long siz
   }
 }
 
+// Where a new thread begins: else often beside its maker, until the system evens the load out, later than a short call
+// ends. It may move from there as before.
+#if defined(__linux__) && defined(__GLIBC__)
+class Apart {
+ public:
+  Apart() : known(!pthread_attr_init(&attributes)), here(sched_getcpu()) {
+    spread = here >= 0 && !sched_getaffinity(0, sizeof all, &all) && CPU_COUNT(&all) > 1;
+  }
+  ~Apart() {
+    if (known) pthread_attr_destroy(&attributes);
+  }
+  // For thread k: the k-th processor after this one, of those allowed.
+  const pthread_attr_t *of(long k) {
+    if (!known || !spread) return nullptr;
+    int at = here;
+    for (k %= CPU_COUNT(&all); k > 0; k--)
+      do at = (at + 1) % CPU_SETSIZE;
+      while (!CPU_ISSET(at, &all));
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(at, &one);
+    return pthread_attr_setaffinity_np(&attributes, sizeof one, &one) ? nullptr : &attributes;
+  }
+  void free() const {
+    if (known && spread) sched_setaffinity(0, sizeof all, &all);
+  }
+
+ private:
+  pthread_attr_t attributes;
+  bool known, spread;
+  int here;
+  cpu_set_t all;
+};
+#else
+struct Apart {
+  const pthread_attr_t *of(long) { return nullptr; }
+  void free() const {}
+};
+#endif
+
 // f(k) for all k below `count`, each in a thread of its own, the caller's among them; where no thread can be had, in the
 // caller's. Threads live for one call: a process that was forked since has none that it waits for in vain.
 template <class F> static void on_threads(long count, F f) {
   struct Share {
     F *f;
+    const Apart *apart;
     long k;
     pthread_t thread;
     bool started;
-    static void *begin(void *share) {
-      (*((Share *)share)->f)(((Share *)share)->k);
+    static void *begin(void *given) {
+      Share *share = (Share *)given;
+      share->apart->free();
+      (*share->f)(share->k);
       return nullptr;
     }
   };
+  Apart apart;
   Share *shares = count > 1 ? (Share *)__builtin_malloc(count * sizeof(Share)) : nullptr;
   for (long k = 1; shares && k < count; k++) {
-    shares[k].f = &f, shares[k].k = k;
-    shares[k].started = !pthread_create(&shares[k].thread, nullptr, Share::begin, shares + k);
+    shares[k].f = &f, shares[k].apart = &apart, shares[k].k = k;
+    shares[k].started = !pthread_create(&shares[k].thread, apart.of(k), Share::begin, shares + k);
   }
   f(0);
   for (long k = 1; k < count; k++) {
