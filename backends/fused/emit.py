@@ -127,6 +127,11 @@ class Emitter:
         self._copies(late)
         return "\n".join(self.lines)
 
+    def reads(self) -> list[Place]:
+        """Where that lies which is given and read."""
+        used = {view.node for node in self.nodes for view in node.args} | {view.node for view, _ in self.outputs}
+        return [self.inputs[node] for node in used if node in self.inputs]
+
     def flops(self) -> int:
         """Floating-point operations of one lane."""
         return _flops(self.nodes)

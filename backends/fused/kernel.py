@@ -7,7 +7,7 @@ share is a plain array. The state's `status` and `loss` are where the loop over 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -64,11 +64,25 @@ template <class A> static inline I mask(A x) {
   if constexpr (sizeof(A) == sizeof(I)) return (I)x;
   else return __builtin_convertvector(x, I);
 }
-static inline bool any(I m) {
-  Int found = 0;
-  for (int l = 0; l < W; l++) found |= m[l];
-  return found != 0;
+// A bit for each lane, set where the mask is.
+template <class M> static inline unsigned long bits(M m) {
+#if defined(__AVX512DQ__)
+  if constexpr (sizeof(M) == 64) {
+    if constexpr (W == 8) return (unsigned char)__builtin_ia32_cvtq2mask512((lw::Vec<long long, 8>)m);
+    else return (unsigned short)__builtin_ia32_cvtd2mask512((lw::Vec<int, 16>)m);
+  }
+#endif
+#if defined(__AVX__)
+  if constexpr (sizeof(M) == 32) {
+    if constexpr (W == 4) return (unsigned)__builtin_ia32_movmskpd256((lw::Vec<double, 4>)m);
+    else return (unsigned)__builtin_ia32_movmskps256((lw::Vec<float, 8>)m);
+  }
+#endif
+  unsigned long found = 0;
+  for (int l = 0; l < W; l++) found |= (unsigned long)(m[l] != 0) << l;
+  return found;
 }
+static inline bool any(I m) { return bits(m) != 0; }
 template <class A> static inline A select(I m, A a, A b) {
   if constexpr (sizeof(A) == sizeof(I)) return (lw::Mask<A>)m ? a : b;
   else return __builtin_convertvector(m, lw::Mask<A>) ? a : b;
@@ -203,6 +217,7 @@ def _assemble(
     moved = vectors[1] if carried else -1
     vectors[1] += carried is not None
     where = {leaf.name: leaf.offset for leaf in state}
+    last = _stretches(emitters["finish"].reads(), lane_inputs, state)
     flops = {name: emitter.flops() for name, emitter in emitters.items()}
     once = sum(vectors) + flops["init"] + 2 * flops["test"] + flops["finish"]
     scalar, integer = ("double", "long") if dtype == "float64" else ("float", "int")
@@ -227,11 +242,12 @@ def _assemble(
         f"typedef {scalar} T;\ntypedef {integer} Int;",
         "\n".join(f"constexpr long {name} = {value};" for name, value in numbers.items()),
         f"constexpr long CARRIED[][3] = {{{', '.join(f'{{{to}, {of}, {size}}}' for to, of, size in copies)}}};",
+        f"constexpr long LAST[][2] = {{{', '.join(f'{{{first}, {size}}}' for first, size in last)}}};",
         PRELUDE,
         tables.source(),
         *(_function(name, body, every == 1 and len(body) <= SHORT) for name, body in bodies.items()),
         hoisted.source(),
-        "struct Task;\nstatic inline void load(const Task &, long, V *, int);\nstatic inline void store(const Task &, long, const V *, int);",
+        DECLARED,
         files("backends.fused").joinpath("lanes.h").read_text(),
         files("backends.fused").joinpath("runtime.h").read_text(),
         loader(lane_inputs),
@@ -248,6 +264,21 @@ def _assemble(
     return Kernel(source, lane_inputs, shared_inputs, results, form, dtype, **sizes)
 
 
+def _stretches(read: Iterable[Place], lane_inputs: list[Leaf], state: list[Leaf]) -> list[tuple[int, int]]:
+    """First vector and size of what is read of a block's inputs and, behind them, state; neighbours together."""
+    behind = sum(leaf.size for leaf in lane_inputs)
+    wanted, found = {(place.array, place.offset) for place in read}, [(0, 0)]
+    for array, base, group in (("in", 0, lane_inputs), ("s", behind, state)):
+        for leaf in group:
+            if (array, leaf.offset) in wanted:
+                first, size = found[-1]
+                if first + size == base + leaf.offset:
+                    found[-1] = (first, size + leaf.size)
+                else:
+                    found.append((base + leaf.offset, leaf.size))
+    return found
+
+
 def _function(name: str, body: str, hot: bool = False) -> str:
     """A function apart, so that its one copy rounds in one way wherever it is called from."""
     if name == "step":
@@ -257,10 +288,15 @@ def _function(name: str, body: str, hot: bool = False) -> str:
     return f"static __attribute__(({kind})) void {name}(const V *__restrict in, V *__restrict s, const T *__restrict sh, V *__restrict w{more}) {{\n{body}\n}}"
 
 
+DECLARED = """struct Task;
+static inline void load(const Task &, long, int, V *);
+static inline void store(const Task &, long, const V *, int);"""
+
+
 def loader(lane_inputs: list[Leaf]) -> str:
-    """Lane `id` of every input into place `lane` of the block."""
-    lines = [f"load_lane(t.in[{n}], id, in + {leaf.offset}, lane, {leaf.size});" for n, leaf in enumerate(lane_inputs)]
-    return "static inline void load(const Task &t, long id, V *in, int lane) {\n" + "\n".join(lines) + "\n}"
+    """`count` lanes of every input into a block."""
+    lines = [f"load_lanes(t.in[{n}], first, count, in + {leaf.offset}, {leaf.size});" for n, leaf in enumerate(lane_inputs)]
+    return "static inline void load(const Task &t, long first, int count, V *in) {\n" + "\n".join(lines) + "\n}"
 
 
 STORED = {"float32": "float", "float64": "double", "int8": "signed char", "int16": "short", "int32": "int", "int64": "long"}

@@ -10,7 +10,7 @@ struct Input {
   long kind;           // 0: numbers of the lane's own type; else of what type (see `number`), below 0 in the other byte order
 };
 
-typedef Int __attribute__((may_alias, aligned(1))) Loose;
+typedef T __attribute__((may_alias, aligned(1))) Loose;
 
 template <class A> static T number_as(const char *from, bool swapped) {
   A value;
@@ -35,19 +35,25 @@ static __attribute__((noinline)) T number(const char *from, long kind) {
   }
 }
 
-// Lane `id` of an input into place `lane` of a block.
-static inline void load_lane(const Input &in, long id, V *to, int lane, long size) {
+// Where the numbers of lane `id` begin.
+static inline const char *lane_at(const Input &in, long id) {
   const char *from = in.first;
   const long *axis = in.axes + 1;
   for (long k = in.axes[0]; k > 1; k--, axis += 2) from += id % axis[0] * axis[1], id /= axis[0];
-  from += id * axis[1];
-  if (!in.kind) {
-    for (long k = 0; k < size; k++) ((Lane *)(to + k))[lane] = *(const Loose *)(from + in.offset[k]);
-  } else {
-    for (long k = 0; k < size; k++) {
-      T value = number(from + in.offset[k], in.kind);
-      __builtin_memcpy((char *)(to + k) + lane * sizeof(T), &value, sizeof(T));
-    }
+  return from + id * axis[1];
+}
+
+// An input of W lanes, or of the last `count`, into a block: number by number, so that all lanes' memory is waited for at
+// once. A place without a lane takes the first one's.
+static inline void load_lanes(const Input &in, long first, int count, V *to, long size) {
+  const char *from[W];
+  for (int l = 0; l < W; l++) from[l] = lane_at(in, first + (l < count ? l : 0));
+  for (long k = 0; k < size; k++) {
+    const long at = in.offset[k];
+    if (in.kind)
+      for (int l = 0; l < W; l++) to[k][l] = number(from[l] + at, in.kind);
+    else
+      for (int l = 0; l < W; l++) to[k][l] = *(const Loose *)(from[l] + at);
   }
 }
 

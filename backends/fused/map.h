@@ -18,8 +18,8 @@ extern "C" int map(const Task *task) {
     V *in = (V *)(aligned + size * thread), *r = in + NIN, *w = r + NRES;
     __builtin_memset(in, 0, size);
     for (long first = thread * W; first < t.lanes; first += t.threads * W) {
-      int count = t.lanes - first < W ? t.lanes - first : W;
-      for (int l = 0; l < count; l++) load(t, first + l, in, l);
+      const int count = t.lanes - first < W ? t.lanes - first : W;
+      load(t, first, count, in);
       finish(in, nullptr, t.sh, w, r);
       for (int l = 0; l < count; l++) store(t, first + l, r, l);
     }

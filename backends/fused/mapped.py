@@ -20,7 +20,7 @@ from backends.base import Unsupported
 from backends.fused.emit import Emitter, Place, Tables
 from backends.fused.ir import Graph
 from backends.fused.iterate import pointers, threads
-from backends.fused.kernel import PRELUDE, SOURCE_LIMIT, Leaf, _function, layout, loader, packed, storer
+from backends.fused.kernel import DECLARED, PRELUDE, SOURCE_LIMIT, Leaf, _function, layout, loader, packed, storer
 from backends.fused.lanes import Long, Pointer, Table, in_place
 from backends.fused.lower import NotLowered, dtype_name, lowered
 from backends.fused.toolchain import ToolchainError, build, host_target
@@ -184,7 +184,7 @@ def _source(emitter: Emitter, own: list[Leaf], results: list[Leaf], tables: Tabl
         PRELUDE,
         tables.source(),
         _function("finish", body),
-        "struct Task;\nstatic inline void load(const Task &, long, V *, int);\nstatic inline void store(const Task &, long, const V *, int);",
+        DECLARED,
         files("backends.fused").joinpath("lanes.h").read_text(),
         files("backends.fused").joinpath("map.h").read_text(),
         loader(own),

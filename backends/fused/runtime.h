@@ -3,8 +3,9 @@
 //
 // The emitted part defines: T, Int, W, NIN, NST, NRES, NTMP (vectors of inputs, state, results, scratch), LOSS, STATUS
 // (places in the state), EVERY, PIECE (steps between two looks at `stop`), MOVED, CARRIED, NCARRIED (see `carried`; MOVED < 0:
-// nothing), NSHARED, NHOISTED, NHOIST (shared numbers: given, computed, and scratch for them; see `hoist`), and init, steps,
-// test, finish, hoist, load, store; and what lanes.h defines.
+// nothing), LAST (stretches of inputs and, behind them, state that `finish` reads), NSHARED, NHOISTED, NHOIST (shared numbers:
+// given, computed, and scratch for them; see `hoist`), and init, steps, test, finish, hoist, load, store; and what lanes.h
+// defines.
 
 struct Task {
   const Input *in;             // of every lane
@@ -18,6 +19,7 @@ struct Task {
 };
 
 constexpr Int RUNNING = -1;
+constexpr unsigned long ALL = W < 64 ? (1ul << W % 64) - 1 : ~0ul;  // a bit a lane
 
 struct Block {
   V *in, *s;
@@ -50,8 +52,8 @@ class Worker {
 
   void run() {
     while (!*t.stop) {
-      if (active < W && !(exhausted && next == W)) refill();
-      if (!active) break;
+      if (lives != ALL && !(exhausted && next == W)) refill();
+      if (!lives) break;
       chunk();
       if (*t.stop) break;
       test(work.in, work.s, t.sh, w);
@@ -67,8 +69,7 @@ class Worker {
   V *r, *w, *saved, *before;
   int next = W, filled = 0;  // the next lane of `ready`, lanes in `done`
   bool exhausted = false;
-  int active = 0;                   // lanes in `work`,
-  I lives = {};                     // where they are,
+  unsigned long lives = 0;          // the lanes of `work` that hold one,
   long born[W] = {};                // and when each came
   long clock = 0, limit = 0;        // steps made, and when the first lane is at its limit
   long executed = 0;
@@ -77,10 +78,8 @@ class Worker {
   void take(Block &b) {
     long first = __atomic_fetch_add(t.done + 1, (long)W, __ATOMIC_RELAXED);
     exhausted = first + W >= t.lanes;
-    for (int l = 0; l < W; l++) {
-      b.id[l] = first + l < t.lanes ? first + l : -1;
-      if (b.id[l] >= 0) load(t, b.id[l], b.in, l);
-    }
+    if (first < t.lanes) load(t, first, first + W <= t.lanes ? W : t.lanes - first, b.in);
+    for (int l = 0; l < W; l++) b.id[l] = first + l < t.lanes ? first + l : -1;
     init(b.in, b.s, t.sh, w);
     test(b.in, b.s, t.sh, w);
   }
@@ -88,23 +87,22 @@ class Worker {
   void refill() {
     for (bool again = true; again && !*t.stop;) {
       again = false;
-      if (!active && next == W && !exhausted) {
+      if (!lives && next == W && !exhausted) {
         take(work);
         for (int l = 0; l < W; l++)
           if (work.id[l] >= 0) enter(l);
         again = retire();
         continue;
       }
-      for (int l = 0; l < W; l++) {
-        if (work.id[l] >= 0) continue;
+      while (lives != ALL) {
         if (next == W && !exhausted) take(ready), next = 0;
         while (next < W && ready.id[next] >= 0 && !is_running(ready, next)) put_away(ready, next++);
         if (next < W && ready.id[next] < 0) next = W;
         if (next == W) {
           if (exhausted || *t.stop) break;
-          l--;
           continue;
         }
+        int l = __builtin_ctzl(~lives);
         move_lane(work.in, l, ready.in, next, NIN);
         move_lane(work.s, l, ready.s, next, NST);
         work.id[l] = ready.id[next++];
@@ -112,13 +110,13 @@ class Worker {
       }
     }
     limit = clock + t.max_steps;
-    for (int l = 0; l < W; l++)
-      if (work.id[l] >= 0 && born[l] + t.max_steps < limit) limit = born[l] + t.max_steps;
+    for (unsigned long left = lives; left; left &= left - 1)
+      if (long end = born[__builtin_ctzl(left)] + t.max_steps; end < limit) limit = end;
   }
 
-  void enter(int l) { active++, lives[l] = -1, born[l] = clock; }
+  void enter(int l) { lives |= 1ul << l, born[l] = clock; }
 
-  void leave(int l) { active--, lives[l] = 0, work.id[l] = -1; }
+  void leave(int l) { lives &= ~(1ul << l), work.id[l] = -1; }
 
   // EVERY steps of all lanes, fewer where a lane's limit comes first; a lane at its limit is kept as it is.
   void chunk() {
@@ -177,22 +175,18 @@ class Worker {
 
   // Done lanes out of the block; true when there were any.
   bool retire() {
-    const I over = (*(const I *)(work.s + STATUS) != RUNNING) & lives;
-    if (!any(over)) return false;
-    int count = 0;
-    for (int l = 0; l < W; l++) count += over[l] != 0;
-    if (count == W) flush(work, W);
-    for (int l = 0; l < W; l++) {
-      if (!over[l]) continue;
-      if (count < W) put_away(work, l);
+    const unsigned long over = bits(*(const I *)(work.s + STATUS) != RUNNING) & lives;
+    if (over == ALL) flush(work, W);
+    for (unsigned long left = over; left; left &= left - 1) {
+      int l = __builtin_ctzl(left);
+      if (over != ALL) put_away(work, l);
       leave(l);
     }
-    return true;
+    return over != 0;
   }
 
   void put_away(Block &from, int lane) {
-    move_lane(done.in, filled, from.in, lane, NIN);
-    move_lane(done.s, filled, from.s, lane, NST);
+    for (const auto &[first, size] : LAST) move_lane(done.in + first, filled, from.in + first, lane, size);
     done.id[filled++] = from.id[lane];
     if (filled == W) flush(done, W);
   }

@@ -205,6 +205,21 @@ LW_INSTRUCTION(ceil, ceil)
 LW_INSTRUCTION(trunc, trunc)
 LW_INSTRUCTION(round, rint)
 
+// The lesser, the greater; b where one is NaN: an instruction that the compiler does not find by itself.
+template <class V> inline V lesser(V a, V b) { return a < b ? a : b; }
+template <class V> inline V greater(V a, V b) { return a > b ? a : b; }
+#if defined(__AVX2__)
+#define LW_PICK(NAME, T, INSTRUCTION)                                  \
+  template <> inline Register<T> NAME(Register<T> a, Register<T> b) {  \
+    asm(INSTRUCTION " %2, %1, %0" : "=v"(a) : "v"(a), "vm"(b));        \
+    return a;                                                          \
+  }
+LW_PICK(lesser, float, "vminps")
+LW_PICK(lesser, double, "vminpd")
+LW_PICK(greater, float, "vmaxps")
+LW_PICK(greater, double, "vmaxpd")
+#endif
+
 // exp, in line: a call puts every register of its caller into memory, and its latency hides behind nothing. With
 // k = round(x / ln 2) and r = x - k ln 2 it is 2^k e^r, e^r = 1 + r + r^2 Q(r), and Q from Remez' exchange. A cubic of Q is
 // (a r + b) (r^2 + c) + d: two multiply-adds and a sum, which has an execution port of its own on some cores.
@@ -262,16 +277,6 @@ inline Register<double> r_exp(Register<double> x) {
   return scaled(root * (square * quartic + r) + root, k);
 }
 #else
-// The lesser, the greater; b where one is NaN: an instruction that the compiler does not find by itself.
-#if defined(__AVX2__)
-inline Register<float> lesser(Register<float> a, Register<float> b) { return __builtin_ia32_minps256(a, b); }
-inline Register<float> greater(Register<float> a, Register<float> b) { return __builtin_ia32_maxps256(a, b); }
-inline Register<double> lesser(Register<double> a, Register<double> b) { return __builtin_ia32_minpd256(a, b); }
-inline Register<double> greater(Register<double> a, Register<double> b) { return __builtin_ia32_maxpd256(a, b); }
-#else
-template <class V> inline V lesser(V a, V b) { return a < b ? a : b; }
-template <class V> inline V greater(V a, V b) { return a > b ? a : b; }
-#endif
 // 2^k by way of the exponent's bits, in two factors: k goes from -1076 to 1025, more than one number holds.
 template <class V> inline V r_exp(V x) {
   typedef Element<V> T;
@@ -298,8 +303,12 @@ template <class V> inline Mask<V> isinf(V v) { return abs(v) == splat<V>(__built
 template <class V> inline Mask<V> isfinite(V v) { return abs(v) < splat<V>(__builtin_inf()); }
 
 // As torch.maximum and torch.minimum: NaN where either is NaN.
-template <class V> inline V max(V a, V b) { return select<V>(a != a, a, a > b ? a : b); }
-template <class V> inline V min(V a, V b) { return select<V>(a != a, a, a < b ? a : b); }
+template <class V> inline V max(V v, V w) {
+  return by_register([](auto a, auto b) { return select<decltype(a)>(a != a, a, greater(a, b)); }, v, w);
+}
+template <class V> inline V min(V v, V w) {
+  return by_register([](auto a, auto b) { return select<decltype(a)>(a != a, a, lesser(a, b)); }, v, w);
+}
 // As torch.fmax and torch.fmin: the other where one is NaN.
 template <class V> inline V fmax(V a, V b) { return select<V>(b != b, a, a > b ? a : b); }
 template <class V> inline V fmin(V a, V b) { return select<V>(b != b, a, a < b ? a : b); }
