@@ -121,6 +121,18 @@ def test_derivatives_inside_are_compiled_with_the_rest() -> None:
     close(native(twice, A, V), torch.vmap(twice)(A, V))
 
 
+@pytest.mark.parametrize("points", [2, 5, 7, 8, 11, 25, 31, 33])
+def test_elements_side_by_side_and_those_left_over_give_what_one_after_the_other_does(points: int) -> None:
+    """Loops with exp take some elements at a time: each element, sums and the greatest, for numbers of them that leave any rest."""
+    x = draw(9, points) * 100
+
+    def f(x: torch.Tensor) -> Any:
+        y = torch.exp(x)
+        return y, (x * y).sum(), (y + torch.log1p(y)).amax(), torch.exp(torch.flip(y, (0,)).clamp(max=3.0))
+
+    close(native(f, x), torch.vmap(f)(x))
+
+
 def test_numpy_arrays_give_numpy_arrays_whatever_their_strides() -> None:
     a = A.numpy()
     frozen = a.copy()

@@ -35,6 +35,13 @@ _PARTS = ("concat", "repeat")
 """Kinds of nodes that are written in several parts, into a buffer."""
 
 
+ABREAST = 8
+"""Most elements of a loop with costly functions that are computed side by side."""
+
+SEVERAL = frozenset({"exp"})
+"""Functions that `vmath.h` has for several vectors at once."""
+
+
 @dataclass
 class Tables:
     """Constant arrays of a kernel of some working dtype, each written once."""
@@ -115,6 +122,8 @@ class Emitter:
         self.buffers: dict[Node, str] = {}
         self.direct: dict[Node, list[str]] = {}
         self.unroll, self.prefix, self.base, self.scratch = unroll, prefix, scratch, scratch
+        self.chained = False  # whether there is a loop whose elements are computed side by side
+        self.abreast = 0  # how many elements the statement that is being written is for; 0: one
         self.lines: list[str] = []
 
     def body(self) -> str:
@@ -237,18 +246,32 @@ class Emitter:
                 self.lines.append(f"const {vector_type(node.dtype)} {self.names[node]} = {self._value(node, '0', {})};")
                 self._store(node, "0", self.names[node], 1)
         else:
-            costly, count = _is_costly(group.members), sum(node.kind == "reduce" for node in group.members)
             # elements side by side do not wait for one another; nor do sums, where an element takes long or there are many
-            step = 1 if not count else 2 if costly else 4 if count <= 4 else 1
-            step = step if group.size % step == 0 else 1
-            sums = self._open_sums(group, 1 if costly else step)
-            self.lines.append(
-                f"{self._unrolled(16 if group.size <= 64 and not costly else 1)}for (int e = 0; e < {group.size}; e += {step}) {{"
-            )
-            for k in range(step):
-                self._element(group, f"e + {k}" if k else "e", {}, 0 if costly else k)
-            self.lines.append("}")
+            costly, count = _is_costly(group.members), sum(node.kind == "reduce" for node in group.members)
+            step = 4 if 0 < count <= 4 and group.size % 4 == 0 and not costly else 1
+            sums = self._open_sums(group, step)
+            if costly:
+                self._abreast(group)
+            else:
+                unrolled = self._unrolled(16 if group.size <= 64 else 1)
+                self.lines.append(f"{unrolled}for (int e = 0; e < {group.size}; e += {step}) {{")
+                for k in range(step):
+                    self._element(group, f"e + {k}" if k else "e", {}, k)
+                self.lines.append("}")
             self._close_sums(sums)
+
+    def _abreast(self, group: Group) -> None:
+        """Elements some at a time, statement by statement: each is a chain of operations that wait for one another."""
+        some = max((k for k in range(ABREAST // 2, ABREAST + 1) if group.size % k == 0), default=ABREAST)
+        whole = group.size - group.size % some
+        self.chained = True
+        for first, last in ((0, whole), (whole, group.size)):
+            if first < last:
+                self.abreast = min(some, last - first)
+                self.lines.append(f"for (int e = {first}; e < {last}; e += {self.abreast}) {{")
+                self._element(group, "e + u", {}, 0)
+                self.lines.append("}")
+        self.abreast = 0
 
     def _unrolled(self, times: int) -> str:
         return f"#pragma GCC unroll {times}\n" if self.unroll and times > 1 else ""
@@ -263,13 +286,16 @@ class Emitter:
             if node.kind == "reduce":
                 name = f"{self.names[node]}_{lane}"
                 value = local.get(node.args[0].node) or self._read(node.args[0], at, local, loads)
-                self.lines.append(f"{name} = {OPS[node.name].text.format(name, value)};")
+                self.lines.append(f"{self._each()}{name} = {OPS[node.name].text.format(name, value)};")
                 continue
             name = f"v{self.names[node]}"
-            value = self._value(node, at, local, loads)
-            self.lines.append(f"const {vector_type(node.dtype)} {name} = {value};")
-            local[node] = name
-            stores.append((node, name))
+            if self.abreast and node.name in SEVERAL:
+                self._define(f"g{name}", node.dtype, self._read(node.args[0], at, local, loads))
+                self.lines.append(f"{vector_type(node.dtype)} {name}[{self.abreast}]; lw::{node.name}(g{name}, {name});")
+                local[node] = f"{name}[u]"
+            else:
+                local[node] = self._define(name, node.dtype, self._value(node, at, local, loads))
+            stores.append((node, local[node]))
         for node, name in stores:
             self._store(node, at, name, group.size)
         self.lines.append("}")
@@ -279,7 +305,18 @@ class Emitter:
         if node in self.buffers:
             targets.append(self.buffers[node])
         for target in targets:
-            self.lines.append(f"{target}[{at}] = {value};")
+            self.lines.append(f"{self._each()}{target}[{at}] = {value};")
+
+    def _define(self, name: str, dtype: str, text: str) -> str:
+        """A new name for a value; how to read it."""
+        if not self.abreast:
+            self.lines.append(f"const {vector_type(dtype)} {name} = {text};")
+            return name
+        self.lines.append(f"{vector_type(dtype)} {name}[{self.abreast}]; {self._each()}{name}[u] = {text};")
+        return f"{name}[u]"
+
+    def _each(self) -> str:
+        return f"LW_ABREAST({self.abreast}) " if self.abreast else ""
 
     def _open_sums(self, group: Group, lanes: int) -> list[tuple[Node, int]]:
         """Accumulators, several for each sum so that they do not wait for one another."""
@@ -452,8 +489,7 @@ class Emitter:
         if loads is None or not text.endswith("]"):
             return text
         if text not in loads:
-            loads[text] = f"x{len(loads)}"
-            self.lines.append(f"const {vector_type(view.dtype)} {loads[text]} = {text};")
+            loads[text] = self._define(f"x{len(loads)}", view.dtype, text)
         return loads[text]
 
     def _load(self, view: View, at: str) -> str:

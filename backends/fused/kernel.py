@@ -59,6 +59,12 @@ template <class A> static inline void hold(A &x) {
 #else
 #define ONCE noinline, cold
 #endif
+// What has long chains of operations side by side: the compiler's order would put one behind the other again.
+#if defined(__GNUC__) && !defined(__clang__)
+#define CHAINED noinline, optimize("schedule-insns", "sched-pressure")
+#else
+#define CHAINED noinline
+#endif
 template <class A> static inline A fill(lw::Element<A> x) { return lw::splat<A>(x); }
 template <class A> static inline I mask(A x) {
   if constexpr (sizeof(A) == sizeof(I)) return (I)x;
@@ -245,7 +251,7 @@ def _assemble(
         f"constexpr long LAST[][2] = {{{', '.join(f'{{{first}, {size}}}' for first, size in last)}}};",
         PRELUDE,
         tables.source(),
-        *(_function(name, body, every == 1 and len(body) <= SHORT) for name, body in bodies.items()),
+        *(_function(n, body, every == 1 and len(body) <= SHORT, emitters[n].chained) for n, body in bodies.items()),
         hoisted.source(),
         DECLARED,
         files("backends.fused").joinpath("lanes.h").read_text(),
@@ -279,13 +285,16 @@ def _stretches(read: Iterable[Place], lane_inputs: list[Leaf], state: list[Leaf]
     return found
 
 
-def _function(name: str, body: str, hot: bool = False) -> str:
+def _function(name: str, body: str, hot: bool = False, chained: bool = False) -> str:
     """A function apart, so that its one copy rounds in one way wherever it is called from."""
+    kind = "CHAINED" if chained else "noinline" if hot or name in ("step", "test") else "ONCE"
+    arguments = "const V *__restrict in, V *__restrict s, const T *__restrict sh, V *__restrict w"
     if name == "step":
-        return f'static __attribute__((noinline)) void steps(const V *__restrict in, V *__restrict s, const T *__restrict sh, V *__restrict w, long n) {{\nfor (; n > 0; n--) {{\nasm volatile("" ::: "memory");  // or the whole state goes to registers, and spills\n{body}\n}}\n}}'
-    more = ", V *__restrict r" if name == "finish" else ""
-    kind = "noinline" if hot or name == "test" else "ONCE"
-    return f"static __attribute__(({kind})) void {name}(const V *__restrict in, V *__restrict s, const T *__restrict sh, V *__restrict w{more}) {{\n{body}\n}}"
+        name, arguments = "steps", f"{arguments}, long n"
+        body = f'for (; n > 0; n--) {{\nasm volatile("" ::: "memory");  // or the whole state goes to registers, and spills\n{body}\n}}'
+    elif name == "finish":
+        arguments += ", V *__restrict r"
+    return f"static __attribute__(({kind})) void {name}({arguments}) {{\n{body}\n}}"
 
 
 DECLARED = """struct Task;

@@ -183,7 +183,7 @@ def _source(emitter: Emitter, own: list[Leaf], results: list[Leaf], tables: Tabl
         "\n".join(f"constexpr long {name} = {value};" for name, value in zip(("W", "NIN", "NRES", "NTMP"), (width, *room), strict=True)),
         PRELUDE,
         tables.source(),
-        _function("finish", body),
+        _function("finish", body, chained=emitter.chained),
         DECLARED,
         files("backends.fused").joinpath("lanes.h").read_text(),
         files("backends.fused").joinpath("map.h").read_text(),

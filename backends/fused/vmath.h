@@ -45,6 +45,9 @@ template <class F, class V, class... Vs> __attribute__((noinline)) V call_each(F
   return r;
 }
 
+// A statement for several vectors, one after the other, before the next statement: chains of operations abreast.
+#define LW_ABREAST(N) _Pragma("GCC unroll 16") for (int u = 0; u < N; u++)
+
 // 2. The registers of the target, and glibc's vector functions by the names of its vector ABI ------------------------
 
 #if defined(__GLIBC__)
@@ -255,9 +258,16 @@ template <class V> inline V within(V a, V b) {
   else asm("vrangepd $2, %2, %1, %0" : "=v"(a) : "v"(a), "v"(b));
   return a;
 }
-inline Register<float> r_exp(Register<float> x) {
-  Register<float> k = round(x * 0x1.715476p+0f), r = within(exp_reduced(x, k), Register<float>{} + 0.5f), square = r * r;
-  return scaled(square * exp_rest(r, square) + (1 + r), k);
+template <int N> inline void r_exp(const Register<float> (&x)[N], Register<float> (&y)[N]) {
+  typedef Register<float> V;
+  V k[N], r[N], square[N];
+  LW_ABREAST(N) k[u] = round(x[u] * 0x1.715476p+0f);
+  LW_ABREAST(N) r[u] = exp_reduced(x[u], k[u]);
+  LW_ABREAST(N) r[u] = within(r[u], V{} + 0.5f);
+  LW_ABREAST(N) square[u] = r[u] * r[u];
+  LW_ABREAST(N) y[u] = exp_rest(r[u], square[u]);
+  LW_ABREAST(N) y[u] = square[u] * y[u] + (1 + r[u]);
+  LW_ABREAST(N) y[u] = scaled(y[u], k[u]);
 }
 // 2^(j/16), two registers of numbers.
 alignas(64) static const double roots[] = {
@@ -266,32 +276,57 @@ alignas(64) static const double roots[] = {
   0x1.6a09e667f3bcdp+0, 0x1.7a11473eb0187p+0, 0x1.8ace5422aa0dbp+0, 0x1.9c49182a3f090p+0,
   0x1.ae89f995ad3adp+0, 0x1.c199bdd85529cp+0, 0x1.d5818dcfba487p+0, 0x1.ea4afa2a490dap+0};
 // k in sixteenths: |r| <= ln 2 / 32, where a quartic Q does (1.2e-17).
-inline Register<double> r_exp(Register<double> x) {
+template <int N> inline void r_exp(const Register<double> (&x)[N], Register<double> (&y)[N]) {
   typedef Register<double> V;
   constexpr double magic = 0x1.8p+48;  // a number plus this is rounded to sixteenths, which the last bits of it count
-  V shifted = x * 0x1.71547652b82fep+0 + magic, k = shifted - magic, root = shifted;
-  asm("vpermi2pd %2, %1, %0" : "+v"(root) : "v"(((const V *)roots)[0]), "vm"(((const V *)roots)[1]));
-  V r = within(exp_reduced(x, k), V{} + 0.5), square = r * r;
-  V quadratic = square * 0x1.6c14c70a8229ep-10 + (r * 0x1.11123abd8fcb7p-7 + 0x1.c72544011b163p-7);
-  V quartic = quadratic * (square + 0x1.3ffea32a9e3ffp+4) + 0x1.c713d730a6590p-3;
-  return scaled(root * (square * quartic + r) + root, k);
+  V shifted[N], k[N], root[N], r[N], square[N], rest[N];
+  LW_ABREAST(N) shifted[u] = x[u] * 0x1.71547652b82fep+0 + magic;
+  LW_ABREAST(N) k[u] = shifted[u] - magic;
+  LW_ABREAST(N) {
+    root[u] = shifted[u];
+    asm("vpermi2pd %2, %1, %0" : "+v"(root[u]) : "v"(((const V *)roots)[0]), "vm"(((const V *)roots)[1]));
+  }
+  LW_ABREAST(N) r[u] = exp_reduced(x[u], k[u]);
+  LW_ABREAST(N) r[u] = within(r[u], V{} + 0.5);
+  LW_ABREAST(N) square[u] = r[u] * r[u];
+  LW_ABREAST(N) rest[u] = square[u] * 0x1.6c14c70a8229ep-10 + (r[u] * 0x1.11123abd8fcb7p-7 + 0x1.c72544011b163p-7);
+  LW_ABREAST(N) rest[u] = rest[u] * (square[u] + 0x1.3ffea32a9e3ffp+4) + 0x1.c713d730a6590p-3;
+  LW_ABREAST(N) rest[u] = square[u] * rest[u] + r[u];
+  LW_ABREAST(N) y[u] = scaled(root[u] * rest[u] + root[u], k[u]);
 }
 #else
 // 2^k by way of the exponent's bits, in two factors: k goes from -1076 to 1025, more than one number holds.
-template <class V> inline V r_exp(V x) {
+template <int N, class V> inline void r_exp(const V (&given)[N], V (&y)[N]) {
   typedef Element<V> T;
   constexpr bool wide = sizeof(T) == 8;
   constexpr T magic = wide ? T(0x1.8p+52) : T(0x1.8p+23);  // a number plus this is rounded; its last bits are the number
   constexpr int bits = wide ? 52 : 23, bias = wide ? 1023 : 127;
-  x = greater(splat<V>(wide ? -746 : -104), lesser(splat<V>(wide ? 710 : 89), x));  // NaN stays
-  V shifted = x * T(0x1.71547652b82fep+0) + magic, k = shifted - magic, halves = k * T(0.5) + magic;
-  V r = exp_reduced(x, k), square = r * r;
-  Mask<V> half = (Mask<V>)halves, other = (Mask<V>)shifted - half;
-  V one = (V)((half + bias) << bits), two = (V)((other + bias) << bits);
-  return (square * exp_rest(r, square) + (1 + r)) * one * two;
+  V x[N], shifted[N], r[N], square[N], one[N], two[N];
+  LW_ABREAST(N) x[u] = greater(splat<V>(wide ? -746 : -104), lesser(splat<V>(wide ? 710 : 89), given[u]));  // NaN stays
+  LW_ABREAST(N) shifted[u] = x[u] * T(0x1.71547652b82fep+0) + magic;
+  LW_ABREAST(N) {
+    V k = shifted[u] - magic, halves = k * T(0.5) + magic;
+    Mask<V> half = (Mask<V>)halves, other = (Mask<V>)shifted[u] - half;
+    one[u] = (V)((half + bias) << bits), two[u] = (V)((other + bias) << bits);
+    r[u] = exp_reduced(x[u], k);
+  }
+  LW_ABREAST(N) square[u] = r[u] * r[u];
+  LW_ABREAST(N) y[u] = exp_rest(r[u], square[u]);
+  LW_ABREAST(N) y[u] = (square[u] * y[u] + (1 + r[u])) * one[u] * two[u];
 }
 #endif
-template <class V> inline V exp(V v) { return by_register([](auto x) { return r_exp(x); }, v); }
+template <class V, int N> inline void exp(const V (&x)[N], V (&y)[N]) {
+  if constexpr (sizeof(V) == LW_REGISTER) r_exp(x, y);
+  else
+    for (int u = 0; u < N; u++) y[u] = exp(x[u]);
+}
+template <class V> inline V exp(V v) {
+  return by_register([](auto x) {
+    decltype(x) y[1];
+    r_exp<1>({x}, y);
+    return y[0];
+  }, v);
+}
 
 // 4. Functions made of the others ------------------------------------------------------------------------------------
 
