@@ -15,20 +15,20 @@ Array = Any
 
 
 def unit(size: Array) -> Array:
-    """A power of two near size where its square could be lost; 1 where that is far off, and where size is 0, Inf or NaN.
+    """A power of two that size is near, where its square could be lost; 1 where size is near 1, and where it is 0, Inf or NaN.
 
-    Far off is from 2^-128 to 2^128 (from 2^-16 to 2^16 in float32).
+    Near is within a factor of 2^128 (of 2^16 in float32).
 
     Example:
         >>> import numpy as np
-        >>> unit(np.array([3.0, 1e30, 0.0, np.inf])).tolist(), bool(1e-3 < 1e-200 / unit(np.array(1e-200)) < 1e3)
+        >>> unit(np.array([3.0, 1e30, 0.0, np.inf])).tolist(), bool(2**-128 < 1e-200 / unit(np.array(1e-200)) < 2**128)
         ([1.0, 1.0, 1.0, 1.0], True)
     """
     xp = array_namespace(size)
     top = float(xp.finfo(size.dtype).max)
     bits = round(math.log2(top))
     one = found = xp.ones_like(size)
-    for power in (bits >> k for k in range(1, 8) if bits >> k >= 4):
+    for power in (bits // 2, bits // 4, bits // 8):
         up, down = 2.0**power, 2.0**-power
         found = xp.where(
             size > found * 2.0 ** (power // 2), found * up, xp.where(size < found * 2.0 ** -(power // 2), found * down, found)

@@ -228,15 +228,28 @@ def test_certified_regressions_come_out_from_both_starts(names: list[str]) -> No
             assert strd.digits(errors[row, lane], np.array(known["deviation"])) >= (3 if name in ROUNDED else 4)
 
 
-@pytest.mark.parametrize("power", [-300, 300])
+@pytest.mark.parametrize("power", [-300, -100, -44, -20, 44, 100, 300])
 def test_a_far_start_is_left_in_any_units(power: int) -> None:
-    """By the same steps: bends are short beside the steps in the units of J, whatever those of y are."""
+    """By the same steps: a column is damped, and a bend short beside the step, in the units of J, whatever those of y are."""
     data, start = lanes_of(["Eckerle4"])
     problem = problems.curve_fit(strd.MODELS["Eckerle4"])
     far = {"y": np.ldexp(data["y"], power)}, {"b1": np.ldexp(start["b1"], power)}
     here, there = (engine.solve(problem, data | own[0], start=start | own[1], backend="fused") for own in (({}, {}), far))
     assert there.converged.all() and (there.steps == here.steps).all()
     np.testing.assert_allclose(np.ldexp(there["b1"], -power), here["b1"], rtol=1e-13)
+
+
+@pytest.mark.parametrize("backend", ["fused", "torch"])
+@pytest.mark.parametrize(("along", "up"), [(0, -60), (0, 60), (-60, 0), (60, 60)])
+def test_a_fit_takes_the_same_steps_in_any_units(along: int, up: int, backend: str) -> None:
+    """Seconds or attoseconds, volts or exavolts: powers of two, so that nothing rounds otherwise."""
+    problem, powers = problems.curve_fit(smooth), {"a": up, "b": -along, "c": up}
+    here = engine.solve(problem, {"x": X, "y": Y}, start=dict.fromkeys(powers, 1.0), backend=backend)
+    units = {name: 2.0**power for name, power in powers.items()}
+    there = engine.solve(problem, {"x": np.ldexp(X, along), "y": np.ldexp(Y, up)}, start=units, backend=backend)
+    assert there.converged.all() and (there.steps == here.steps).all()
+    for name, power in powers.items():
+        np.testing.assert_allclose(np.ldexp(there[name], -power), here[name], rtol=1e-12)
 
 
 def test_certified_regressions_come_out_on_eager_torch_too() -> None:

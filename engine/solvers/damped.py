@@ -74,7 +74,7 @@ def _tamed(bend: Array, u: Array, scale: Array, wanted: Array) -> tuple[Array, A
 
 
 def _shift(objective: Objective, state: State) -> Array:
-    """mu D; a column of zeros has the smallest D that rounding knows.
+    """mu D; a column of zeros has the smallest D that rounding knows of the longest, every other its own: they have their own units.
 
     In an exact problem rounding makes gradients of eps |J| |r|, and curvature of eps |J| times the length that a
     column was known to have: a column so short that they would move it far, beside the size of its parameter or the step
@@ -87,7 +87,7 @@ def _shift(objective: Objective, state: State) -> Array:
         return scale
     eps, tiny, mu = float(info.eps), float(info.smallest_normal), state["mu"]
     if not objective.problem.exact:
-        return mu * (scale + (eps * xp.max(scale) + tiny))
+        return mu * xp.where(scale > tiny, scale, eps * xp.max(scale) + tiny)
     tangent, parts = Tangent(objective, state["params"]), []
     magnitude = tangent.magnitude()
     for own in tangent.slices.values():
