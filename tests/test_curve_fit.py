@@ -252,6 +252,15 @@ def test_a_fit_takes_the_same_steps_in_any_units(along: int, up: int, backend: s
         np.testing.assert_allclose(np.ldexp(there[name], -power), here[name], rtol=1e-12)
 
 
+@pytest.mark.parametrize("up", [-30, -20, -10])
+def test_ones_are_a_start_for_small_numbers_too(up: int) -> None:
+    """A column that shrinks with the amplitude, by 2^30, is still moved along."""
+    found = engine.solve(problems.curve_fit(smooth), {"x": X, "y": np.ldexp(Y, up)}, backend="fused")
+    theta, _ = scipy_fits(Y)
+    assert found.converged.all()
+    np.testing.assert_allclose(answers(found) * [2.0**-up, 1, 2.0**-up], theta, rtol=1e-6)
+
+
 def test_certified_regressions_come_out_on_eager_torch_too() -> None:
     data, start = lanes_of(["Rat43"])
     solution = engine.solve(problems.curve_fit(strd.MODELS["Rat43"]), data, start=start, backend="torch")

@@ -60,7 +60,8 @@ def damped_step(objective: Objective, state: State, evaluate: Evaluate, bends: b
     eps, one = float(xp.finfo(mu.dtype).eps), xp.ones_like(mu)
     shrink = xp.where(ratio > 0.9, one / 10, xp.maximum(one / 3, 1 - (2 * ratio - 1) ** 3))
     shrink = xp.minimum(shrink, 2 * one)
-    state = state | {"mu": xp.where(accepted, xp.maximum(mu * shrink, one * eps), mu * growth)}
+    least = eps if objective.problem.exact else eps * eps  # a column may have become far shorter than it was
+    state = state | {"mu": xp.where(accepted, xp.maximum(mu * shrink, one * least), mu * growth)}
     less = xp.where(ratio > 0.75, xp.maximum(trouble - 1, 0 * one), trouble)
     return state | {"growth": xp.where(accepted, 2 * one, 2 * growth), "trouble": xp.where(accepted, less, trouble + 1)}
 
