@@ -27,14 +27,12 @@ def unit(size: Array) -> Array:
     xp = array_namespace(size)
     top = float(xp.finfo(size.dtype).max)
     bits = round(math.log2(top))
-    one = found = xp.ones_like(size)
-    for power in (bits // 2, bits // 4, bits // 8):
-        up, down = 2.0**power, 2.0**-power
-        found = xp.where(
-            size > found * 2.0 ** (power // 2), found * up, xp.where(size < found * 2.0 ** -(power // 2), found * down, found)
-        )
+    one = xp.ones_like(size)
+    # its reciprocal must be a number, too
+    held = xp.minimum(xp.maximum(size, one * 2.0 ** (8 - bits)), one * 2.0 ** (bits - 8))
+    mantissa, _ = xp.frexp(held)
     ordinary = (size >= 2.0 ** -(bits // 8)) & (size <= 2.0 ** (bits // 8))
-    return xp.where(ordinary | ~(size > 0) | ~(size <= top), one, found)
+    return xp.where(ordinary | ~(size > 0) | ~(size <= top), one, held / (2 * mantissa))
 
 
 def over(a: Array, one: Array) -> Array:

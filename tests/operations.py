@@ -54,6 +54,7 @@ POINTWISE = {
     "polygamma": op(lambda x: special.polygamma(1, x), low=20, high=40),
     "polygamma 2": op(lambda x: special.polygamma(2, x), low=0.5, high=4.0, orders=1),
     "round to decimals": op(lambda x: torch.round(x, decimals=2), orders=0),
+    "frexp": op(lambda x: torch.frexp(x)[0], orders=1), "frexp's exponent": op(lambda x: torch.frexp(x)[1], orders=0),
     "cube root": op(lambda x: torch.sign(x) * x.abs() ** (1 / 3)),
     "clamp": op(lambda x: torch.clamp(x, -1, 1)),
     "clamp below": op(lambda x: torch.clamp(x, min=0.3)),

@@ -100,6 +100,7 @@ EXACT = (
     Exact("round", np.rint),
     Exact("abs", np.abs),
     Exact("sign", by_torch("sign")),
+    Exact("mantissa", lambda x: np.frexp(x)[0]),
     Exact("copysign", np.copysign, arity=2),
     Exact("max", by_torch("maximum"), arity=2),
     Exact("min", by_torch("minimum"), arity=2),

@@ -458,6 +458,7 @@ MEANINGS: dict[str, Meaning] = {
     "_unsafe_index_put": _index_put,
     "isnan": _unary_of_float("isnan"), "isfinite": _unary_of_float("isfinite"), "isinf": _isinf,
     "sign": _sign, "sgn": _sign,
+    "frexp": lambda c, a: [c.into.map("mantissa", a), c.into.map("exponent", a, dtype="int32")],
     "maximum": _pointwise("max"), "minimum": _pointwise("min"),
 }  # fmt: skip
 MEANINGS |= {f"logical_{name}": _logical(name) for name in ("and", "or", "xor", "not")}

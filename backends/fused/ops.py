@@ -63,6 +63,8 @@ OPS: dict[str, Op] = {
     "trunc": Op("lw::trunc({0})", np.trunc),
     "round": Op("lw::round({0})", np.round),
     "sign": Op("lw::sign({0})", np.sign),
+    "mantissa": Op("lw::mantissa({0})", lambda a: np.frexp(a)[0]),
+    "exponent": Op("mask(lw::exponent({0}))", lambda a: np.frexp(a)[1]),
     "max": Op("lw::max({0}, {1})", np.maximum),
     "min": Op("lw::min({0}, {1})", np.minimum),
     "fmax": Op("lw::fmax({0}, {1})", np.fmax),

@@ -337,6 +337,26 @@ template <class V> inline Mask<V> isnan(V v) { return v != v; }
 template <class V> inline Mask<V> isinf(V v) { return abs(v) == splat<V>(__builtin_inf()); }
 template <class V> inline Mask<V> isfinite(V v) { return abs(v) < splat<V>(__builtin_inf()); }
 
+// A subnormal number times a power of two, for all bits of its mantissa; others as they are.
+template <class V> inline V with_bits(V v) {
+  constexpr bool wide = sizeof(v[0]) == 8;
+  return select<V>(abs(v) < splat<V>(wide ? 0x1p-1022 : 0x1p-126), v * splat<V>(wide ? 0x1p54 : 0x1p25), v);
+}
+
+// As C's frexp: v is mantissa 2^exponent, the mantissa's size from 1/2 to 1; of 0, infinities and NaN themselves, and 0.
+template <class V> inline V mantissa(V v) {
+  Mask<V> exponent = (Mask<V>)splat<V>(__builtin_inf()), half = (Mask<V>)splat<V>(0.5);
+  V found = (V)(((Mask<V>)with_bits(v) & ~exponent) | half);
+  return select<V>(isfinite(v) & (v != V{}), found, v);
+}
+template <class V> inline Mask<V> exponent(V v) {
+  constexpr bool wide = sizeof(v[0]) == 8;
+  constexpr int bits = wide ? 52 : 23, bias = wide ? 1022 : 126, more = wide ? 54 : 25;
+  V n = with_bits(v);
+  Mask<V> found = ((Mask<V>)abs(n) >> bits) - bias - ((n != v) & more);
+  return found & isfinite(v) & (v != V{});
+}
+
 // As torch.maximum and torch.minimum: NaN where either is NaN.
 template <class V> inline V max(V v, V w) {
   return by_register([](auto a, auto b) { return select<decltype(a)>(a != a, a, greater(a, b)); }, v, w);
