@@ -17,7 +17,7 @@ from torch import Tensor
 
 from backends.base import Inputs, Outcome, Program, Run
 from backends.fused.kernel import Kernel, build
-from backends.fused.lanes import Long, Pointer, Table, host_view, in_place
+from backends.fused.lanes import Long, Pointer, Table, empty, host_view, in_place
 from backends.fused.notes import remembered
 from backends.fused.toolchain import build as compile_library
 from backends.fused.toolchain import host_target
@@ -71,7 +71,7 @@ class FusedExecutable:
         kernel = self.kernel
         given = Table([in_place(inputs[leaf.name]) for leaf in kernel.lane_inputs])
         shared = self._shared(inputs)
-        outputs = [torch.empty((run.lanes, *leaf.shape), dtype=getattr(torch, leaf.dtype)) for leaf in kernel.results]
+        outputs = [empty((run.lanes, *leaf.shape), leaf.dtype) for leaf in kernel.results]
         rows = -(-run.max_steps // run.history) if run.history else 0
         dtype = getattr(torch, kernel.dtype)
         history = torch.full((run.lanes, rows), torch.nan, dtype=dtype) if run.history else None

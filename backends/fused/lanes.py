@@ -88,6 +88,15 @@ class Table:
         return ctypes.addressof(self.inputs)
 
 
+def empty(shape: Sequence[int], dtype: str) -> Tensor:
+    """A new tensor whose numbers are not set. NumPy asks the system for large pages where it is large, torch does not.
+
+    >>> empty((2, 3), "float32").shape
+    torch.Size([2, 3])
+    """
+    return torch.from_numpy(np.empty(shape, dtype))
+
+
 def address(array: np.ndarray) -> int:
     """Where the first number stands: of a reversed array, not the lowest address."""
     return int(array.__array_interface__["data"][0])

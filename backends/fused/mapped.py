@@ -21,7 +21,7 @@ from backends.fused.emit import Emitter, Place, Tables
 from backends.fused.ir import Graph
 from backends.fused.iterate import pointers, threads
 from backends.fused.kernel import DECLARED, PRELUDE, SOURCE_LIMIT, Leaf, _function, layout, loader, packed, storer
-from backends.fused.lanes import Long, Pointer, Table, in_place
+from backends.fused.lanes import Long, Pointer, Table, empty, in_place
 from backends.fused.lower import NotLowered, dtype_name, lowered
 from backends.fused.toolchain import ToolchainError, build, host_target
 from backends.torch.iterate import random_lane
@@ -77,7 +77,7 @@ class MapKernel:
         own = [a for k, a in enumerate(native) if k not in self.shared]
         parts = [a.reshape(-1).contiguous().view(self.dtype) for k, a in enumerate(native) if k in self.shared]
         common = torch.cat(parts) if parts else torch.zeros(1, dtype=self.dtype)
-        outputs = [torch.empty((lanes, *leaf.shape), dtype=getattr(torch, leaf.dtype)) for leaf in self.results]
+        outputs = [empty((lanes, *leaf.shape), leaf.dtype) for leaf in self.results]
         given, results_at = Table([in_place(a) for a in own]), pointers(outputs)
         count = threads(lanes, self.width, lanes * self.work)
         task = Task(given.first, common.data_ptr(), ctypes.addressof(results_at), lanes, count)
