@@ -133,6 +133,17 @@ def test_elements_side_by_side_and_those_left_over_give_what_one_after_the_other
     close(native(f, x), torch.vmap(f)(x))
 
 
+@pytest.mark.parametrize(("own", "other"), [(torch.float32, torch.float64), (torch.float64, torch.float32)])
+def test_a_loop_may_take_functions_of_the_other_float_type(own: torch.dtype, other: torch.dtype) -> None:
+    def f(x: torch.Tensor) -> Any:
+        y = torch.exp(x.to(other))
+        return y, (y * x).sum(), torch.exp(y.to(own).clamp(max=3.0))
+
+    x = draw(9, 13, dtype=own)
+    for a, b in zip(native(f, x), torch.vmap(f)(x), strict=True):
+        torch.testing.assert_close(a, b, rtol=2e-6, atol=2e-6)  # both round in single precision
+
+
 def test_numpy_arrays_give_numpy_arrays_whatever_their_strides() -> None:
     a = A.numpy()
     frozen = a.copy()

@@ -9,6 +9,7 @@ import torch
 
 import backends.fused.emit as emit
 import engine
+import problems
 from backends.fused.ir import Graph, View
 from backends.fused.rare import find
 from backends.fused.schedule import schedule
@@ -81,6 +82,28 @@ def test_lanes_have_the_same_bits_whether_others_want_it_or_not(dtype: torch.dty
         assert torch.equal(native(heavy, A[lanes]).view(bits), together[lanes].view(bits))
     assert torch.equal(together[~wanting].view(bits), A[~wanting].view(bits))
     torch.testing.assert_close(together, torch.func.vmap(heavy)(A), rtol=1e-5, atol=1e-5, equal_nan=True)
+
+
+@pytest.mark.parametrize("truth", [True, False])
+@pytest.mark.parametrize("negated", [True, False])
+def test_one_truth_for_all_lanes_decides_as_in_torch(truth: bool, negated: bool) -> None:
+    """Captured by a model, or given for all lanes: it is no float, and 1 in memory, where a lane's own is -1."""
+    on, x = torch.tensor(truth), torch.linspace(0.0, 4.0, 24, dtype=torch.float64)
+
+    def model(x: Any, a: Any, b: Any, c: Any) -> Any:
+        wanted = ~on if negated else on
+        return torch.where(wanted, a * torch.exp(-b * x) + c, a * x + c)
+
+    y = (2 * torch.exp(-x * torch.tensor([[1.0], [1.5], [0.7]])) + 0.5).to(torch.float64)
+    found, expected = (engine.solve(problems.curve_fit(model), {"x": x, "y": y}, backend=name) for name in ("fused", "torch"))
+    for name in ("a", "b", "c"):
+        torch.testing.assert_close(found[name], expected[name], rtol=1e-8, atol=1e-8)
+
+    def chosen(A: torch.Tensor, on: torch.Tensor) -> torch.Tensor:
+        return torch.where(~on if negated else on, heavy(A), A)
+
+    A = draw(9, 5, 5)
+    torch.testing.assert_close(native(chosen, A, on, in_axes=(0, None)), torch.vmap(chosen, in_dims=(0, None))(A, on))
 
 
 def test_the_kernel_of_such_a_function_skips(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -385,6 +385,7 @@ class Emitter:
         inner = Emitter(loop.nodes, inputs, outputs, self.tables, self.tile, True, f"{self.prefix}r", self.base)
         self.lines.append(f"for (int round = 0; round < {loop.count}; round++) {{\n{inner.body()}\n}}")
         self.scratch = max(self.scratch, inner.scratch)
+        self.chained |= inner.chained
 
     def _copies(self, late: list[tuple[View, Place]]) -> None:
         """Late outputs, by way of a copy where one output's place is another one's source."""

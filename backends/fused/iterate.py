@@ -123,13 +123,14 @@ class FusedExecutable:
             raise MemoryError("a block of lanes found no memory")
 
     def _shared(self, inputs: Inputs) -> np.ndarray:
-        """Inputs that all lanes share, one after the other; integers in the space of a float."""
+        """Inputs that all lanes share, one after the other; integers in the space of a float, truths as the kernel has them, -1 or 0."""
         leaves = self.kernel.shared_inputs
         numbers = np.zeros(max(1, sum(leaf.size for leaf in leaves)), self.kernel.dtype)
         whole = numbers.view("int64" if self.kernel.dtype == "float64" else "int32")
         for leaf in leaves:
             into = numbers if leaf.dtype.startswith("float") else whole
-            into[leaf.offset : leaf.offset + leaf.size] = host_view(inputs[leaf.name]).reshape(-1)
+            given = host_view(inputs[leaf.name]).reshape(-1)
+            into[leaf.offset : leaf.offset + leaf.size] = -given.astype(whole.dtype) if leaf.dtype == "bool" else given
         return numbers
 
 

@@ -59,7 +59,8 @@ template <class A> static inline void hold(A &x) {
 #else
 #define ONCE noinline, cold
 #endif
-// What has long chains of operations side by side: the compiler's order would put one behind the other again.
+// What has long chains of operations side by side: the compiler's order would put one behind the other again. Arrays of them are
+// registers only to a compiler that optimises, so that this holds for what runs once a lane, too.
 #if defined(__GNUC__) && !defined(__clang__)
 #define CHAINED noinline, optimize("schedule-insns", "sched-pressure")
 #else
@@ -70,7 +71,7 @@ template <class A> static inline I mask(A x) {
   if constexpr (sizeof(A) == sizeof(I)) return (I)x;
   else return __builtin_convertvector(x, I);
 }
-// A bit for each lane, set where the mask is.
+// A bit for each lane, set where the mask, -1 or 0, is.
 template <class M> static inline unsigned long bits(M m) {
 #if defined(__AVX512DQ__)
   if constexpr (sizeof(M) == 64) {

@@ -10,7 +10,8 @@ struct Input {
   long kind;           // 0: numbers of the lane's own type; else of what type (see `number`), below 0 in the other byte order
 };
 
-typedef T __attribute__((may_alias, aligned(1))) Loose;
+typedef T __attribute__((may_alias, aligned(1))) Loose;  // a number anywhere,
+typedef T __attribute__((may_alias)) Number;             // and one in a vector of whatever type
 
 template <class A> static T number_as(const char *from, bool swapped) {
   A value;
@@ -51,9 +52,9 @@ static inline void load_lanes(const Input &in, long first, int count, V *to, lon
   for (long k = 0; k < size; k++) {
     const long at = in.offset[k];
     if (in.kind)
-      for (int l = 0; l < W; l++) to[k][l] = number(from[l] + at, in.kind);
+      for (int l = 0; l < W; l++) ((Number *)(to + k))[l] = number(from[l] + at, in.kind);
     else
-      for (int l = 0; l < W; l++) to[k][l] = *(const Loose *)(from[l] + at);
+      for (int l = 0; l < W; l++) ((Number *)(to + k))[l] = *(const Loose *)(from[l] + at);
   }
 }
 
@@ -113,11 +114,16 @@ template <class F> static void on_threads(long count, F f) {
       return nullptr;
     }
   };
+  if (count < 2) return f(0);
   Apart apart;
-  Share *shares = count > 1 ? (Share *)__builtin_malloc(count * sizeof(Share)) : nullptr;
+  Share *shares = (Share *)__builtin_malloc(count * sizeof(Share));
   for (long k = 1; shares && k < count; k++) {
-    shares[k].f = &f, shares[k].apart = &apart, shares[k].k = k;
-    shares[k].started = !pthread_create(&shares[k].thread, apart.of(k), Share::begin, shares + k);
+    Share &s = shares[k];
+    s.f = &f, s.apart = &apart, s.k = k;
+    const pthread_attr_t *where = apart.of(k);
+    s.started = !pthread_create(&s.thread, where, Share::begin, &s);
+    // a place may be refused where a thread is not
+    if (!s.started && where) s.started = !pthread_create(&s.thread, nullptr, Share::begin, &s);
   }
   f(0);
   for (long k = 1; k < count; k++) {

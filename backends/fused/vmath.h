@@ -315,17 +315,17 @@ template <int N, class V> inline void r_exp(const V (&given)[N], V (&y)[N]) {
   LW_ABREAST(N) y[u] = (square[u] * y[u] + (1 + r[u])) * one[u] * two[u];
 }
 #endif
-template <class V, int N> inline void exp(const V (&x)[N], V (&y)[N]) {
-  if constexpr (sizeof(V) == LW_REGISTER) r_exp(x, y);
-  else
-    for (int u = 0; u < N; u++) y[u] = exp(x[u]);
-}
 template <class V> inline V exp(V v) {
   return by_register([](auto x) {
     decltype(x) y[1];
     r_exp<1>({x}, y);
     return y[0];
   }, v);
+}
+template <class V, int N> inline void exp(const V (&x)[N], V (&y)[N]) {
+  if constexpr (sizeof(V) == LW_REGISTER) r_exp(x, y);
+  else
+    for (int u = 0; u < N; u++) y[u] = exp(x[u]);
 }
 
 // 4. Functions made of the others ------------------------------------------------------------------------------------
