@@ -252,6 +252,20 @@ def test_a_fit_takes_the_same_steps_in_any_units(along: int, up: int, backend: s
         np.testing.assert_allclose(np.ldexp(there[name], -power), here[name], rtol=1e-12)
 
 
+@pytest.mark.parametrize("up", [-44, 0, 44])
+def test_a_parameter_that_changes_nothing_does_not_lead_the_others_astray(up: int) -> None:
+    """Its column is rounding, which says to go far; in any units of y."""
+
+    def redundant(x: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
+        return a * np.exp(-b * x) * (np.cos(d * x) ** 2 + np.sin(d * x) ** 2) + c
+
+    start = {"a": 2.0**up, "b": 1.0, "c": 2.0**up, "d": 1.0}
+    found = engine.solve(problems.curve_fit(redundant), {"x": X, "y": np.ldexp(Y, up)}, start=start, backend="fused")
+    theta, _ = scipy_fits(Y)
+    np.testing.assert_allclose(answers(found)[:, :3] * [2.0**-up, 1, 2.0**-up], theta, rtol=1e-6)
+    assert (found.steps < 100).all()
+
+
 @pytest.mark.parametrize("up", [-30, -20, -10])
 def test_ones_are_a_start_for_small_numbers_too(up: int) -> None:
     """A column that shrinks with the amplitude, by 2^30, is still moved along."""

@@ -75,12 +75,9 @@ def _tamed(bend: Array, u: Array, scale: Array, wanted: Array) -> tuple[Array, A
 
 
 def _shift(objective: Objective, state: State) -> Array:
-    """mu D, and a little for columns that are mere rounding beside the others, or zeros: they would go anywhere.
+    """mu D, and in an exact problem what holds columns that rounding would move.
 
-    What a column is beside the others is asked in the units of the residual, by the size of its parameter; where that passes
-    through 0, by the longest column.
-
-    In an exact problem rounding makes gradients of eps |J| |r|, and curvature of eps |J| times the length that a
+    There rounding makes gradients of eps |J| |r|, and curvature of eps |J| times the length that a
     column was known to have: a column so short that they would move it far, beside the size of its parameter or the step
     that the longest column takes, is held. |J| is that of the column's own parameter, whatever the units of the others.
     """
@@ -90,13 +87,10 @@ def _shift(objective: Objective, state: State) -> Array:
     if not scale.shape[0]:
         return scale
     eps, tiny, mu = float(info.eps), float(info.smallest_normal), state["mu"]
+    if not objective.problem.exact:
+        return mu * (scale + tiny)
     tangent, parts = Tangent(objective, state["params"]), []
     magnitude = tangent.magnitude()
-    if not objective.problem.exact:
-        squares = magnitude * magnitude
-        most, moving = xp.max(scale) + tiny, xp.max(scale * squares)
-        least = xp.where(moving < most * squares, moving / xp.where(squares > 0, squares, xp.ones_like(squares)), most)
-        return mu * (scale + HELD * eps * least)
     for own in tangent.slices.values():
         if own.stop > own.start:
             most = xp.max(scale[own])

@@ -29,6 +29,9 @@ PROGRESS = 0.9
 IDLE = 3
 """Trials without progress at rounding level after which a lane is stuck: a shorter or damped step may still help."""
 
+FAINT = 16.0
+"""Units in the last place of the square of the longest column, beside which another one's square says nothing."""
+
 HALVED = 6
 """Steps in which an exact problem's figure is halved, or it need not be: close eigenvalues take some to come apart."""
 
@@ -39,17 +42,17 @@ def begin(objective: Objective, params: Params, evaluate: Evaluate) -> State:
     """The state at the start."""
     model = evaluate(objective, params, None)
     tangent = Tangent(objective, params)
-    scale = diagonal(model["blocks"], structure_of(objective, tangent))
+    spread = diagonal(model["blocks"], structure_of(objective, tangent))
     xp = array_namespace(model["loss"])
     never = zero(model["loss"]) > 0
     reference = _reference(objective, params, model["loss"])
-    state = {"params": params, "model": model, "scale": xp.abs(scale), "reference": reference}
+    state = {"params": params, "model": model, "scale": _lengths(tangent, spread), "reference": reference}
     state |= {
         "halving": never,
         "stuck": never,
         "idle": zero(model["loss"]),
         "since": zero(model["loss"]),
-        "squares": scale * 0 + _largest(xp.abs(scale)),
+        "squares": spread * 0 + _largest(xp.abs(spread)),
         "loss": model["loss"],
     }
     now = figure(objective, params, model, reference)
@@ -94,7 +97,7 @@ def judge(
         known = accepted | (finite & (trial <= 2 * loss))
         kept["model"] = kept["model"] | {"blocks": select(known, after["blocks"], model["blocks"])}
     state = state | kept | {
-        "scale": xp.where(accepted, xp.maximum(state["scale"], xp.abs(spread)), state["scale"]),
+        "scale": xp.where(accepted, xp.maximum(state["scale"], _lengths(Tangent(objective, moved), spread)), state["scale"]),
         "figure": xp.where(accepted, now, state["figure"]),
         "since": since,
         "halving": since < (HALVED if exact else 1),
@@ -142,6 +145,25 @@ def _slope(tangent: Tangent, model: Model) -> Array:
     gradient = model["gradient"]
     free = tangent.free(gradient)
     return array_namespace(gradient).abs(gradient if free is None else gradient * free)
+
+
+def _lengths(tangent: Tangent, spread: Array) -> Array:
+    """The squares of the columns' lengths, by the diagonal of the curvature: what a step is damped by.
+
+    Where the residual need not vanish, a column that is mere rounding of the others, or zeros, would let its parameter go
+    anywhere: it counts as as long as `FAINT` says. Beside the others it is asked for in the units of the residual, by the
+    size of the parameter; where that passes through 0, by the longest column.
+    """
+    xp = array_namespace(spread)
+    spread = xp.abs(spread)
+    problem = tangent.objective.problem
+    if problem.residual is None or problem.exact or not spread.shape[0]:
+        return spread
+    magnitude = tangent.magnitude()
+    squares = magnitude * magnitude
+    most, moving = xp.max(spread), xp.max(spread * squares)
+    beside = xp.where(moving < most * squares, moving / xp.where(squares > 0, squares, xp.ones_like(squares)), most)
+    return xp.maximum(spread, FAINT * float(xp.finfo(spread.dtype).eps) * beside)
 
 
 def select(condition: Array, yes: Any, no: Any) -> Any:
