@@ -8,10 +8,12 @@ struct Input {
   const long *axes;    // how many lane axes there are; then of each, the last one first, its size and bytes to the next
   const long *offset;  // bytes to each number of a lane
   long kind;           // 0: numbers of the lane's own type; else of what type (see `number`), below 0 in the other byte order
+  long dense;          // whether a lane's numbers follow one another
 };
 
 typedef T __attribute__((may_alias, aligned(1))) Loose;  // a number anywhere,
-typedef T __attribute__((may_alias)) Number;             // and one in a vector of whatever type
+typedef T __attribute__((may_alias)) Number;             // one in a vector of whatever type, and such a vector
+typedef V __attribute__((may_alias)) Numbers;
 
 template <class A> static T number_as(const char *from, bool swapped) {
   A value;
@@ -44,12 +46,42 @@ static inline const char *lane_at(const Input &in, long id) {
   return from + id * axis[1];
 }
 
-// An input of W lanes, or of the last `count`, into a block: number by number, so that all lanes' memory is waited for at
-// once. A place without a lane takes the first one's.
+// Rows become columns: entries change places by each bit of their indices in turn.
+static inline void transpose(Numbers (&rows)[W]) {
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC unroll 8
+  for (int bit = 1; bit < W; bit *= 2) {
+    I low, high;
+    for (int j = 0; j < W; j++) low[j] = j & bit ? W + j - bit : j, high[j] = j & bit ? W + j : j + bit;
+#pragma GCC unroll 16
+    for (int i = 0; i < W; i++) {
+      if (i & bit) continue;
+      const Numbers a = rows[i], b = rows[i + bit];
+      rows[i] = __builtin_shuffle(a, b, low), rows[i + bit] = __builtin_shuffle(a, b, high);
+    }
+  }
+#else
+  for (int i = 0; i < W; i++)
+    for (int j = 0; j < i; j++) {
+      const T a = rows[i][j];
+      rows[i][j] = rows[j][i], rows[j][i] = a;
+    }
+#endif
+}
+
+// An input of W lanes, or of the last `count`, into a block: by squares of numbers where they are dense, else number by
+// number. A place without a lane takes the first one's.
 static inline void load_lanes(const Input &in, long first, int count, V *to, long size) {
   const char *from[W];
   for (int l = 0; l < W; l++) from[l] = lane_at(in, first + (l < count ? l : 0));
-  for (long k = 0; k < size; k++) {
+  long k = 0;
+  for (; in.dense && !in.kind && k + W <= size; k += W) {
+    Numbers rows[W];
+    for (int l = 0; l < W; l++) __builtin_memcpy(rows + l, from[l] + k * sizeof(T), sizeof(V));
+    transpose(rows);
+    for (int l = 0; l < W; l++) ((Numbers *)to)[k + l] = rows[l];
+  }
+  for (; k < size; k++) {
     const long at = in.offset[k];
     if (in.kind)
       for (int l = 0; l < W; l++) ((Number *)(to + k))[l] = number(from[l] + at, in.kind);

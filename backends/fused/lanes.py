@@ -64,7 +64,7 @@ def host_view(array: Any) -> np.ndarray:
 class Input(ctypes.Structure):
     """`Input` of lanes.h."""
 
-    _fields_ = [("first", Pointer), ("axes", Pointer), ("offset", Pointer), ("kind", Long)]
+    _fields_ = [("first", Pointer), ("axes", Pointer), ("offset", Pointer), ("kind", Long), ("dense", Long)]
 
 
 class Table:
@@ -73,12 +73,13 @@ class Table:
     def __init__(self, arrays: Sequence[Lanes]) -> None:
         self.arrays = arrays
         self.numbers = [
-            (_axes(lanes), _offsets(lanes.array.shape[lanes.axes :], lanes.array.strides[lanes.axes :])) for lanes in arrays
+            (_axes(lanes), *_offsets(lanes.array.shape[lanes.axes :], lanes.array.strides[lanes.axes :], lanes.array.itemsize))
+            for lanes in arrays
         ]
         self.inputs = (Input * max(1, len(arrays)))(
             *(
-                Input(address(lanes.array), axes.ctypes.data, offsets.ctypes.data, _kind(lanes.array.dtype, lanes.dtype))
-                for lanes, (axes, offsets) in zip(arrays, self.numbers, strict=True)
+                Input(address(lanes.array), axes.ctypes.data, offsets.ctypes.data, _kind(lanes.array.dtype, lanes.dtype), dense)
+                for lanes, (axes, offsets, dense) in zip(arrays, self.numbers, strict=True)
             )
         )
 
@@ -115,12 +116,12 @@ def _axes(lanes: Lanes) -> np.ndarray:
 
 
 @lru_cache(maxsize=32)
-def _offsets(shape: tuple[int, ...], strides: tuple[int, ...]) -> np.ndarray:
-    """Bytes from a lane's first number to each of its numbers."""
+def _offsets(shape: tuple[int, ...], strides: tuple[int, ...], itemsize: int) -> tuple[np.ndarray, bool]:
+    """Bytes from a lane's first number to each of its numbers, and whether they follow one another."""
     table = np.zeros(1, Long)
     for size, stride in zip(shape, strides, strict=True):
         table = np.add.outer(table, np.arange(size, dtype=Long) * stride).reshape(-1)
-    return table
+    return table, bool((np.diff(table) == itemsize).all())
 
 
 @lru_cache
