@@ -305,7 +305,10 @@ static inline void store(const Task &, long, const V *, int);"""
 
 def loader(lane_inputs: list[Leaf]) -> str:
     """`count` lanes of every input into a block."""
-    lines = [f"load_lanes(t.in[{n}], first, count, in + {leaf.offset}, {leaf.size});" for n, leaf in enumerate(lane_inputs)]
+    lines = [
+        f"load_lanes(t.in[{n}], first, count, in + {leaf.offset}, {leaf.size}, W * t.threads);"
+        for n, leaf in enumerate(lane_inputs)
+    ]
     return "static inline void load(const Task &t, long first, int count, V *in) {\n" + "\n".join(lines) + "\n}"
 
 

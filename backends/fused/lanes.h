@@ -70,14 +70,16 @@ static inline void transpose(Numbers (&rows)[W]) {
 }
 
 // An input of W lanes, or of the last `count`, into a block: by squares of numbers where they are dense, else number by
-// number. A place without a lane takes the first one's.
-static inline void load_lanes(const Input &in, long first, int count, V *to, long size) {
+// number. A place without a lane takes the first one's. Of the lanes `ahead` the memory is asked for.
+static inline void load_lanes(const Input &in, long first, int count, V *to, long size, long ahead) {
   const char *from[W];
+  const long next = in.axes[0] == 1 ? ahead * in.axes[2] : 0;
   for (int l = 0; l < W; l++) from[l] = lane_at(in, first + (l < count ? l : 0));
   long k = 0;
   for (; in.dense && !in.kind && k + W <= size; k += W) {
     Numbers rows[W];
     for (int l = 0; l < W; l++) __builtin_memcpy(rows + l, from[l] + k * sizeof(T), sizeof(V));
+    for (int l = 0; l < W; l++) __builtin_prefetch((const void *)((unsigned long)from[l] + k * sizeof(T) + next));
     transpose(rows);
     for (int l = 0; l < W; l++) ((Numbers *)to)[k + l] = rows[l];
   }
