@@ -179,7 +179,10 @@ def at_special_numbers(operation: Operation, dtype: torch.dtype) -> tuple[Tensor
 def test_nan_infinities_zeros_and_negative_numbers_give_what_they_give_in_torch(
     group: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Zeros have torch's signs where a function of C's library is meant. Optimised as kernels are: log2(1/2 + 1/2) is, as torch's, what a fused multiply-add leaves."""
+    """Zeros have torch's signs where a function of C's library is meant.
+
+    Optimised as kernels are: log2(1/2 + 1/2) is, as torch's, what a fused multiply-add leaves.
+    """
     monkeypatch.setattr("backends.fused.mapped.host_target", host_target)
     table = {name: one for name, one in GROUPS[group].items() if one.shapes in ("nm", "nm m", "nm nm") and name not in BETTER}
     part = {name: one for name, one in table.items() if not name.startswith(("integer", "casts"))}  # NaN and 1e10 are none

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from backends.base import Inputs, Outcome, Program, Run
 from backends.fused.kernel import Kernel, build
-from backends.fused.lanes import Long, Pointer, Table, empty, host_view, in_place
+from backends.fused.lanes import Long, Pointer, Table, empty, for_kernel, host_view, in_place
 from backends.fused.notes import remembered
 from backends.fused.toolchain import build as compile_library
 from backends.fused.toolchain import host_target
@@ -123,14 +123,14 @@ class FusedExecutable:
             raise MemoryError("a block of lanes found no memory")
 
     def _shared(self, inputs: Inputs) -> np.ndarray:
-        """Inputs that all lanes share, one after the other; integers in the space of a float, truths as the kernel has them, -1 or 0."""
+        """Inputs that all lanes share, one after the other; integers in the space of a float."""
         leaves = self.kernel.shared_inputs
         numbers = np.zeros(max(1, sum(leaf.size for leaf in leaves)), self.kernel.dtype)
         whole = numbers.view("int64" if self.kernel.dtype == "float64" else "int32")
         for leaf in leaves:
             into = numbers if leaf.dtype.startswith("float") else whole
-            given = host_view(inputs[leaf.name]).reshape(-1)
-            into[leaf.offset : leaf.offset + leaf.size] = -given.astype(whole.dtype) if leaf.dtype == "bool" else given
+            given = for_kernel(inputs[leaf.name], getattr(torch, self.kernel.dtype))
+            into[leaf.offset : leaf.offset + leaf.size] = host_view(given).reshape(-1)
         return numbers
 
 

@@ -61,6 +61,18 @@ def host_view(array: Any) -> np.ndarray:
     return view
 
 
+def for_kernel(a: Tensor, dtype: torch.dtype) -> Tensor:
+    """Floats as they are; integers in the size of a float, truth as -1 and 0.
+
+    >>> for_kernel(torch.tensor([True, False]), torch.float32)
+    tensor([-1,  0], dtype=torch.int32)
+    """
+    if a.is_floating_point():
+        return a
+    whole = a.to(torch.int64 if dtype == torch.float64 else torch.int32)
+    return -whole if a.dtype == torch.bool else whole
+
+
 class Input(ctypes.Structure):
     """`Input` of lanes.h."""
 

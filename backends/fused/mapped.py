@@ -21,7 +21,7 @@ from backends.fused.emit import Emitter, Place, Tables
 from backends.fused.ir import Graph
 from backends.fused.iterate import pointers, threads
 from backends.fused.kernel import DECLARED, PRELUDE, SOURCE_LIMIT, Leaf, _function, layout, loader, packed, storer
-from backends.fused.lanes import Long, Pointer, Table, empty, in_place
+from backends.fused.lanes import Long, Pointer, Table, empty, for_kernel, in_place
 from backends.fused.lower import NotLowered, dtype_name, lowered
 from backends.fused.toolchain import ToolchainError, build, host_target
 from backends.torch.iterate import random_lane
@@ -73,7 +73,7 @@ class MapKernel:
 
     def __call__(self, arrays: Sequence[Tensor], lanes: int) -> Tree:
         """The results, with a leading lane axis. Lane arrays have theirs in front."""
-        native = [_native(a, self.dtype) for a in arrays]
+        native = [for_kernel(a, self.dtype) for a in arrays]
         own = [a for k, a in enumerate(native) if k not in self.shared]
         parts = [a.reshape(-1).contiguous().view(self.dtype) for k, a in enumerate(native) if k in self.shared]
         common = torch.cat(parts) if parts else torch.zeros(1, dtype=self.dtype)
@@ -152,14 +152,6 @@ def _working(example: Sequence[Tensor]) -> torch.dtype:
     if len(found) != 1 or not found <= {torch.float32, torch.float64}:
         raise NotLowered("arguments of no, of several or of other float dtypes")
     return found.pop()
-
-
-def _native(a: Tensor, dtype: torch.dtype) -> Tensor:
-    """Floats as they are; integers in the size of a float, truth as -1 and 0."""
-    if a.is_floating_point():
-        return a
-    whole = a.to(torch.int64 if dtype == torch.float64 else torch.int32)
-    return -whole if a.dtype == torch.bool else whole
 
 
 def _roomy(results: list[Leaf], dtype: torch.dtype) -> list[Leaf]:

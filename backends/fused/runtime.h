@@ -19,7 +19,7 @@ struct Task {
 };
 
 constexpr Int RUNNING = -1;
-constexpr unsigned long ALL = W < 64 ? (1ul << W % 64) - 1 : ~0ul;  // a bit a lane
+constexpr unsigned long ALL = (1ul << W) - 1;  // a bit a lane
 
 struct Block {
   V *in, *s;

@@ -46,7 +46,7 @@ def begin(objective: Objective, params: Params, evaluate: Evaluate) -> State:
     xp = array_namespace(model["loss"])
     never = zero(model["loss"]) > 0
     reference = _reference(objective, params, model["loss"])
-    state = {"params": params, "model": model, "scale": _lengths(tangent, spread), "reference": reference}
+    state = {"params": params, "model": model, "scale": _scale(tangent, spread), "reference": reference}
     state |= {
         "halving": never,
         "stuck": never,
@@ -97,7 +97,7 @@ def judge(
         known = accepted | (finite & (trial <= 2 * loss))
         kept["model"] = kept["model"] | {"blocks": select(known, after["blocks"], model["blocks"])}
     state = state | kept | {
-        "scale": xp.where(accepted, xp.maximum(state["scale"], _lengths(Tangent(objective, moved), spread)), state["scale"]),
+        "scale": xp.where(accepted, xp.maximum(state["scale"], _scale(Tangent(objective, moved), spread)), state["scale"]),
         "figure": xp.where(accepted, now, state["figure"]),
         "since": since,
         "halving": since < (HALVED if exact else 1),
@@ -147,7 +147,7 @@ def _slope(tangent: Tangent, model: Model) -> Array:
     return array_namespace(gradient).abs(gradient if free is None else gradient * free)
 
 
-def _lengths(tangent: Tangent, spread: Array) -> Array:
+def _scale(tangent: Tangent, spread: Array) -> Array:
     """The squares of the columns' lengths, by the diagonal of the curvature: what a step is damped by.
 
     Where the residual need not vanish, a column that is mere rounding of the others, or zeros, would let its parameter go
