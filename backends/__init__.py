@@ -6,14 +6,10 @@ Nothing here imports an array library until arrays of it, or its name, come.
 from __future__ import annotations
 
 import importlib
-import time
 from collections.abc import Callable
 from typing import Any
 
 from backends.base import Array, Backend, Executable, Outcome, Program, Run, TraceError, Unsupported
-
-LOADED = time.time()
-"""When this process began to load the project: a source file that is younger is not what runs."""
 
 __all__ = ["NAMES", "Array", "Backend", "Executable", "Outcome", "Program", "Run", "TraceError", "Unsupported", "get", "repeat"]
 

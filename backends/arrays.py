@@ -6,6 +6,7 @@ recognised by the module of an array's class, so that none is imported before it
 
 from __future__ import annotations
 
+import hashlib
 import math
 import zlib
 from collections.abc import Iterable
@@ -96,6 +97,8 @@ def refusal(array: Any) -> str | None:
     name = dtype_name(array)
     if name not in FLOATS and not name.startswith(("int", "uint", "bool")):
         return f"got dtype {name}; expected float32, float64, integer or bool: convert it first"
+    if isinstance(array, np.ma.MaskedArray):
+        return "got a masked array; expected a plain one: fill it with .filled(), and give the mask as data of its own"
     if library(array) == "torch":
         import torch
 
@@ -108,6 +111,16 @@ def refusal(array: Any) -> str | None:
     return None
 
 
+def has_nonfinite(value: Any) -> bool:
+    """Whether there is a NaN or Inf among floats.
+
+    >>> has_nonfinite([1.0, float("nan")]), has_nonfinite(np.arange(3))
+    (True, False)
+    """
+    array = to_host(value)
+    return array.dtype.kind == "f" and not bool(np.isfinite(array).all())
+
+
 def to_host(array: Any) -> np.ndarray:
     """A NumPy copy or view for printing; moves from a device when it must."""
     if library_or_none(array) == "torch":
@@ -118,16 +131,25 @@ def to_host(array: Any) -> np.ndarray:
 def draw(kind: str, shape: tuple[int, ...], seed: int, name: str) -> np.ndarray:
     """One random start, float64: `"normal"` N(0, 1) or `"uniform"` on [0, 1).
 
-    NumPy's Philox on the host, keyed by seed and parameter name: the same bits for every backend. Read-only: small ones are kept.
+    NumPy's Philox on the host, keyed by seed, any integer, and parameter name: the same bits for every backend. Read-only: small
+    ones are kept.
     """
     return (_kept if math.prod(shape) <= SMALL else _drawn)(kind, shape, seed, name)
 
 
 def _drawn(kind: str, shape: tuple[int, ...], seed: int, name: str) -> np.ndarray:
-    generator = np.random.Generator(np.random.Philox(key=[seed % 2**64, zlib.crc32(name.encode())]))
+    generator = np.random.Generator(np.random.Philox(key=_key(seed, name)))
     made = np.asarray(generator.standard_normal(shape) if kind == "normal" else generator.random(shape))
     made.flags.writeable = False
     return made
+
+
+def _key(seed: int, name: str) -> np.ndarray:
+    """Philox's two words: seed and name as they are, or a digest of both where the seed is no word."""
+    if 0 <= seed < 2**64:
+        return np.array([seed, zlib.crc32(name.encode())], np.uint64)  # as a list they would meet in float64
+    written = seed.to_bytes(seed.bit_length() // 8 + 1, "little", signed=True)
+    return np.frombuffer(hashlib.sha256(written + name.encode()).digest()[:16], "<u8")
 
 
 SMALL = 4096
@@ -188,7 +210,8 @@ def pick_lanes(value: Any, rank: int, batch: tuple[int, ...], lanes: Any) -> Any
 
 def put_lanes(array: Any, axes: int, lanes: Any, values: Any) -> Any:
     """A copy of an array with other values in some lanes of its first axes."""
-    flat = (array.clone() if library(array) == "torch" else np.array(array)).reshape((-1, *array.shape[axes:]))
+    copy = array.clone() if library(array) == "torch" else np.array(array)
+    flat = copy.reshape((math.prod(array.shape[:axes]), *array.shape[axes:]))
     flat[lanes] = values
     return flat.reshape(array.shape)
 

@@ -9,6 +9,7 @@ A backend turns pure functions of ONE lane into batched ones. It needs only this
     `jacrev`, `hessian`
 4.  `vmap`, `jit`                   batching and compiling of a user's own function;
     `once`                          a context for a few evaluations, in which nothing is loaded to compile them
+    `examine`                       a function taken apart without its numbers
 5.  `prepare`                       a `Program` bound to shapes and dtypes: traced, checked, compiled
 6.  `remembered`                    what was worked out under a key before, perhaps in another process
 7.  `Executable.iterate`            run a prepared program over many lanes until each says it is done
@@ -42,6 +43,20 @@ class Unsupported(Exception):
 
 
 @dataclass(frozen=True)
+class Anatomy:
+    """What a function of a vector is like at any numbers.
+
+    reach         for each entry of the vector, a host array of the entries of the result that depend on it
+    polynomial    whether it is a polynomial of its entries with constants of ordinary size
+    regular       whether its derivative is finite wherever its value is, but for overflow
+    """
+
+    reach: tuple[Any, ...]
+    polynomial: bool
+    regular: bool
+
+
+@dataclass(frozen=True)
 class Program:
     """The whole solve of ONE lane as four pure functions.
 
@@ -50,7 +65,8 @@ class Program:
     test    (inputs, state) -> state, with `status` other than RUNNING when the lane is done.
     finish  (inputs, state) -> results, a nested dict of arrays.
     every   steps between two tests; the first test comes before the first step.
-    key     names the functions wholly, in this process and others; empty where nobody can.
+    size    about how many operations a step is written out in, where that grows with the unknowns (see `too_large`).
+    key     gives a name that the same functions have in every process, and no others; an empty one where there is none.
     """
 
     init: Callable[[Inputs], State]
@@ -58,7 +74,19 @@ class Program:
     test: Callable[[Inputs, State], State]
     finish: Callable[[Inputs, State], dict[str, Any]]
     every: int
-    key: str = ""
+    key: Callable[[], str] = str
+    size: int = 0
+
+
+LARGEST = 1500
+"""Size of a program above which compilers take minutes and gigabytes."""
+
+
+def too_large(program: Program) -> str:
+    """Why a program is not compiled, known before anything is traced; empty where it may be."""
+    if program.size <= LARGEST:
+        return ""
+    return f"a step of about {program.size:,} operations, more than {LARGEST:,}, would compile for minutes"
 
 
 @dataclass(frozen=True)
@@ -107,6 +135,8 @@ class Backend(Protocol):
 
     name: str
     library: str
+    closures: bool
+    """Whether a derivative may be of a function that closes over what an outer derivative perturbs."""
 
     def load(self, array: Array, dtype: str | None = None, device: Any = None) -> Array: ...
     def load_lanes(self, array: Array, batch: tuple[int, ...], rank: int, dtype: str, device: Any = None) -> Array:
@@ -127,6 +157,10 @@ class Backend(Protocol):
     def vmap(self, f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function: ...
     def jit(self, f: Function) -> Function: ...
     def once(self) -> AbstractContextManager[None]: ...
+    def examine(self, f: Callable[[Array], Array], x: Array) -> Anatomy | None:
+        """The anatomy of a function from a vector to a vector, by its operations; None where they cannot be seen."""
+        ...
+
     def remembered(self, key: str, make: Callable[[], Any]) -> Any: ...
     def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str]) -> Executable:
         """Make a program ready for lanes like the example, some of whose inputs all lanes share.

@@ -15,8 +15,8 @@ from backends.arrays import to_host
 class Curves:
     """Losses over some rows of a history: `rows` (k,), `losses` (lanes, k), `last` (lanes,): a lane's last row or -1.
 
-    A lane keeps its last finite loss after it is done, so that a quantile is over all lanes at every row, and
-    does not jump when the fast ones leave.
+    A lane keeps its last finite loss after it is done or where a loss is not finite, so that a quantile is over all lanes
+    at every row, and does not jump when the fast ones leave.
     """
 
     rows: np.ndarray
@@ -27,13 +27,14 @@ class Curves:
     @property
     def logarithmic(self) -> bool:
         """True where a log axis can show the losses: none is negative, one is positive."""
-        return not (self.losses < 0).any() and bool((self.losses > 0).any())
+        known = self.losses[self.last >= 0]
+        return not (known < 0).any() and bool((known > 0).any())
 
     @property
     def exploded(self) -> tuple[float, float] | None:
         """Lowest and highest loss worth showing, where some lane rose a millionfold above all first losses."""
         known = self.losses[self.last >= 0]
-        if not self.logarithmic or known.max() < 1e6 * known[:, 0].max():
+        if not self.logarithmic or not known.size or known.max() < 1e6 * known[:, 0].max():
             return None
         return float(self.drawable(known).min()) / 3, 1e3 * float(known[:, 0].max())
 
@@ -69,6 +70,9 @@ def curves(history: Any, points: int) -> Curves:
     last = np.where(finite.any(axis=1), rows - 1 - finite[:, ::-1].argmax(axis=1), -1) if host.size else np.full(len(host), -1)
     chosen = np.unique(np.linspace(0, rows - 1, min(points, rows)).round().astype(np.int64)) if rows else np.zeros(0, np.int64)
     held = np.minimum(chosen[None, :], np.maximum(last, 0)[:, None])
+    if not np.take_along_axis(finite, held, axis=1).all():  # a row that is not finite stands at the last one that is
+        latest = np.maximum.accumulate(np.where(finite, np.arange(rows), -1), axis=1)
+        held = np.maximum(np.take_along_axis(latest, held, axis=1), finite.argmax(axis=1)[:, None])
     return Curves(chosen, np.take_along_axis(host, held, axis=1).astype(np.float64), last, batch)
 
 

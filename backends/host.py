@@ -14,36 +14,92 @@ ZERO = 1e-10
 
 
 def sample(shape: tuple[int, ...], seed: int, name: str) -> np.ndarray:
-    """Random numbers between 0.5 and 1.5, of no pattern."""
-    return 0.5 + draw("uniform", shape, seed, name)
+    """Random numbers of sizes between 0.5 and 1.5 and of both signs, of no pattern."""
+    sign = np.where(draw("uniform", shape, seed, f"sign of {name}") < 0.5, -1.0, 1.0)
+    return sign * (0.5 + draw("uniform", shape, seed, name))
 
 
-def components(matrices: Sequence[Any]) -> tuple[tuple[int, ...], ...]:
-    """The connected components of symmetric matrices' common pattern, each ascending, by first member.
+def units(first: int, last: int, size: int) -> np.ndarray:
+    """Some unit vectors, from the first to before the last, as rows."""
+    return np.eye(last - first, size, first)
 
-    >>> components([np.array([[1.0, 0.0, 0.5], [0.0, 2.0, 0.0], [0.5, 0.0, 1.0]])])
+
+def nonzero(rows: Any) -> list[np.ndarray]:
+    """The places of the entries that are not 0, row by row."""
+    return [np.flatnonzero(row) for row in np.asarray(rows)]
+
+
+def with_own(members: np.ndarray, k: int) -> np.ndarray:
+    """A set of numbers and one more."""
+    return np.append(members, k)
+
+
+def union(sets: Sequence[np.ndarray]) -> tuple[int, ...]:
+    """The members of some sets of numbers, ascending."""
+    return tuple(np.unique(np.concatenate(sets)).tolist()) if sets else ()
+
+
+def blocks(moved: Sequence[np.ndarray], reach: Sequence[np.ndarray]) -> tuple[tuple[int, ...], ...]:
+    """Coordinates that a chain of shared rows joins, from the entries that each moves and the rows that each entry reaches.
+
+    >>> blocks([np.array([0]), np.array([1]), np.array([0, 2])], [np.array([0]), np.array([1]), np.array([0, 2])])
     ((0, 2), (1,))
     """
-    size = len(matrices[0])
-    linked = np.zeros((size, size), bool)
-    for matrix in matrices:
-        root = np.sqrt(np.abs(np.diagonal(matrix)))
-        linked |= ~(np.abs(matrix) <= ZERO * root[:, None] * root)
-    label = np.full(size, -1)
-    for first in range(size):
-        if label[first] >= 0:
-            continue
-        member = np.zeros(size, bool)
-        member[first] = True
-        front = member
-        while front.any():
-            front = linked[front].any(axis=0) & ~member
-            member = member | front
-        label[member] = first
-    return tuple(tuple(map(int, np.flatnonzero(label == first))) for first in np.unique(label))
+    label = apart(1 + max((int(rows.max()) for rows in reach if len(rows)), default=0))
+    for entry in np.unique(np.concatenate(moved)):
+        label = _joined(label, reach[entry])
+    firsts = np.array([rows[0] if len(rows) else -1 for rows in reach])
+    found = apart(len(moved)) + len(label)  # of a coordinate that reaches no row, its own
+    for k, entries in enumerate(moved):
+        own = firsts[entries]
+        own = own[own >= 0]
+        label = _joined(label, own)
+        found[k] = own[0] if len(own) else found[k]
+    named = np.append(label, found)[found]
+    _, first, place = np.unique(named, return_index=True, return_inverse=True)
+    return labelled(first[place])
 
 
-def agree(a: Any, b: Any) -> bool:
-    """Two vectors are the same but for rounding."""
-    a, b = np.asarray(a), np.asarray(b)
-    return bool(np.max(np.abs(a - b), initial=0.0) <= 1e-9 * np.max(np.abs(a), initial=1e-300))
+def lengths(chunks: Sequence[np.ndarray]) -> np.ndarray:
+    """The lengths of all rows of some matrices."""
+    return np.concatenate([np.sqrt(np.sum(chunk * chunk, axis=1)) for chunk in chunks])
+
+
+def apart(size: int) -> np.ndarray:
+    """The label of each of some coordinates while none is coupled: its own number."""
+    return np.arange(size)
+
+
+def linked(label: np.ndarray, first: int, rows: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Labels after some rows of J'J, from the first on: what a row couples gets the least of its labels.
+
+    Of a column whose length is 0 or not finite nothing is known; it is coupled with all.
+
+    >>> labelled(linked(apart(3), 0, np.array([[1.0, 0.0, 0.5], [0.0, 4.0, 0.0], [0.5, 0.0, 1.0]]), np.array([1.0, 2.0, 1.0])))
+    ((0, 2), (1,))
+    """
+    silent = ~((lengths > 0) & np.isfinite(lengths))
+    if silent.any():
+        return np.zeros_like(label)
+    own = lengths[first : first + len(rows)]
+    for found in ~(np.abs(rows) <= ZERO * own[:, None] * lengths):
+        label = _joined(label, found)
+    return label
+
+
+def _joined(label: np.ndarray, members: np.ndarray) -> np.ndarray:
+    """Labels with the least of some members' in place of all of theirs."""
+    known = np.unique(label[members])
+    return label if len(known) < 2 else np.where(np.isin(label, known), known[0], label)
+
+
+def is_one(label: np.ndarray) -> bool:
+    """Whether all coordinates are of one block."""
+    return bool((label == label[0]).all())
+
+
+def labelled(label: np.ndarray) -> tuple[tuple[int, ...], ...]:
+    """The coordinates by label, each ascending."""
+    order = np.argsort(label, kind="stable")
+    cuts = np.flatnonzero(np.diff(label[order])) + 1
+    return tuple(tuple(part.tolist()) for part in np.split(order, cuts))

@@ -62,8 +62,9 @@ def read(path: str) -> dict[str, np.ndarray]:
             raise FileError(f"{'is empty' if not start else 'is neither npy nor npz'}; expected a file that numpy.save wrote")
     except FileError as error:
         raise FileError(f"{path}: {error}") from None
-    except OSError as error:
-        raise FileError(f"{path}: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:  # a name that holds a zero is a ValueError
+        words = getattr(error, "strerror", None) or error
+        raise FileError(f"{path[:200]}: {words}; expected a .npy or .npz file that can be read: check its name") from error
     except MemoryError as error:
         raise FileError(f"{path}: does not fit into memory") from error
 

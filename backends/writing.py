@@ -19,6 +19,8 @@ def check_target(path: str) -> None:
     Raises:
         FileError: the folder is not there or not writable; something that is no regular file has that name.
     """
+    if not path or "\0" in path:
+        raise FileError(f"{path!r}: is no file name; expected one to write to")
     target = os.path.realpath(path)
     folder = os.path.dirname(target)
     if os.path.exists(target) and not os.path.isfile(target):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from operator import index
 from typing import Any
 
 from backends import reading
@@ -16,6 +17,9 @@ from backends.arrays import to_host
 from engine.figures import Losses
 from engine.solution import Solution
 from engine.status import Status
+
+LONGEST = 1000
+"""Characters of a problem's, solver's or backend's name above which a description is taken for damaged."""
 
 FIGURES = ("status", "steps", "loss", "residual", "lane_steps", "history")
 
@@ -55,14 +59,26 @@ def losses(saved: Mapping[str, Any], path: str) -> Losses:
     history, status = saved["history"], saved["status"]
     if history.dtype.kind != "f" or history.shape[:-1] != status.shape or history.ndim != status.ndim + 1:
         raise reading.FileError(
-            f"{path}: has a history of shape {history.shape} and {history.dtype}, a status of shape {status.shape}"
+            f"{path}: has a history of shape {history.shape} and {history.dtype}, a status of shape {status.shape}; expected one "
+            "row of losses for each status: solve again with --history"
         )
     try:
-        about = json.loads(str(saved["about"][()]))
-        every, words = int(about["history_every"]), {word: str(about[word]) for word in ("problem", "solver", "backend")}
-        codes = {Status(int(code)).name: int((status == code).sum()) for code in sorted(set(status.reshape(-1).tolist()))}
+        about = _about(saved["about"])
+        codes = {Status(code).name: int((status == code).sum()) for code in sorted(set(map(index, status.reshape(-1).tolist())))}
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise reading.FileError(
-            f"{path}: its description is damaged ({error!r}); expected the output of `lanewise solve`"
+            f"{path}: its description is damaged ({repr(error)[:80]}); expected the output of `lanewise solve`"
         ) from error
-    return Losses(history, max(every, 1), **words, counts=codes)
+    return Losses(history, **about, counts=codes)
+
+
+def _about(text: Any) -> dict[str, Any]:
+    """The words of a description, and every how many steps a loss was kept. Raises what damaged ones raise."""
+    about = json.loads(str(text[()]))
+    every, words = about["history_every"], {word: about[word] for word in ("problem", "solver", "backend")}
+    if isinstance(every, bool) or not isinstance(every, int) or not 1 <= every < 2**31:
+        raise ValueError(f"history_every {repr(every)[:20]}")
+    for word, value in words.items():
+        if not isinstance(value, str) or len(value) > LONGEST:
+            raise ValueError(f"{word} {repr(value)[:20]}")
+    return {"every": every, **words}

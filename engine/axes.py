@@ -1,10 +1,11 @@
-"""Axes in einops words: parsing a declaration, reading sizes off shapes. Pure Python; needs nothing."""
+"""Axes in einops words: parsing a declaration, reading sizes off shapes. Pure Python; needs `signatures`."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from engine.signatures import parameters
 
 Axes = tuple[str, ...]
 Sizes = dict[str, int]
@@ -57,7 +58,7 @@ def derive(declared: Mapping[str, int | Callable[..., int]], sizes: Sizes, probl
     """Add the sizes that no datum carries: numbers, or functions of other sizes."""
     for axis, rule in declared.items():
         if callable(rule):
-            wanted = list(inspect.signature(rule).parameters)
+            wanted = list(parameters(rule, f"problem {problem!r}: sizes[{axis!r}]", sorted(sizes)))
             missing = [name for name in wanted if name not in sizes]
             if missing:
                 raise ValueError(f"problem {problem!r}: sizes[{axis!r}] asks for {missing}; known axes are {sorted(sizes)}")

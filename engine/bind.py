@@ -7,6 +7,7 @@ is found here, before anything is traced or compiled; the code behind it trusts.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -77,12 +78,19 @@ def runtime_numbers(problem: Problem, solver: Solver, tol: float, max_steps: int
 
 def captured_arrays(problem: Problem) -> dict[str, Array]:
     """Inputs that are arrays which declared functions captured, as they are now."""
-    found = {f"capture.{role}.{k}": array for role, frozen in problem.frozen.items() for k, array in enumerate(frozen.arrays())}
+    found = {f"capture.{role}.{k}": array for role in problem.frozen for k, array in enumerate(_captured(problem, role))}
     for name, array in found.items():
         reason = _arrays.refusal(array)
         if reason:
             raise TypeError(f"problem {problem.name!r}: an array that {name.split('.')[1]} captures: {reason}")
     return found
+
+
+def _captured(problem: Problem, role: str) -> list[Array]:
+    try:
+        return problem.frozen[role].arrays()
+    except TypeError as error:
+        raise TypeError(f"problem {problem.name!r}: {role} captures {error}") from None
 
 
 def _data(problem: Problem, data: Any) -> dict[str, Array]:
@@ -145,8 +153,7 @@ def _starts(problem: Problem, given: Mapping[str, Any], shapes: dict[str, tuple[
             f"problem {problem.name!r}: start came as {type(given).__name__}; expected a mapping from param names, "
             f"such as {{{min(problem.params)!r}: ...}}"
         )
-    if isinstance(seed, bool) or not isinstance(seed, int):
-        raise TypeError(f"problem {problem.name!r}: seed came as {seed!r}; expected a whole number")
+    seed = _whole(f"problem {problem.name!r}: seed", seed)
     unknown = set(given) - set(problem.params)
     if unknown:
         raise ValueError(
@@ -159,11 +166,26 @@ def _starts(problem: Problem, given: Mapping[str, Any], shapes: dict[str, tuple[
             found[name] = _fill(_array(f"problem {problem.name!r}: start of {name!r}", given[name]), shapes[name])
         elif _arrays.is_array(param.start):
             found[name] = _array(f"problem {problem.name!r}: start of {name!r}", param.start)
+        elif 0 in shapes[name]:
+            found[name] = _arrays.start("zeros", shapes[name], seed, name)  # there is nothing to start from
         elif isinstance(param.start, int | float):
             found[name] = _fill(_arrays.as_array(float(param.start)), shapes[name])
         elif isinstance(param.start, str):
             found[name] = _arrays.start(param.start, shapes[name], seed, name)
     return found
+
+
+def _whole(owner: str, value: Any) -> int:
+    """A whole number of any size, NumPy's included; a truth is none.
+
+    Raises TypeError naming the owner.
+    """
+    try:
+        if isinstance(value, bool) or "bool" in str(getattr(value, "dtype", "")):
+            raise TypeError
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{owner} came as {repr(value)[:60]}; expected a whole number, such as 0") from None
 
 
 def _fill(array: Array, shape: tuple[int, ...]) -> Array:

@@ -10,15 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from array_api_compat import array_namespace, device
+from array_api_compat import array_namespace
 
-from engine import smalllinalg
+from backends.tree import tree_map
+from engine import jacobian, smalllinalg
 from engine.domains.base import constant, gather
 from engine.objective import Array, Objective, Params
+from engine.projection import project
 from engine.structure import Structure
 from engine.tangent import Tangent, in_units, rows
 
 Model = dict[str, Any]
+INFLATED = 1e-4
+"""Ratio of diagonal to pivot, times eps, above which the normal equations lose too many digits of a step."""
+
 FEW = 3
 """Products up to which one after the other makes the smaller graph."""
 
@@ -29,27 +34,38 @@ def structure_of(objective: Objective, tangent: Tangent) -> Structure:
     return known if known is not None and known.size == tangent.size else Structure.dense(tangent.size)
 
 
-def least_squares(objective: Objective, params: Params, squares: Array | None = None) -> Model:
+def least_squares(objective: Objective, params: Params, squares: Array | None, ill: Array) -> Model:
     """loss, J'r and the blocks of J'J at some params; `squares` are about those of the lengths of J's columns.
 
     Where lengths differ by many orders, the short columns' products drown in the rounding of the long ones' if all are
     taken as they are.
+
+    Beside them stand, where the normal equations lose digits (`ill`), the Gauss-Newton step `newton` by orthogonal factors
+    and its `decrement` |P r|^2; of a residual that need not vanish, always the decrement. `ill` as it comes is of an exact
+    problem, of another it is found here.
     """
     tangent = Tangent(objective, params)
     structure = structure_of(objective, tangent)
-    return _from_columns(tangent, structure) if structure.is_dense else _from_products(tangent, structure, squares)
+    if structure.is_dense:
+        return _from_columns(tangent, structure, ill)
+    return _from_products(tangent, structure, squares, ill)
 
 
-def second_order(objective: Objective, params: Params, squares: Array | None = None) -> Model:
-    """loss, half of its gradient and the blocks of half of its Hessian; lengths make no difference."""
+def second_order(objective: Objective, params: Params, squares: Array | None, ill: Array) -> Model:
+    """The model of a loss, and what a Newton step on it removes; lengths of columns play no part."""
     tangent = Tangent(objective, params)
-    structure = structure_of(objective, tangent)
-    origin = tangent.zeros()
+    model = hessian(tangent, structure_of(objective, tangent))
+    return model | {"decrement": _newton(model, structure_of(objective, tangent), tangent)[1]}
+
+
+def hessian(tangent: Tangent, structure: Structure) -> Model:
+    """loss, half of its gradient, and the blocks of half of its Hessian."""
+    objective, origin = tangent.objective, tangent.zeros()
 
     def slope(u: Array) -> Array:
         return objective.backend.grad(lambda v: objective.loss(tangent.curve(v)))(u)
 
-    value = objective.loss(params)
+    value = objective.loss(tangent.params)
     gradient = slope(origin)
     if structure.is_dense:
         columns = objective.backend.jacfwd(slope)(origin)
@@ -83,11 +99,11 @@ def apply(blocks: dict[str, Array], structure: Structure, u: Array) -> Array:
 
 
 def solve(blocks: dict[str, Array], structure: Structure, shift: Array, b: Array, free: Array | None) -> tuple[Array, Array]:
-    """x with (H + diag(shift)) x = b over the free coordinates, 0 elsewhere; and where no pivot was positive."""
+    """x with (H + diag(shift)) x = b over the free coordinates, 0 elsewhere; and the largest ratio of diagonal to pivot."""
     xp = array_namespace(b)
     if free is not None:
         b = b * free
-    found, broken = [], None
+    parts, inflation = [], None
     frees = [None] * len(blocks) if free is None else _parts(free, structure)
     for block, add, right, open_ in zip(blocks.values(), _parts(shift, structure), _parts(b, structure), frees, strict=True):
         k = block.shape[-1]
@@ -95,14 +111,13 @@ def solve(blocks: dict[str, Array], structure: Structure, shift: Array, b: Array
         if open_ is not None:
             block = block * open_[..., :, None] * open_[..., None, :] + eye * (1 - open_)[..., None]
         if k == 1:
-            pivot = block[..., 0] + add
-            x, bad = right / _upward(pivot), xp.any(~(pivot > 0))
+            x = right / _upward(block[..., 0] + add)
         else:
-            x, bads = smalllinalg.solve_symmetric(block + eye * add[..., None], right)
-            bad = xp.any(bads)
-        found.append(x)
-        broken = bad if broken is None else broken | bad
-    return _flat(found, structure), broken
+            x, own = smalllinalg.solve_symmetric(block + eye * add[..., None], right)
+            own = xp.max(own)
+            inflation = own if inflation is None else xp.maximum(inflation, own)
+        parts.append(x)
+    return _flat(parts, structure), xp.sum(b[:0]) + 1 if inflation is None else inflation
 
 
 def _upward(pivot: Array) -> Array:
@@ -112,36 +127,68 @@ def _upward(pivot: Array) -> Array:
     return xp.where(size > least, size, xp.ones_like(size) * least)
 
 
-def _from_columns(tangent: Tangent, structure: Structure) -> Model:
-    """By all columns of J, one parameter at a time: a scalar's column costs no arithmetic with zeros."""
-    objective, params = tangent.objective, tangent.params
-    vector, factor = rows(objective, in_units(objective, objective.residual(params)))
-    columns = []
-    for name, x in params.items():
-        domain = objective.domains[name]
-        width = domain.size(tuple(x.shape))
-        if not width:
-            continue
-
-        def column(u: Array, name: str = name, x: Array = x) -> Array:
-            change = tangent.lifted(name, u)
-            product = objective.backend.jvp(lambda y: objective.residual({**params, name: y}), (x,), (change,))[1]
-            return rows(objective, product)[0]
-
-        basis = _eye(width, x)
-        found = column(basis[0])[None] if width == 1 else objective.backend.vmap(column)(basis)
-        columns.append(found)
+def _from_columns(tangent: Tangent, structure: Structure, ill: Array) -> Model:
+    """By all columns of J, and where one is not finite, by difference quotients in its place."""
+    transposed, vector, factor = jacobian.columns(tangent)
     xp = array_namespace(vector)
-    transposed = columns[0] if len(columns) == 1 else xp.concat(columns, axis=0)
-    curvature = transposed @ xp.matrix_transpose(transposed)
+
+    def model(transposed: Array) -> Model:
+        curvature, slope = transposed @ xp.matrix_transpose(transposed), transposed @ vector
+        return {"gradient": factor * slope, "blocks": _blocks(factor * curvature, structure)}
+
+    found = {"loss": factor * xp.sum(vector * vector)} | model(transposed)
+    if tangent.objective.singular:
+        broken = ~xp.isfinite(xp.sum(found["blocks"]["0"]) + xp.sum(found["gradient"]))
+        mended = jacobian.repaired(tangent, transposed, vector)
+        found = found | _either(broken, model(mended), {name: found[name] for name in ("gradient", "blocks")})
+        transposed = xp.where(broken, mended, transposed)
+    newton, decrement = None, None
+    if not tangent.objective.problem.exact:
+        newton, decrement, inflation = _newton(found, structure, tangent)
+        ill = inflation > INFLATED / float(xp.finfo(vector.dtype).eps)
+    by_factors = _by_factors(tangent, transposed[None], vector[None], found["gradient"], structure)
+    return found | _where_ill(ill, by_factors, newton, decrement, factor)
+
+
+def _newton(model: Model, structure: Structure, tangent: Tangent) -> tuple[Array, Array, Array]:
+    """The Newton step by the normal equations without damping, what it removes, and the inflation of its digits."""
+    gradient = model["gradient"]
+    xp = array_namespace(gradient)
+    step, inflation = solve(model["blocks"], structure, 0 * gradient, -gradient, tangent.free(gradient))
+    return step, -xp.sum(gradient * step), inflation
+
+
+def _by_factors(tangent: Tangent, columns: Array, vector: Array, gradient: Array, structure: Structure) -> tuple[Array, Array]:
+    """The Gauss-Newton step by orthogonal factors of each block's columns, `(count, k, rows)`, and |P r|^2."""
+    xp = array_namespace(columns)
+    free = tangent.free(gradient)
+    if free is not None:
+        columns = columns * _parts(free, structure)[0][..., None]
+    lengths = xp.sqrt(xp.sum(columns * columns, axis=-1))
+    lengths = xp.where(lengths > 0, lengths, xp.ones_like(lengths))
+    part = project(columns / lengths[..., None], vector, xp.zeros_like(vector), xp.zeros_like(lengths))
+    return _flat([-part.solution / lengths], structure), xp.sum(part.shares * part.shares)
+
+
+def _where_ill(ill: Array, by_factors: tuple[Array, Array], newton: Array | None, decrement: Array | None, factor: Any) -> Model:
+    """The step by factors where the normal equations lose digits; else theirs, or none."""
+    step, removed = by_factors
+    xp = array_namespace(step)
+    if newton is None or decrement is None:
+        newton, decrement = xp.zeros_like(step), xp.zeros_like(removed)
     return {
-        "loss": factor * xp.sum(vector * vector),
-        "gradient": factor * (transposed @ vector),
-        "blocks": _blocks(factor * curvature, structure),
+        "ill": ill,
+        "newton": xp.where(ill, step, newton),
+        "decrement": xp.where(ill, factor * removed, decrement),
     }
 
 
-def _from_products(tangent: Tangent, structure: Structure, squares: Array | None) -> Model:
+def _either(condition: Array, yes: Any, no: Any) -> Any:
+    """where(condition, yes, no), leaf by leaf."""
+    return tree_map(lambda a, b: array_namespace(a, b).where(condition, a, b), yes, no)
+
+
+def _from_products(tangent: Tangent, structure: Structure, squares: Array | None, ill: Array) -> Model:
     """By a product with J and one with J' for each colour; columns of known lengths are taken with length 1."""
     objective, params = tangent.objective, tangent.params
     blocks, transpose = objective.pullback(params)
@@ -149,9 +196,11 @@ def _from_products(tangent: Tangent, structure: Structure, squares: Array | None
     vector, factor = rows(objective, blocks)
     xp = array_namespace(vector)
 
+    def forward(direction: Array) -> dict[str, Array]:
+        return objective.linearise(params, tangent.lift(direction))[1]
+
     def product(direction: Array) -> Array:
-        forward = objective.linearise(params, tangent.lift(direction))[1]
-        return tangent.pull(transpose(_weighed(objective, forward)))
+        return tangent.pull(transpose(_weighed(objective, forward(direction))))
 
     gradient = tangent.pull(transpose(_weighed(objective, blocks)))
     colours = _colours(structure, vector)
@@ -160,11 +209,31 @@ def _from_products(tangent: Tangent, structure: Structure, squares: Array | None
     else:
         lengths = _lengths(squares)
         columns = _mapped(objective, product, colours / lengths) * gather(lengths, structure.members, tuple(colours.shape))
-    return {
+    found = {
         "loss": factor * xp.sum(vector * vector),
         "gradient": factor * gradient,
         "blocks": _blocks(factor * columns, structure),
     }
+    newton, decrement = None, None
+    if not objective.problem.exact:
+        newton, decrement, inflation = _newton(found, structure, tangent)
+        ill = inflation > INFLATED / float(xp.finfo(vector.dtype).eps)
+    if structure.rows is None:
+        return found if newton is None else found | {"decrement": decrement}
+    stacked = _mapped(objective, lambda d: rows(objective, forward(d))[0], colours)
+    by_factors = _by_factors(tangent, *_own_rows(stacked, vector, structure), found["gradient"], structure)
+    return found | _where_ill(ill, by_factors, newton, decrement, factor)
+
+
+def _own_rows(stacked: Array, vector: Array, structure: Structure) -> tuple[Array, Array]:
+    """Each block's columns, `(count, k, rows)`, from the products with the colours `(k, rows of all)`, and its residual."""
+    assert structure.rows is not None
+    (group,) = structure.groups
+    k, count, size = len(group[0]), len(group), len(structure.rows[0])
+    wide = array_namespace(stacked).reshape(stacked, (-1,))
+    total = vector.shape[0]
+    places = [colour * total + row for own in structure.rows for colour in range(k) for row in own]
+    return gather(wide, places, (count, k, size)), gather(vector, [r for own in structure.rows for r in own], (count, size))
 
 
 def _lengths(squares: Array) -> Array:
@@ -234,7 +303,3 @@ def _flat(parts: list[Array], structure: Structure) -> Array:
         return together
     places = {coordinate: place for place, coordinate in enumerate(order)}
     return gather(together, [places[i] for i in range(len(order))], (len(order),))
-
-
-def _eye(width: int, like: Array) -> Array:
-    return array_namespace(like).eye(width, dtype=like.dtype, device=device(like))

@@ -15,7 +15,8 @@ from typing import Any
 from array_api_compat import array_namespace, device
 
 from backends import Backend, TraceError
-from engine.domains import Domain
+from engine import axes as _axes
+from engine.domains import Domain, Real
 from engine.problem import Param, Problem
 from engine.structure import Structure
 
@@ -48,14 +49,17 @@ class Objective:
         structure: Structure | None = None,
     ) -> None:
         self.problem, self.backend, self.data = problem, backend, data
-        self._functions = {
-            role: frozen.bind(frozen.arrays() if captured is None else captured[role]) for role, frozen in problem.frozen.items()
-        }
+        self.captured = {role: frozen.arrays() for role, frozen in problem.frozen.items()} if captured is None else captured
+        self._functions = {role: frozen.bind(self.captured[role]) for role, frozen in problem.frozen.items()}
         self._weights = weights if weights is not None else weights_of(problem)
         self.structure = structure
         self.units: dict[str, Array] | None = None
+        self.singular = structure is None or structure.singular
+        empty = _empty_params(problem, data)  # which are in any domain
         self.domains: dict[str, Domain] = {
-            name: param.domain.bind(data) for name, param in problem.params.items() if isinstance(param, Param)
+            name: Real() if name in empty else param.domain.bind(data)
+            for name, param in problem.params.items()
+            if isinstance(param, Param)
         }
 
     def within(self, units: dict[str, Array]) -> Objective:
@@ -64,15 +68,31 @@ class Objective:
         made.units = units
         return made
 
+    def dense(self) -> Objective:
+        """The same without the structure of its curvature."""
+        made = copy.copy(self)
+        made.structure = None
+        return made
+
+    def given(self, data: dict[str, Array], captured: dict[str, Array]) -> Objective:
+        """The same with other arrays for some data, and for some that the residual captured, by their places."""
+        made = copy.copy(self)
+        made.data = {**self.data, **data}
+        arrays = [captured.get(str(k), array) for k, array in enumerate(self.captured["residual"])]
+        made._functions = self._functions | {"residual": self.problem.frozen["residual"].bind(arrays)}
+        return made
+
     def call(self, role: str, params: Params) -> Any:
         """A declared function on this lane, called with the names that it takes."""
+        if role == "finish" and not any(math.prod(x.shape) for x in params.values()):
+            return {}  # nothing has one form alone
         function = self._functions[role]
         takes = inspect.signature(function).parameters
         named = {**params, **self.data}
         if not any(p.kind is p.VAR_KEYWORD for p in takes.values()):
             named = {name: named[name] for name in takes if name in named}
         try:
-            return function(**named)
+            found = function(**named)
         except TraceError as error:
             raise TraceError(f"problem {self.problem.name!r}: {role} {error}") from error
         except Exception as error:
@@ -81,6 +101,8 @@ class Objective:
                 f"problem {self.problem.name!r}: {role} raised {type(error).__name__}: {error}; "
                 f"called for one lane with {shapes}{_line(self.problem.frozen[role].function, error)}{_remedy(error)}"
             ) from error
+        canonical = role == "finish" and isinstance(found, dict)
+        return {name: in_dtype_of(params, value) for name, value in found.items()} if canonical else found
 
     def residual(self, params: Params) -> dict[str, Array]:
         """The residual's blocks by name; a bare array is the block `""`."""
@@ -97,12 +119,10 @@ class Objective:
                     f"problem {self.problem.name!r}: residual returned {type(block).__name__}"
                     f"{f' for block {name!r}' if name else ''}; expected an array or a dict of arrays"
                 )
-        return blocks
+        return {name: in_dtype_of(params, block) for name, block in blocks.items()}
 
     def loss(self, params: Params) -> Array:
-        """`sum_k weights[k] * mean(r_k**2)`, or the declared loss: a scalar. No data at all has loss 0."""
-        if self._is_empty(params):
-            return zero(next(iter(params.values())))
+        """`sum_k weights[k] * mean(r_k**2)`, or the declared loss: a scalar. A mean over nothing is 0."""
         if self.problem.residual is None:
             return self._declared_loss(params)
         terms = [self._weighted(name, mean_square(block)) for name, block in self.residual(params).items()]
@@ -152,14 +172,38 @@ class Objective:
                 f"problem {self.problem.name!r}: loss returned {came}; expected a scalar array for one lane: "
                 "reduce it with sum or mean, or declare it as residual="
             )
-        return value
+        value = in_dtype_of(params, value)
+        if not self.is_empty(params):
+            return value
+        xp = array_namespace(value)
+        return xp.where(xp.isfinite(value), value, xp.zeros_like(value))
 
     def _weighted(self, block: str, value: Any) -> Any:
         return self._weights[block] * value if block in self._weights else value
 
-    def _is_empty(self, params: Params) -> bool:
+    def is_empty(self, params: Params) -> bool:
+        """Whether there are no numbers at all."""
         data = list(self.data.values()) or list(params.values())
         return all(0 in array.shape for array in data)
+
+
+def _empty_params(problem: Problem, data: dict[str, Array]) -> set[str]:
+    """The params without elements, by the sizes of one lane's data."""
+    sizes: dict[str, int] = {}
+    for name, array in data.items():
+        sizes.update(zip(problem.axes[name], map(int, array.shape), strict=True))
+    if problem.sizes:
+        _axes.derive(problem.sizes, sizes, problem.name)
+    return {name for name in problem.params if any(axis == "0" or sizes.get(axis) == 0 for axis in problem.axes[name])}
+
+
+def in_dtype_of(params: Params, value: Array) -> Array:
+    """Floats in the dtype of the params, which constants of the user's, such as NumPy's scalars, may have changed."""
+    dtype = next(iter(params.values())).dtype
+    if getattr(value, "dtype", dtype) == dtype:
+        return value
+    xp = array_namespace(value)
+    return xp.astype(value, dtype) if xp.isdtype(value.dtype, "real floating") else value
 
 
 def at_zero(objective: Objective, params: Params) -> dict[str, Array]:
@@ -199,11 +243,16 @@ def sqrt(x: Any) -> Any:
     return math.sqrt(x) if isinstance(x, int | float) else array_namespace(x).sqrt(x)
 
 
-NAMESPACE = "the arrays are traced: take functions of their own namespace instead of np.asarray, .numpy() or .data"
+NAMESPACE = (
+    "the arrays are traced: take functions of their own namespace instead of np.asarray, .numpy() or .data, and capture an "
+    "array of a class or a module as a variable"
+)
 REMEDIES = {
     "random operation": "a declared function is pure: draw before, and give what was drawn as data",
     "data pointer": NAMESPACE,
     "__array_wrap__": NAMESPACE,
+    "'numpy.ndarray' and 'Tensor'": NAMESPACE,
+    "'Tensor' and 'numpy.ndarray'": NAMESPACE,
 }
 """What torch says of a function that cannot be mapped over lanes -> what helps its author."""
 

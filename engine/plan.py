@@ -7,27 +7,26 @@ from __future__ import annotations
 
 import math
 import time
-import weakref
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import backends
 from backends import arrays as _arrays
 from backends.base import Executable
-from engine import discover
-from engine.bind import Bound
+from engine import certificate, sparsity
+from engine.bind import Bound, captured_arrays
 from engine.identity import identity
 from engine.lane import Lane
-from engine.problem import Problem
+from engine.problem import Param, Problem
 from engine.solvers import LBFGS, GradientDescent, LevenbergMarquardt, Newton
 from engine.solvers.base import Solver, static_key
 from engine.structure import Structure
 
+Sizes = dict[str, tuple[int, ...]]
 NEWTON_SIZE = 32
 """Unknowns of a plain loss up to which its Hessian is worth its price."""
-
-_FOUND: weakref.WeakKeyDictionary[Problem, dict[Any, Structure]] = weakref.WeakKeyDictionary()
-_PREPARED: weakref.WeakKeyDictionary[Problem, dict[Any, tuple[Plan, Executable]]] = weakref.WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -41,14 +40,19 @@ class Plan:
     dtype: str
     device: str
     kernel: str
+    certificate: str
     structure: Structure | None = None
 
     def __str__(self) -> str:
-        curvature = "" if self.structure is None else f"\ncurvature {self.structure}, found by numbers"
-        return (
-            f"problem  {self.problem}, {self.dtype} on {self.device}\nsolver   {self.solver}\n"
-            f"backend  {self.backend}: {self.why}\nkernel   {self.kernel}{curvature}"
-        )
+        lines = {
+            "problem": f"{self.problem}, {self.dtype} on {self.device}",
+            "solver": self.solver,
+            "backend": f"{self.backend}: {self.why}",
+            "kernel": self.kernel,
+            "curvature": self.structure,
+            "certificate": self.certificate,
+        }
+        return "\n".join(f"{name:<12}{words}" for name, words in lines.items() if words is not None)
 
 
 ASKED = "as asked"
@@ -68,13 +72,22 @@ def choose(problem: Problem, solver: Any, backend: str, bound: Bound) -> Plan:
         TypeError, ValueError: for what is no solver, and for a backend that there is not or that cannot
             reach the data.
     """
-    chosen: Any = solver if solver is not None else problem.solver if problem.solver is not None else _default(problem, bound)
+    if not isinstance(backend, str):
+        raise TypeError(f"backend came as {backend!r}; expected its name, such as 'torch'")
+    where = str(bound.device) if bound.device is not None else "cpu"
+    name, why = (_automatic(where)[0], "the first choice of auto") if backend == "auto" else (backend, ASKED)
+    backends.get(name)
+    if name == "numpy" and where != "cpu":
+        raise ValueError(
+            f"backend: got 'numpy' with data on {where}; nothing moves to the host silently: use backend='torch' or data.cpu()"
+        )
+    chosen: Any = (
+        solver if solver is not None else problem.solver if problem.solver is not None else _default(problem, name, bound)
+    )
     if isinstance(chosen, type) or not all(callable(getattr(chosen, name, None)) for name in ("init", "step")):
         raise TypeError(
             f"solver came as {chosen!r}; expected one of engine.solvers with its settings, such as GradientDescent(0.1, momentum=0.9)"
         )
-    if not isinstance(backend, str):
-        raise TypeError(f"backend came as {backend!r}; expected its name, such as 'torch'")
     kind = getattr(chosen, "CURVATURE", None)
     if kind is not None and not any(math.prod(shape) for shape in bound.shapes.values()):
         chosen, kind = GradientDescent(0.0), None  # no unknowns: there is no curvature to speak of
@@ -83,39 +96,58 @@ def choose(problem: Problem, solver: Any, backend: str, bound: Bound) -> Plan:
             f"problem {problem.name!r}: solver {type(chosen).__name__} came with a loss; expected a residual: "
             "use engine.solvers.Newton() or LBFGS(), or declare residual="
         )
-    where = str(bound.device) if bound.device is not None else "cpu"
-    name, why = (_automatic(where)[0], "the first choice of auto") if backend == "auto" else (backend, ASKED)
-    backends.get(name)
-    if name == "numpy" and where != "cpu":
-        raise ValueError(
-            f"backend: got 'numpy' with data on {where}; nothing moves to the host silently: use backend='torch' or data.cpu()"
-        )
     structure = None if kind is None else _structure(problem, name, bound, kind)
-    return Plan(problem.name, chosen, name, why, bound.dtype, where, KERNELS[name], structure)
+    judged = _certificate(problem, name, bound)
+    return Plan(problem.name, chosen, name, why, bound.dtype, where, KERNELS[name], judged, structure)
 
 
-def _default(problem: Problem, bound: Bound) -> Solver:
-    """Levenberg-Marquardt for a residual, along parabolas where it need not vanish; Newton's method for another loss of few unknowns, else LBFGS."""
+def _default(problem: Problem, backend: str, bound: Bound) -> Solver:
+    """Levenberg-Marquardt for a residual, along parabolas where it need not vanish; Newton's method for another loss of few unknowns
+    that has curvature, else LBFGS."""
     if problem.residual is not None:
         return LevenbergMarquardt(bends=not problem.exact)
     size = sum(math.prod(shape) for shape in bound.shapes.values())
-    return Newton() if size <= NEWTON_SIZE else LBFGS()
+    curved = size <= NEWTON_SIZE and not _found(problem, backend, bound, "flat", sparsity.is_flat)
+    return Newton() if curved else LBFGS()
 
 
 def _structure(problem: Problem, backend: str, bound: Bound, kind: str) -> Structure:
-    """The structure of the curvature, found once per problem and shapes."""
+    """The structure of the curvature."""
+    fields = _found(problem, backend, bound, kind, partial(_detected, kind))
+    rows = fields["rows"] and tuple(map(tuple, fields["rows"]))
+    return Structure(tuple(map(tuple, fields["blocks"])), rows, fields["singular"])
+
+
+def _detected(kind: str, problem: Problem, backend: str, shapes: Sizes, data: Sizes) -> dict[str, Any]:
+    return asdict(sparsity.detect(problem, backend, shapes, data, kind))
+
+
+def _certificate(problem: Problem, backend: str, bound: Bound) -> str:
+    """What the lanes are judged by, in words."""
+    fits = problem.residual is not None and not problem.exact
+    rows = _found(problem, backend, bound, "rows", sparsity.height) if fits else 0
+    domains = {name: param.domain for name, param in problem.params.items() if isinstance(param, Param)}
+    size = sum(domains[name].size(shape) for name, shape in bound.shapes.items())
+    return certificate.described(problem, size, rows)
+
+
+def _found(problem: Problem, backend: str, bound: Bound, what: str, find: Callable[..., Any]) -> Any:
+    """What is found by looking at the residual once per problem and shapes."""
     data = {n.partition(".")[2]: a for n, a in bound.arrays.items() if n.startswith("data.")}
-    lanes = {n: a.shape[len(a.shape) - len(problem.axes[n]) :] for n, a in data.items()}
-    key = (kind, tuple(sorted((n, tuple(shape)) for n, shape in lanes.items())))
-    known = _FOUND.setdefault(problem, {})
+    sizes = {n: tuple(a.shape[len(a.shape) - len(problem.axes[n]) :]) for n, a in data.items()}
+    key = (what, tuple(sorted(sizes.items())), _indices(problem))
+    known: dict[Any, Any] = problem.memory.setdefault("found", {})
     if key not in known:
-        sizes = {n: tuple(shape) for n, shape in lanes.items()}
-        name = identity(problem, "structure", kind, bound.shapes, sizes)
-        found = backends.get(backend).remembered(
-            name, lambda: discover.structure(problem, backend, bound.shapes, sizes, kind).blocks
-        )
-        known[key] = Structure(tuple(map(tuple, found)))
+        own = backends.get(backend)
+        name = identity(problem, own, "found", what, bound.shapes, sizes)
+        known[key] = own.remembered(name, lambda: find(problem, backend, bound.shapes, sizes))
     return known[key]
+
+
+def _indices(problem: Problem) -> tuple[bytes, ...]:
+    """Captured integers, which may be indices: they decide which numbers a residual reads."""
+    arrays = [_arrays.to_host(array) for array in captured_arrays(problem).values()]
+    return tuple(a.tobytes() for a in arrays if a.dtype.kind in "biu")
 
 
 def prepare(
@@ -131,8 +163,9 @@ def prepare(
     Raises TypeError where the backend that was asked for cannot run the problem.
     """
     signature = tuple((n, tuple(a.shape[n not in shared :]), str(a.dtype)) for n, a in inputs.items())
-    key = (plan.backend, plan.why, static_key(plan.solver), free, signature, shared, plan.device, plan.structure)
-    known = _PREPARED.setdefault(problem, {})
+    solver = (*static_key(plan.solver), *_methods(type(plan.solver)))
+    key = (plan.backend, plan.why, solver, free, signature, shared, plan.device, plan.structure)
+    known: dict[Any, tuple[Plan, Executable]] = problem.memory.setdefault("prepared", {})
     if key in known:
         made, executable = known[key]
         return replace(made, solver=plan.solver), executable, 0.0
@@ -140,6 +173,12 @@ def prepare(
     example = {n: a if n in shared else _arrays.one_lane(a) for n, a in inputs.items()}
     known[key] = _first_able(problem, plan, shapes, example, shared, free)
     return *known[key], time.perf_counter() - began
+
+
+def _methods(solver: type) -> list[Any]:
+    """What a solver runs: its class may get other methods in the same process, in a notebook for instance."""
+    methods = [getattr(solver, name, None) for name in ("init", "step")]
+    return [*methods, *(getattr(method, "__code__", None) for method in methods)]
 
 
 def _first_able(
@@ -156,6 +195,9 @@ def _first_able(
         except backends.Unsupported as error:
             refused.append(f"{name} cannot: {error}")
             continue
+        except backends.TraceError as error:
+            named = str(error).startswith("problem ")
+            raise backends.TraceError(f"{'' if named else f'problem {problem.name!r}: a declared function '}{error}") from error
         why = "; ".join(refused) if refused else plan.why
         return replace(plan, backend=name, why=why, kernel=KERNELS[name]), executable
     raise TypeError(

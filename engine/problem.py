@@ -5,7 +5,6 @@ Needs `axes` to parse, `captures` to fix what the declared functions see, `domai
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -15,6 +14,7 @@ from backends.arrays import is_array
 from engine import axes as _axes
 from engine.captures import Frozen, freeze
 from engine.domains import Domain, Real
+from engine.signatures import is_compiled, parameters, wrapping
 
 Function = Callable[..., Any]
 STARTS = ("normal", "uniform", "zeros", "eye")
@@ -102,6 +102,7 @@ class Problem:
 
     axes: Mapping[str, tuple[str, ...]] = field(init=False, repr=False)
     frozen: Mapping[str, Frozen] = field(init=False, repr=False)
+    memory: dict[Any, Any] = field(init=False, repr=False)  # what was worked out for it; a table elsewhere would keep it alive
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
@@ -121,6 +122,7 @@ class Problem:
         self._check_bounds(where)
         self._check_losses(where)
         self._fix("frozen", MappingProxyType(dict(self._declared(where))))
+        self._fix("memory", {})
 
     def _fix(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
@@ -183,15 +185,12 @@ class Problem:
 
 def _checked(function: Any, names: tuple[str, ...], owner: str) -> Frozen:
     """The frozen function, after a look at its arguments."""
-    if not callable(function):
-        raise TypeError(f"{owner} came as {function!r}; expected a function of {', '.join(names)}")
-    for argument in inspect.signature(function).parameters.values():
+    for argument in parameters(function, owner, names).values():
         if argument.kind in (argument.VAR_KEYWORD, argument.VAR_POSITIONAL):
             continue
         if argument.kind is argument.POSITIONAL_ONLY:
-            raise TypeError(
-                f"{owner}: argument {argument.name!r} is positional only; functions are called by keyword: drop the /"
-            )
+            remedy = wrapping(function, names) if is_compiled(function) else "drop the /"
+            raise TypeError(f"{owner}: argument {argument.name!r} is positional only; functions are called by keyword: {remedy}")
         if argument.name not in names and argument.default is argument.empty:
             raise TypeError(
                 f"{owner}: argument {argument.name!r} is not declared; expected some of {', '.join(names)}: rename it"

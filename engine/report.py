@@ -7,6 +7,8 @@ import math
 from typing import TYPE_CHECKING
 
 from backends import arrays as _arrays
+from engine import advice
+from engine.status import Status
 
 if TYPE_CHECKING:
     from engine.solution import Solution
@@ -34,9 +36,14 @@ def summary(solution: Solution) -> str:
     title = (
         f"{solution.plan.problem}: {lanes:,} {'lane' if lanes == 1 else 'lanes'}, {solution.plan.backend}, {solution.plan.dtype}"
     )
+    notes = [
+        f"{status.name}: {advice.meaning(solution, status)}; {advice.remedy(solution, status)}"
+        for status in solution.counts()
+        if status != Status.CONVERGED
+    ]
     time = f"compile {compile:.3g} s, run {run:.3g} s{speed}"
     text = io.StringIO()
     Console(file=text, width=100, color_system=None, force_jupyter=False).print(
-        Group(title, str(solution.plan.solver), counts, spread, time)
+        Group(title, str(solution.plan.solver), counts, spread, time, *notes)
     )
     return text.getvalue()

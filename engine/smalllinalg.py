@@ -22,7 +22,10 @@ SWEEPS = (3.5, 1.25)
 
 
 def solve_symmetric(a: Array, b: Array) -> tuple[Array, Array]:
-    """x with A x = b by LDL' without pivoting, and where a pivot was not positive: `(..., n)`, `(...)`.
+    """x with A x = b by LDL' without pivoting, and the largest A_jj / d_j: `(..., n)`, `(...)`.
+
+    Where A = J'J, that is the largest inflation of a variance by the columns before it: the digits that A x = b loses. It
+    is 1 / eps where a pivot was not positive beyond rounding.
 
     Args:
         a: symmetric, `(..., n, n)`. Each pivot d becomes max(|d|, eps A_jj), so that A + E is positive definite.
@@ -33,18 +36,20 @@ def solve_symmetric(a: Array, b: Array) -> tuple[Array, Array]:
 
     Example:
         >>> import numpy as np
-        >>> x, broken = solve_symmetric(np.array([[4.0, 2.0], [2.0, 3.0]]), np.array([2.0, 5.0]))
-        >>> x.tolist(), bool(broken)
-        ([-0.5, 2.0], False)
+        >>> x, inflation = solve_symmetric(np.array([[4.0, 2.0], [2.0, 3.0]]), np.array([2.0, 5.0]))
+        >>> x.tolist(), float(inflation)
+        ([-0.5, 2.0], 1.5)
     """
     xp = array_namespace(a)
-    floor = _floor(a)
+    floor, lost = _floor(a), 1 / float(xp.finfo(a.dtype).eps)
+    diagonal = xp.linalg.diagonal(a)
     columns, inverses, values = [], [], []
-    broken = None
+    inflation = None
     for j in range(a.shape[-1]):
-        pivot, here = _guarded(a[..., 0, 0], floor[..., j])
-        broken = here if broken is None else broken | here
+        pivot, broken = _guarded(a[..., 0, 0], floor[..., j])
         inverse = 1 / pivot
+        own = xp.where(broken, xp.ones_like(pivot) * lost, diagonal[..., j] * inverse)
+        inflation = own if inflation is None else xp.maximum(inflation, own)
         column = a[..., 1:, 0] * inverse[..., None]
         inverses.append(inverse)
         columns.append(column)
@@ -56,7 +61,7 @@ def solve_symmetric(a: Array, b: Array) -> tuple[Array, Array]:
     for column, inverse, value in zip(reversed(columns), reversed(inverses), reversed(values), strict=True):
         head = value * inverse
         x = head[..., None] if x is None else xp.concat([(head - xp.sum(column * x, axis=-1))[..., None], x], axis=-1)
-    return x, broken
+    return x, inflation
 
 
 def cholesky(a: Array) -> tuple[Array, Array]:
@@ -260,6 +265,24 @@ def descending(values: Array) -> Array:
     return xp.astype(rank[..., :, None] == xp.astype(places, values.dtype), values.dtype)
 
 
+def first_largest(values: Array) -> tuple[Array, Array]:
+    """The largest along the last axis, and 1 at its first place, 0 elsewhere: `(..., n)` -> `(...)`, `(..., n)`.
+
+    There is no 1 beside a NaN.
+
+    Example:
+        >>> import numpy as np
+        >>> top, pick = first_largest(np.array([1.0, 3.0, 3.0]))
+        >>> float(top), pick.tolist()
+        (3.0, [0.0, 1.0, 0.0])
+    """
+    xp = array_namespace(values)
+    places = xp.arange(values.shape[-1], dtype=values.dtype, device=device(values))
+    top = xp.max(values, axis=-1)
+    at = xp.min(xp.where(values == top[..., None], places, xp.ones_like(places) * values.shape[-1]), axis=-1)
+    return top, xp.astype(places == at[..., None], values.dtype)
+
+
 def scaled(a: Array) -> tuple[Array, Array]:
     """A over its largest magnitude, and that; zeros are over 1: any shape -> the same shape, `()`.
 
@@ -271,7 +294,7 @@ def scaled(a: Array) -> tuple[Array, Array]:
         [[0.5, -1.0]]
     """
     xp = array_namespace(a)
-    size = xp.max(xp.abs(a))
+    size = xp.max(xp.abs(a)) if math.prod(a.shape) else xp.sum(a)
     size = xp.where(size > 0, size, xp.ones_like(size))
     return a / size, size
 

@@ -11,9 +11,10 @@ from array_api_compat import array_namespace
 
 from backends import arrays as _arrays
 from backends.tree import tree_map
+from engine import advice
 from engine.plan import Plan
 from engine.problem import Problem
-from engine.status import REMEDIES, USABLE, Status
+from engine.status import USABLE, Status
 
 Array = Any
 
@@ -34,13 +35,15 @@ class SolveError(RuntimeError):
 
 @dataclass(frozen=True)
 class Call:
-    """What was asked, so that `retry` can ask again."""
+    """What was asked, so that `retry` can ask again; `tol` and `limit` as they were settled."""
 
     problem: Problem
     data: Any
     batch: tuple[int, ...]
     start: Mapping[str, Any] | None
     options: dict[str, Any]
+    tol: float
+    limit: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +141,9 @@ class Solution:
         for status, count in counts.items():
             lanes = [tuple(int(i) for i in row) for row in _arrays.where_equal(codes, int(status), 8)]
             named = ", ".join(str(lane[0] if len(lane) == 1 else lane) for lane in lanes)
-            lines.append(f"  {status.name}: {count} (lanes {named}{', ...' if count > len(lanes) else ''}); {REMEDIES[status]}")
+            lines.append(f"  {status.name}: {count} (lanes {named}{', ...' if count > len(lanes) else ''})")
+            lines.append(f"    what it means: {advice.meaning(self, status)}")
+            lines.append(f"    what helps: {advice.remedy(self, status)}")
         raise SolveError("\n".join(lines), self)
 
     def retry(self, **changes: Any) -> Solution:

@@ -49,7 +49,7 @@ def solve(
         backend: `"auto"`, `"fused"` (native kernels), `"inductor"` (torch.compile), `"torch"` (eager) or `"numpy"` (reference).
             `auto` takes the first that can run the problem; `Solution.plan` says which and why.
         tol: what `Solution.residual` is compared with. By default 1e-12 (float64) or 1e-5 (float32) for exact
-            problems, 1e-8 or 1e-3 otherwise. 0 runs exactly `max_steps` steps.
+            problems, 1e-6 or 1e-3 otherwise. 0 runs exactly `max_steps` steps.
         max_steps: the limit per lane; by default the solver's own.
         start: named arrays or numbers that override the declared starts.
         seed: of random starts; one draw shared by all lanes.
@@ -107,7 +107,7 @@ def solve(
         lane_steps=outcome.lane_steps,
         plan=replace(plan, kernel=outcome.kernel or plan.kernel),
         timings=timings,
-        call=Call(problem, data, bound.batch, start, options),
+        call=Call(problem, data, bound.batch, start, options, tol, max_steps),
     )
     return solution.raise_for_status() if check == "raise" else solution
 

@@ -11,12 +11,13 @@ class Status(IntEnum):
     | code | meaning |
     |---|---|
     | `CONVERGED` | the test of `tol` holds for quantities recomputed from the returned params |
-    | `ILL_CONDITIONED` | the test holds, but digits are lost, or a parameter has no effect left; usable |
+    | `ILL_CONDITIONED` | exact problems: the backward error is within `tol`, but digits are lost; usable |
     | `MAX_STEPS` | the step limit came first |
     | `STALLED` | no further progress at this precision, above `tol` |
     | `INFEASIBLE` | a stationary point whose residual is far above `tol` in an exact problem |
-    | `NONFINITE` | the loss became NaN or Inf |
+    | `NONFINITE` | the loss, or a derivative that the solver cannot go on without, became NaN or Inf |
     | `NONFINITE_INPUT` | data or start has NaN or Inf |
+    | `UNDETERMINED` | the loss is as low as it gets, but the data does not determine a parameter |
 
     Example:
         >>> Status(2).name
@@ -30,16 +31,7 @@ class Status(IntEnum):
     INFEASIBLE = 4
     NONFINITE = 5
     NONFINITE_INPUT = 6
+    UNDETERMINED = 7
 
 
 USABLE = (Status.CONVERGED, Status.ILL_CONDITIONED)
-
-REMEDIES = {
-    Status.MAX_STEPS: "the step limit came first: raise max_steps, or choose a faster solver or rate",
-    Status.STALLED: "no further progress at this precision: raise tol, use float64, or lower the learning rate",
-    Status.INFEASIBLE: "no solution near the point where the solver came to rest: look at these matrices (singular?), "
-    "or try another start or seed",
-    Status.NONFINITE: "the loss became NaN or Inf: lower the learning rate, rescale the data, or start elsewhere",
-    Status.NONFINITE_INPUT: "data or start has NaN or Inf: clean these lanes",
-}
-"""Status -> likely cause and remedy, one clause each."""

@@ -1,6 +1,6 @@
-"""The sparsity of the curvature in tangent coordinates: static knowledge of a solver's step, found by numbers.
+"""The sparsity of the curvature in tangent coordinates: static knowledge of a solver's step.
 
-Needs nothing; `discover` finds one. The curvature is J'J of a residual problem, the Hessian of another loss. Coordinates
+Needs nothing; `sparsity` finds one. The curvature is J'J of a residual problem, the Hessian of another loss. Coordinates
 that it couples form blocks: one product with the sum of the k-th members of all blocks gives the k-th column of
 every block at once, so that as many products as the largest block has members give all entries.
 """
@@ -15,6 +15,10 @@ from functools import cached_property
 class Structure:
     """Blocks of coupled coordinates, each in ascending order; together they are a permutation of all.
 
+    Fields:
+        rows: the residual's rows that depend on each block, where no row depends on two and all blocks are of one size.
+        singular: whether a derivative may be infinite where the residual is finite.
+
     Example:
         >>> Structure(((0, 2), (1,))).colours
         ((0, 1), (2,))
@@ -23,6 +27,8 @@ class Structure:
     """
 
     blocks: tuple[tuple[int, ...], ...]
+    rows: tuple[tuple[int, ...], ...] | None = None
+    singular: bool = True
 
     @classmethod
     def dense(cls, size: int) -> Structure:
@@ -35,9 +41,14 @@ class Structure:
         return sum(map(len, self.blocks))
 
     @property
+    def width(self) -> int:
+        """The number of coordinates of the largest block."""
+        return max(map(len, self.blocks), default=0)
+
+    @property
     def is_dense(self) -> bool:
         """Whether products would save nothing over all columns of J."""
-        return 2 * max(map(len, self.blocks), default=0) > self.size
+        return 2 * self.width > self.size
 
     @cached_property
     def groups(self) -> tuple[tuple[tuple[int, ...], ...], ...]:
@@ -48,8 +59,7 @@ class Structure:
     @property
     def colours(self) -> tuple[tuple[int, ...], ...]:
         """For each k, the k-th members of all blocks that have so many."""
-        width = max(map(len, self.blocks), default=0)
-        return tuple(tuple(sorted(block[k] for block in self.blocks if len(block) > k)) for k in range(width))
+        return tuple(tuple(sorted(block[k] for block in self.blocks if len(block) > k)) for k in range(self.width))
 
     @property
     def members(self) -> list[int]:

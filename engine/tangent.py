@@ -57,6 +57,10 @@ class Tangent:
         """Params along u, in their own units, to second order, as a polynomial in u."""
         return {name: self.domains[name].curve(x, u[self.slices[name]]) for name, x in self.params.items()}
 
+    def bent(self, name: str, u: Array) -> Array:
+        """The same of one parameter, by its own coordinates over the units."""
+        return self.domains[name].curve(self.params[name], self.step(name, u))
+
     def move(self, u: Array) -> Params:
         """Where a step along u ends."""
         return {name: self.domains[name].move(x, self.step(name, u[self.slices[name]])) for name, x in self.params.items()}
@@ -87,6 +91,17 @@ class Tangent:
             whole = array_namespace(x).reshape(moved[name] - x, (-1,)) if cut else None
             parts[name] = u[self.slices[name]] if whole is None else self._unstep(name, whole)
         return self.joined(parts)
+
+    def pulled_units(self) -> Array:
+        """The unit of J's columns, coordinate by coordinate: a column times it is in the params' own units."""
+        like = self.zeros() + 1
+        if self.units is None:
+            return like
+        return self.joined({name: like[own] * self.units[name] for name, own in self.slices.items()})
+
+    def split(self, u: Array) -> dict[str, Array]:
+        """The coordinates of each parameter."""
+        return {name: u[own] for name, own in self.slices.items()}
 
     def zeros(self) -> Array:
         """The origin of the tangent space."""

@@ -172,13 +172,17 @@ def _fused(f: Function) -> Callable[[str, Any], Any] | None:
 
     def run(library: str, args: Any) -> Any:
         native: Any = backends.get("fused")  # its map_lanes is no part of the protocol: others compile a function whole
-        arrays = [*frozen.arrays(), *leaves(list(args))]
+        try:
+            held = frozen.arrays()
+        except TypeError as error:
+            raise backends.Unsupported(str(error)) from error
+        arrays = [*held, *leaves(list(args))]
         if not all(is_array(a) for a in arrays) or {library_or_none(a) for a in arrays} - {library}:
             raise backends.Unsupported("arguments and captured arrays of one library are needed")
         axes = in_axes if isinstance(in_axes, tuple | list) else (in_axes,) * len(args)
         if not made:
-            made.append(native.map_lanes(lambda held, *own: frozen.bind(held)(*own), (None, *axes), out_axes))
-        given = tree_map(native.load, [frozen.arrays(), *args]) if library == "numpy" else [frozen.arrays(), *args]
+            made.append(native.map_lanes(lambda given, *own: frozen.bind(given)(*own), (None, *axes), out_axes))
+        given = tree_map(native.load, [held, *args]) if library == "numpy" else [held, *args]
         found = made[0](*given)
         return tree_map(lambda a: native.unload(a, "numpy"), found) if library == "numpy" else found
 

@@ -5,7 +5,6 @@ Needs `backends.spoken` for models written with NumPy's functions, `smalllinalg`
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -20,6 +19,7 @@ from backends.spoken import Spoken
 from engine import Param, Problem, Solution, smalllinalg
 from engine.captures import freeze
 from engine.domains import Box, Domain, Real
+from engine.signatures import is_compiled, parameters, wrapping
 from engine.solvers import GradientDescent
 
 Array = Any
@@ -109,9 +109,11 @@ def curve_fit(model: Model, *, sigma: Any = None, absolute_sigma: bool = False, 
 
 def _names(model: Model, taken: set[str]) -> tuple[str, ...]:
     """The names of the model's params."""
-    if not callable(model):
-        raise TypeError(f"curve_fit: model came as {model!r}; expected a function model(x, a, b, ...)")
-    arguments = [p for p in inspect.signature(model).parameters.values() if p.kind is not p.KEYWORD_ONLY]
+    known = parameters(model, "curve_fit: model(x, a, b, ...)", ("x", "a", "b"))
+    if is_compiled(model):
+        remedy = wrapping(model, ("x", "a", "b"))
+        raise TypeError(f"curve_fit: model came as {model!r}; expected Python code, model(x, a, b, ...): {remedy}")
+    arguments = [p for p in known.values() if p.kind is not p.KEYWORD_ONLY]
     if len(arguments) < 2 or any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in arguments):
         came = ", ".join(map(str, arguments))
         raise TypeError(f"curve_fit: the model takes ({came}); expected model(x, a, b, ...): name each parameter")
@@ -178,6 +180,8 @@ def _filled(data: dict[str, Array]) -> dict[str, Array]:
         return data
     on = data["mask"] != 0
     xp = array_namespace(on)
+    if 0 in on.shape[-1:]:
+        return data | {"mask": xp.astype(on, data["y"].dtype)}
     first = xp.argmax(xp.astype(on, xp.int8), axis=-1, keepdims=True)
     filled = {}
     for name, array in data.items():

@@ -162,18 +162,19 @@ SOLVERS: dict[str, Any] = {
     "fixed_point": FixedPoint(0.7),
 }
 BACKENDS = ("fused", "torch", "numpy", "inductor")
-COMPILED = (("closed", "levenberg_marquardt"), ("closed", "gd"))
-"""What inductor, which compiles for many seconds, has rows for."""
-
-ASIDE = (("curved", "newton", "numpy"),)
-"""What a loop over lanes in Python, with Hessians by nested complex steps, takes half a minute for; driven by hand instead."""
+ROWS_OF: dict[str, tuple[tuple[str, str], ...]] = {
+    "inductor": (("closed", "gd"),),
+    "numpy": (("flat", "gd"), ("closed", "gd"), ("curved", "gd"), ("closed", "levenberg_marquardt")),
+    "torch": tuple(itertools.product(GROUPS, ("gd", "levenberg_marquardt"))),
+}
+"""Backends that compile for seconds, or loop over lanes in Python, have rows for these groups and solvers; fused for all."""
 
 RUNS = [
     pytest.param(group, solver, backend, id=f"{group}-{solver}-{backend}")
     for group in GROUPS
     for solver in SOLVERS
     for backend in BACKENDS
-    if (backend != "inductor" or (group, solver) in COMPILED) and (group, solver, backend) not in ASIDE
+    if backend not in ROWS_OF or (group, solver) in ROWS_OF[backend]
 ]
 ROWS = [
     pytest.param(run.values[0], place, *run.values[1:], id=f"{place}-{run.values[1]}-{run.values[2]}")

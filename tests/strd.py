@@ -94,13 +94,18 @@ def digits(found: np.ndarray, certified: np.ndarray) -> np.ndarray:
         return np.asarray(-np.log10(np.abs(found / certified - 1)).max(axis=-1))
 
 
-def stationarity(name: str, theta: np.ndarray) -> float:
-    """max_j |J_j' r| / (|J_j| |r|) in long double by complex steps; |r| / |y| where that is smaller (an exact fit)."""
+def offset(name: str, theta: np.ndarray) -> float:
+    """The relative offset of Bates and Watts, |P r| / |r|, in long double by complex steps; |r| / |y| where that is smaller (an exact fit)."""
     data = {key: array.astype(np.longdouble) for key, array in fit_data(name).items()}
     step = np.longdouble(1e-60)
     values = theta.astype(np.clongdouble) + 1j * step * np.eye(len(theta))
     columns = np.stack([MODELS[name](data["x"], *row).imag / step for row in values])
     gap = MODELS[name](data["x"], *theta.astype(np.longdouble)) - data["y"]
-    length = np.sqrt(gap @ gap)
-    cosine = np.abs(columns @ gap) / (np.sqrt((columns**2).sum(axis=1)) * length)
-    return float(min(cosine.max(), length / np.sqrt(data["y"] @ data["y"])))
+    basis: list[np.ndarray] = []
+    for column in columns:
+        for q in basis + basis:  # Gram-Schmidt, twice: np.linalg knows no long double
+            column = column - (q @ column) * q
+        basis.append(column / np.sqrt(column @ column))
+    along = np.array([q @ gap for q in basis])
+    found = np.sqrt(along @ along / (gap @ gap))
+    return float(min(found, np.sqrt(gap @ gap) / np.sqrt(data["y"] @ data["y"])))

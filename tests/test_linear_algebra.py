@@ -64,21 +64,21 @@ ROWS += [pytest.param(f, "torch", id=f"{name}-torch") for name, f in ON_TORCH.it
 ROWS += [pytest.param(f, b, id=f"{name} of data-{b}") for b in ("torch", "numpy") for name, f in OF_DATA.items()]
 
 
-def batch(bad: bool) -> np.ndarray:
+def batch(bad: bool, n: int = 3) -> np.ndarray:
     """Regular matrices; some of them replaced by faulty ones, or by the identity."""
     rng = np.random.default_rng(5)
-    A: np.ndarray = np.eye(3) + 0.2 * rng.standard_normal((LANES, 3, 3))
+    A: np.ndarray = np.eye(n) + 0.2 * rng.standard_normal((LANES, n, n))
     for lane, kind in BAD.items():
-        A[lane] = np.eye(3) if not bad else faulty(kind, A[lane])
+        A[lane] = np.eye(n) if not bad else faulty(kind, A[lane])
     return A
 
 
 def faulty(kind: str, A: np.ndarray) -> np.ndarray:
     if kind in ("nan", "inf"):
-        return np.where(np.eye(3) > 0, float(kind), A)
+        return np.where(np.eye(len(A)) > 0, float(kind), A)
     if kind == "singular":
-        return np.stack([A[0], A[1], A[0]])
-    return np.full((3, 3), {"zero": 0.0, "huge": 1e300}[kind])
+        return np.concatenate([A[:-1], A[:1]])
+    return np.full_like(A, {"zero": 0.0, "huge": 1e300}[kind])
 
 
 @pytest.mark.parametrize("loss, backend", ROWS)
@@ -87,7 +87,8 @@ def test_a_bad_lane_in_a_loss_that_factorises_stays_alone(
 ) -> None:
     problem = Problem(name="factored", data={"A": "n n"}, params={"X": Param("n n", start="zeros")}, loss=loss)
     options: dict[str, Any] = dict(solver=GradientDescent(0.05), backend=backend, max_steps=20)
-    clean, spoiled = (engine.solve(problem, batch(bad), **options) for bad in (False, True))
+    n = 2 if backend == "numpy" else 3  # whose Hessians are nested differences
+    clean, spoiled = (engine.solve(problem, batch(bad, n), **options) for bad in (False, True))
     good = [k for k in range(LANES) if k not in BAD]
     assert np.isfinite(clean["X"]).all() and (clean.status != Status.NONFINITE).all()
     for name in ("status", "steps", "loss", "residual"):

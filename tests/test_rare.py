@@ -36,30 +36,42 @@ def start() -> tuple[Graph, View, View]:
 def test_what_a_choice_alone_reads_is_rare_and_stands_together() -> None:
     g, x, truth = start()
     inner, outer, choice = chosen(g, truth, x)
-    found = find(g.nodes, [choice], flops)
-    assert found is not None and found.nodes == {inner.node, outer.node} and found.wanted.node is truth.node
-    made = schedule(g.nodes, found.nodes)
+    (found,) = find(g.nodes, [choice], flops)
+    assert found.nodes == {inner.node, outer.node} and found.wanted.node is truth.node
+    made = schedule(g.nodes, [found.nodes])
     assert [made.part(made.place[v.node]) for v in (truth, inner, outer, choice)] == [1, 2, 2, 3]
 
 
 def test_what_something_else_reads_too_or_is_a_result_or_decides_is_not_rare() -> None:
     g, x, truth = start()
     inner, outer, choice = chosen(g, truth, x)
-    assert find(g.nodes, [choice, outer], flops) is None
+    assert not find(g.nodes, [choice, outer], flops)
     other = g.map("neg", inner)
-    found = find(g.nodes, [choice, other], flops)
-    assert found is not None and found.nodes == {outer.node}
+    (found,) = find(g.nodes, [choice, other], flops)
+    assert found.nodes == {outer.node}
     h, y, _ = start()
     big = h.map("exp", y)
     own = h.map("select", h.map("gt", h.reduce("sum", big, [0]), h.const(9.0)), big, y)
-    assert find(h.nodes, [own], flops) is None
+    assert not find(h.nodes, [own], flops)
 
 
 def test_truths_of_single_entries_and_small_work_set_nothing_apart() -> None:
     g, x, truth = start()
     choice = g.map("select", g.map("gt", x, g.const(0.0)), g.map("exp", x), x)
-    assert find(g.nodes, [choice], flops) is None
-    assert find(g.nodes, [chosen(g, truth, x)[2]], lambda nodes: len(list(nodes))) is None
+    assert not find(g.nodes, [choice], flops)
+    assert not find(g.nodes, [chosen(g, truth, x)[2]], lambda nodes: len(list(nodes)))
+
+
+def test_two_works_of_which_one_rests_on_the_other_stand_apart_in_order() -> None:
+    g, x, truth = start()
+    inner, outer, choice = chosen(g, truth, x)
+    second = g.map("lt", g.reduce("sum", choice, [0]), g.const(0.0))
+    more, most, last = chosen(g, second, choice)
+    early, late = find(g.nodes, [last], flops)
+    assert [early.wanted.node, late.wanted.node] == [truth.node, second.node]
+    made = schedule(g.nodes, [early.nodes, late.nodes])
+    order = (truth, inner, outer, choice, second, more, most, last)
+    assert [made.part(made.place[v.node]) for v in order] == [1, 2, 2, 3, 3, 4, 4, 5]
 
 
 def heavy(x: torch.Tensor) -> torch.Tensor:

@@ -15,9 +15,9 @@ def test_factors_and_solutions_agree_with_lapack(n: int) -> None:
     rng = np.random.default_rng(n)
     a, b = rng.standard_normal((3, n, n)), rng.standard_normal((3, n, 2))
     spd = a @ a.swapaxes(-1, -2) + np.eye(n)
-    x, broken = smalllinalg.solve_symmetric(spd, b[..., 0])
+    x, inflation = smalllinalg.solve_symmetric(spd, b[..., 0])
     np.testing.assert_allclose(x, np.linalg.solve(spd, b[..., :1])[..., 0], rtol=1e-10, atol=1e-12)
-    assert not broken.any()
+    assert (inflation >= 1 - EPS).all() and (inflation <= np.linalg.cond(spd) * (1 + EPS)).all()
     low, _ = smalllinalg.cholesky(spd)
     np.testing.assert_allclose(low, np.linalg.cholesky(spd), rtol=1e-11, atol=1e-12)
     np.testing.assert_allclose(low @ smalllinalg.solve_lower(low, b), b, atol=1e-12)
@@ -42,6 +42,19 @@ def test_qr_is_orthonormal_whatever_the_rank(m: int, n: int) -> None:
 
 def test_a_pivot_that_is_not_positive_is_reported_for_its_block_alone() -> None:
     a = np.stack([np.eye(2), np.array([[1.0, 2.0], [2.0, 1.0]]), np.eye(2)])
-    x, broken = smalllinalg.solve_symmetric(a, np.ones((3, 2)))
-    assert broken.tolist() == [False, True, False] and np.isfinite(x).all()
+    x, inflation = smalllinalg.solve_symmetric(a, np.ones((3, 2)))
+    assert inflation.tolist() == [1, 1 / EPS, 1] and np.isfinite(x).all()
     assert smalllinalg.cholesky(a)[1].tolist() == [False, True, False]
+
+
+def test_the_inflation_of_nearly_equal_columns_is_what_the_normal_equations_lose() -> None:
+    for angle in (1.0, 1e-2, 1e-5):
+        columns = np.array([[1.0, 0.0, 0.0], [np.cos(angle), np.sin(angle), 0.0]])
+        _, inflation = smalllinalg.solve_symmetric(columns @ columns.T, np.ones(2))
+        np.testing.assert_allclose(inflation, 1 / np.sin(angle) ** 2, rtol=1e-5)
+
+
+def test_the_first_of_the_largest_is_picked_and_none_beside_a_nan() -> None:
+    top, pick = smalllinalg.first_largest(np.array([[1.0, 3.0, 3.0], [5.0, 1.0, 2.0], [1.0, np.nan, 2.0]]))
+    np.testing.assert_array_equal(top[:2], [3.0, 5.0])
+    assert pick.tolist() == [[0, 1, 0], [1, 0, 0], [0, 0, 0]]

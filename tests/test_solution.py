@@ -69,7 +69,7 @@ def test_failed_lanes_are_named_and_indexed() -> None:
         solution.raise_for_status()
     words = str(caught.value)
     assert caught.value.solution is solution
-    assert "NONFINITE_INPUT: 1 (lanes 1); data or start has NaN or Inf: clean these lanes" in words and "lanes 4" in words
+    assert "NONFINITE_INPUT: 1 (lanes 1)\n" in words and "datum 'A' has NaN or Inf" in words and "lanes 4" in words
     several = solve(MIXED.reshape(2, 3, 3, 3), max_steps=1500)
     assert [list(axis) for axis in several.failed] == [[0, 1], [1, 1]]
     assert list(solve(MIXED[1], max_steps=5).failed) == [0] and list(solve(A[0]).failed) == []
@@ -222,6 +222,27 @@ def test_a_seed_fixes_the_start_for_all_lanes_and_backends() -> None:
     assert not np.array_equal(solve(A, seed=0, tol=0, max_steps=0)["X"], solve(A, seed=7, tol=0, max_steps=0)["X"])
 
 
+SEEDS = [0, 1, -1, -2, 2**63, 2**63 + 1, 2**64 - 1, 2**64 - 2, 2**64, 2**64 + 1, -(2**64), 10**400, -(10**400), 2**20000]
+
+
+def test_every_integer_is_a_seed_of_its_own() -> None:
+    problem = Problem(name="seeds", data={}, params={"x": Param("3"), "y": Param("3")}, loss=lambda x, y: (x * x).sum() + y.sum())
+    steps: dict[str, Any] = dict(tol=0, max_steps=0, solver=GradientDescent(0.1), backend="numpy")
+    drawn = {engine.solve(problem, {}, seed=seed, **steps)[name].tobytes() for seed in SEEDS for name in ("x", "y")}
+    assert len(drawn) == 2 * len(SEEDS)
+    others: list[Any] = [-1, 2**63 + 1, 10**400, np.int64(-1), np.uint64(2**63 + 1), np.array(5)]
+    for seed in others:
+        same = [engine.solve(problem, {}, seed=seed, **steps | {"backend": backend}) for backend in ("numpy", "torch")]
+        np.testing.assert_array_equal(same[0]["x"], same[1]["x"])
+        np.testing.assert_array_equal(same[0]["x"], engine.solve(problem, {}, seed=int(seed), **steps)["x"])
+
+
+@pytest.mark.parametrize("seed", [True, np.True_, np.array(True), 1.0, np.float64(1), "1", None, [1], np.array([1, 2])])
+def test_a_seed_that_is_no_integer_is_refused_by_name(seed: Any) -> None:
+    with pytest.raises(TypeError, match=r"problem 'inverse': seed came as .*; expected a whole number"):
+        solve(A, seed=seed)
+
+
 def test_progress_prints_a_bar_and_changes_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     quiet = solve(A, max_steps=40)
     assert capfd.readouterr() == ("", "")
@@ -230,6 +251,6 @@ def test_progress_prints_a_bar_and_changes_nothing(capfd: pytest.CaptureFixture[
 
 
 def test_status_codes_are_the_contract() -> None:
-    names = "CONVERGED ILL_CONDITIONED MAX_STEPS STALLED INFEASIBLE NONFINITE NONFINITE_INPUT".split()
+    names = "CONVERGED ILL_CONDITIONED MAX_STEPS STALLED INFEASIBLE NONFINITE NONFINITE_INPUT UNDETERMINED".split()
     assert {name: int(Status[name]) for name in names} == {name: code for code, name in enumerate(names)}
     assert len(Status) == len(names)

@@ -12,12 +12,13 @@ import tempfile
 import threading
 import time
 import uuid
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from backends.fused import cache, compiler, target, toolchain
+from backends.fused import cache, compiler, target, toolchain, workplace
 from backends.fused.toolchain import Library, ToolchainError, build, host_target
 
 SOURCE = 'extern "C" long answer() {{ return {0}; }}\n// {1}\n'
@@ -407,3 +408,125 @@ def test_a_restricted_target_compiles_without_the_wider_instructions() -> None:
         wider = [macros[n] for n in macros if target.WIDTH[n] > isa.vector_bytes]
         test = "".join(f"#ifdef {macro}\n#error wider\n#endif\n" for macro in wider)
         build(test + unique(), isa)
+
+
+def test_a_library_without_its_entry_point_is_an_error_with_a_remedy_and_is_kept_nowhere(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, real = unique(), shutil.which(os.environ.get("CXX", "g++"))
+    body = (
+        f'case "$1" in --version) echo 1;; *) for o; do :; done; echo "int other;" | {real} -shared -fPIC -x c++ - -o "$o";; esac'
+    )
+    monkeypatch.setenv("CXX", str(script(folder.parent / "cxx", body)))
+    for _ in range(2):
+        with pytest.raises(ToolchainError, match=r"cxx made a library without the functions answer; install g\+\+"):
+            build(source, host_target())
+        assert not list(folder.iterdir()) and not toolchain._loaded
+    monkeypatch.setenv("LANEWISE_CACHE", str(folder.parent / "cxx"))
+    with pytest.raises(ToolchainError, match="without the functions answer"):
+        build(source, host_target())
+
+
+def test_an_entry_of_the_cache_without_its_entry_point_is_compiled_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, other = unique(), unique(7).replace("answer", "other")
+    for text, name in ((source, "first"), (other, "second")):
+        monkeypatch.setenv("LANEWISE_CACHE", str(folder.with_name(name)))
+        build(text, host_target())
+    forget(monkeypatch)
+    monkeypatch.setenv("LANEWISE_CACHE", str(folder))
+    folder.mkdir(mode=0o700)
+    key = entry(folder.with_name("first")).stem
+    path = folder / f"{key}.so"
+    path.write_bytes(cache.seal(key, entry(folder.with_name("second")).read_bytes()[:-32]))
+    path.chmod(0o600)
+    right(build(source, host_target()), "compiled")
+    forget(monkeypatch)
+    right(build(source, host_target()), "disk")
+
+
+def mapped(path: Path) -> bool:
+    """Whether a file is part of this process's memory."""
+    return str(path) in Path("/proc/self/maps").read_text()
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="no /proc/self/maps on this system")
+def test_a_library_is_closed_when_its_last_user_is_gone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toolchain, "_loaded", weakref.WeakValueDictionary())
+    source = unique()
+    library = build(source, host_target())
+    path = entry(folder)
+    again = build(source, host_target())
+    assert again.origin == "memory" and again.handle is library.handle and mapped(path)
+    del library
+    function = again.handle.answer
+    del again
+    assert mapped(path) and function() == 42
+    del function
+    assert not mapped(path) and not toolchain._loaded
+    right(build(source, host_target()), "disk")
+    assert not mapped(path)
+
+
+KILLED = """
+import os, sys, time
+from pathlib import Path
+from backends.fused.workplace import workplace
+with workplace() as place:
+    (place / "kernel.cpp").write_text("half")
+    (place / "ccAbC123.s").write_text("of the compiler")
+    print(place, flush=True)
+    sys.stdin.readline()
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_directories_of_killed_processes_are_removed_and_no_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    foreign = [tmp_path / "lanewise-kernel-results1", tmp_path / "lanewise-kernel-results_", tmp_path / "lanewise-kernel-"]
+    for place in foreign:
+        place.mkdir(0o700)
+        (place / "results.npz").write_text("the user's")
+    open_to_all = tmp_path / "lanewise-kernel-abcdefgh"
+    open_to_all.mkdir()
+    open_to_all.chmod(0o755)
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(tmp_path)}
+    )  # fmt: skip
+    assert process.stdout is not None and process.stdin is not None
+    place = Path(process.stdout.readline().strip())
+    with workplace.workplace() as own:
+        assert place.is_dir() and own.is_dir()  # its owner is at work
+        process.communicate("die\n")
+        assert process.returncode == -9 and place.is_dir()
+        with workplace.workplace():
+            assert not place.exists() and own.is_dir()
+    assert sorted(tmp_path.iterdir()) == sorted([*foreign, open_to_all])
+
+
+def test_a_directory_that_another_process_takes_away_before_it_is_locked_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    made, mkdtemp = list[str](), tempfile.mkdtemp
+
+    def taken(prefix: str) -> str:
+        made.append(mkdtemp(prefix=prefix))
+        if len(made) < 3:
+            shutil.rmtree(made[-1])
+        return made[-1]
+
+    monkeypatch.setattr(tempfile, "mkdtemp", taken)
+    with workplace.workplace() as place:
+        assert str(place) == made[2] and place.is_dir()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_compiler_that_is_stopped_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    body = 'case "$1" in --version) echo 1;; *) echo half > "$TMPDIR/ccAbc.s"; sleep 60;; esac'
+    monkeypatch.setenv("CXX", str(script(tmp_path / "cxx", body)))
+    monkeypatch.setattr(compiler, "TIMEOUT", 0.3)
+    with pytest.raises(ToolchainError, match="was stopped"):
+        build(unique(), host_target())
+    assert not list((tmp_path / "tmp").iterdir())

@@ -30,7 +30,7 @@ def losses(problem: Any, cases: list[Any], solver: Any, backend: str, steps: int
 def agree(history: Any, figures: dict[str, float], floor: float, rough_after: int | None = None) -> None:
     """Every listed step that was run agrees to 1e-9 while above the floor, to 5% after `rough_after`.
 
-    Or within the range of the losses of the 100 steps before and after, where that range is wide. In its last part
+    Or within the range of the losses of the 1000 steps before and after, where that range is wide. In its last part
     Adam's loss jumps from step to step by a factor of 5 and more, and the run is chaotic there: torch's own loop, with
     U diag(d^2) V' written as a product with a diagonal matrix, differs from the recorded figures by 2e-16 at step
     200, 1e-13 at step 10,000 and 130% at step 19,999 of M5, whose last 200 losses span 1.1e-8 to 7.9e-8.
@@ -41,7 +41,7 @@ def agree(history: Any, figures: dict[str, float], floor: float, rough_after: in
             continue
         checked += 1
         rough = rough_after is not None and step > rough_after
-        around = history[max(step - 100, 0) : step + 101]
+        around = history[max(step - 1000, 0) : step + 1001]
         if rough and around.max() > 2 * around.min():
             assert around.min() * 0.95 <= loss <= around.max() * 1.05, step
         else:
@@ -66,7 +66,7 @@ SHAPES = {
 }
 
 
-@pytest.mark.parametrize("backend, steps", [("torch", 20_000), ("fused", 20_000), ("inductor", 2_001), ("numpy", 201)])
+@pytest.mark.parametrize("backend, steps", [("torch", 5_001), ("fused", 20_000), ("inductor", 2_001), ("numpy", 201)])
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_the_svd_follows_the_posts(shape: tuple[int, int], solver: str, backend: str, steps: int) -> None:

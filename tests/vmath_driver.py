@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 import backends.fused
+from backends.fused.native import Handle
 from backends.fused.toolchain import Target, build
 from tests.vmath_table import ACCURATE, EXACT, Exact, Function
 
@@ -57,7 +58,7 @@ def source(target: Target) -> str:
 
 
 @cache
-def library(target: Target) -> ctypes.CDLL:
+def library(target: Target) -> Handle:
     """The compiled driver."""
     return build(source(target), target).handle
 

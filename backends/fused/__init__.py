@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from backends.base import Array, Executable, Program, Unsupported
+from backends.base import Array, Executable, Program, Unsupported, too_large
 from backends.fused import notes
 from backends.fused.iterate import FusedExecutable
 from backends.fused.lanes import Lanes, host_view
@@ -53,6 +53,8 @@ class FusedBackend(TorchBackend):
         elsewhere = {array.device.type for array in example.values()} - {"cpu"}
         if elsewhere:
             raise Unsupported(f"native kernels run on the CPU, the data is on {elsewhere.pop()}")
+        if reason := too_large(program):
+            raise Unsupported(reason)
         try:
             return FusedExecutable(program, dict(example), shared)
         except ToolchainError as error:

@@ -7,13 +7,14 @@ import shlex
 import shutil
 import signal
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from backends.fused.target import ToolchainError
 
-__all__ = ["TIMEOUT", "Compiler", "find_compiler"]
+__all__ = ["REMEDY", "TIMEOUT", "Compiler", "find_compiler"]
 
 TIMEOUT = 120.0
 """Seconds after which a compile is stopped."""
@@ -37,7 +38,8 @@ class Compiler:
         """
         # Libraries are among the flags, and a linker wants them after what uses them.
         command = [*self.command, str(source), *flags, "-o", str(output)]
-        code, words = _run(command, TIMEOUT)
+        # A compiler that is stopped leaves its files, in this directory.
+        code, words = _run(command, TIMEOUT, {**os.environ, "TMPDIR": str(output.parent)})
         name = shlex.join(self.command)
         if code < 0:
             raise ToolchainError(f"the C++ compiler {name} was killed by signal {-code}; solve again, with more memory free")
@@ -84,11 +86,16 @@ def _version(command: tuple[str, ...], real: str, changed: int) -> str:
     return words
 
 
-def _run(command: list[str], timeout: float) -> tuple[int, str]:
+def _run(command: list[str], timeout: float, environment: Mapping[str, str] | None = None) -> tuple[int, str]:
     """Exit status and output. The compiler starts programs of its own: all are stopped together, also on an interrupt."""
     try:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env=environment,
         )
     except OSError as error:
         raise ToolchainError(f"the C++ compiler {command[0]} cannot be started ({error.strerror}); {REMEDY}") from None

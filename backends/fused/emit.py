@@ -19,7 +19,7 @@ from backends.fused.ir import Node, View
 from backends.fused.ops import OPS
 from backends.fused.rare import find
 from backends.fused.rooms import Buffer, pack
-from backends.fused.schedule import Group, Schedule, needed, schedule
+from backends.fused.schedule import Group, Schedule, is_rare, needed, schedule
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,9 @@ class Emitter:
         self.inputs, self.outputs, self.tables, self.tile = inputs, outputs, tables, tile
         self.nodes = needed(nodes, [view for view, _ in outputs], inputs)
         self.rare = find(self.nodes, [view for view, _ in outputs], _flops)
-        self.schedule: Schedule = schedule(self.nodes, self.rare.nodes if self.rare else frozenset())
+        self.schedule: Schedule = schedule(
+            self.nodes, [rare.nodes for rare in self.rare], {rare.wanted.node for rare in self.rare}
+        )
         self.names: dict[Node, str] = {node: f"{prefix}{k}" for k, node in enumerate(self.nodes)}
         self.buffers: dict[Node, str] = {}
         self.direct: dict[Node, list[str]] = {}
@@ -133,6 +135,7 @@ class Emitter:
         for k, group in enumerate(self.schedule.groups):
             self._open(k)
             self._group(group)
+        self._open(len(self.schedule.groups))
         self._copies(late)
         return "\n".join(self.lines)
 
@@ -186,10 +189,12 @@ class Emitter:
         return reader.kind == "map" and not group.alone and view.index.size == group.size and view.is_whole()
 
     def _open(self, group: int) -> None:
-        """Where rare work begins and ends."""
-        _, begin, end = self.schedule.starts
-        if self.rare and group in (begin, end):
-            self.lines.append(f"if (any({self._read(self.rare.wanted, '0')})) {{" if group == begin else "}")
+        """Where rare work ends and begins."""
+        begins, ends = self.schedule.starts[1::2], self.schedule.starts[2::2]
+        self.lines += ["}" for end in ends if end == group]
+        for rare, begin in zip(self.rare, begins, strict=True):
+            if begin == group:
+                self.lines.append(f"if (any({self._read(rare.wanted, '0')})) {{")
 
     def _allocate(self, late: list[tuple[View, Place]]) -> None:
         """A buffer for every node that another group or a late output reads; single numbers are variables.
@@ -206,9 +211,8 @@ class Emitter:
             inner = any(
                 not self._is_local(place, v) for n in self.schedule.groups[place].nodes() for v in n.args if v.node is node
             )
-            leaves = (
-                self.schedule.part(place) != self.schedule.part(last[node]) if self.rare and node in self.rare.nodes else False
-            )
+            part = self.schedule.part(place)
+            leaves = is_rare(part) and part != self.schedule.part(last[node])
             if leaves or (node.size > 1 and (outside or inner)):
                 name = self.buffers[node] = f"b{self.names[node]}" if node.size == 1 else self.names[node]
                 kinds.setdefault(vector_type(node.dtype), []).append(Buffer(name, node.size, place, max(last[node], place)))

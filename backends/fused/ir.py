@@ -134,7 +134,8 @@ class Graph:
         rest = [axis for axis in range(len(a.shape)) if axis not in gone]
         outer = tuple(a.shape[axis] for axis in rest)
         shape = tuple(1 if axis in gone else size for axis, size in enumerate(a.shape)) if keep else outer
-        index = a.index.transpose(*rest, *gone).reshape(math.prod(outer), -1) if gone else a.index.reshape(-1, 1)
+        inner = math.prod(a.shape[axis] for axis in gone)  # 1 where nothing goes
+        index = a.index.transpose(*rest, *gone).reshape(math.prod(outer), inner)
         join, numpy = REDUCTIONS[name]
         if a.node.value is not None or not index.shape[1]:
             values = a.node.value[index] if a.node.value is not None else np.zeros(index.shape, a.dtype)

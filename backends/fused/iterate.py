@@ -5,6 +5,7 @@ Needs `kernel` for the source and its layouts, `toolchain` for the library.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import threading
 from collections.abc import Sequence
@@ -16,11 +17,11 @@ import torch
 from torch import Tensor
 
 from backends.base import Inputs, Outcome, Program, Run
-from backends.fused.kernel import Kernel, build
+from backends.fused.kernel import Kernel, build, headers
 from backends.fused.lanes import Long, Pointer, Table, empty, for_kernel, host_view, in_place
 from backends.fused.notes import remembered
+from backends.fused.toolchain import Library, host_target
 from backends.fused.toolchain import build as compile_library
-from backends.fused.toolchain import host_target
 from backends.torch.iterate import random_lane
 from backends.tree import unflatten
 
@@ -50,7 +51,8 @@ class FusedExecutable:
     def __init__(self, program: Program, example: dict[str, Tensor], shared: frozenset[str]) -> None:
         target = host_target()
         like = [(name, tuple(a.shape), str(a.dtype), name in shared) for name, a in example.items()]
-        key = program.key and repr((program.key, target.name, target.vector_bytes, like))
+        name = program.key()
+        key = name and repr((name, headers(), target.name, target.vector_bytes, like))
         self.kernel = Kernel.from_fields(
             remembered(key, lambda: asdict(build(program, [random_lane(example, seed) for seed in (1, 2)], shared, target)))
         )
@@ -85,7 +87,7 @@ class FusedExecutable:
             base, base + size, base + 3 * size,
         )  # fmt: skip
         if run.lanes:
-            self._call(task, counters, run)
+            self._call(task, counters, run, (inputs, given, shared, outputs, results_at, history))
         results = unflatten(kernel.form, outputs)
         if history is not None:
             longest = int(results["steps"].max()) if run.lanes else 0
@@ -96,26 +98,27 @@ class FusedExecutable:
         """Estimated flops of a call."""
         return float(run.lanes) * (self.kernel.once + self.kernel.flops * run.max_steps)
 
-    def _call(self, task: Task, counters: Any, run: Run) -> None:
-        """The call, in a thread of its own where it may take long."""
+    def _call(self, task: Task, counters: Any, run: Run, memory: tuple[Any, ...]) -> None:
+        """The call, in a thread of its own where it may take long.
+
+        The thread owns the memory that the kernel reads and writes, and the library: a second interrupt, while the thread is
+        on its way to its next look at `stop`, ends the waiting but frees nothing that it uses.
+        """
         failed: list[int] = []
-
-        def call() -> None:
-            failed.append(self.library.handle.solve(ctypes.byref(task)))
-
         if self._work(run) < PATIENT:
-            call()
+            _solve(self.library, task, counters, memory, failed)
         else:
-            worker = threading.Thread(target=call, daemon=True)
-            worker.start()
+            worker = threading.Thread(target=_solve, args=(self.library, task, counters, memory, failed), daemon=True)
             try:
+                worker.start()
                 while worker.is_alive():
                     worker.join(POLL)
                     if run.progress is not None:
                         run.progress(int(counters[1]))
             except BaseException:
                 counters[0] = 1
-                worker.join()
+                with contextlib.suppress(RuntimeError):  # of a thread that had not begun
+                    worker.join()
                 raise
         if run.progress is not None:
             run.progress(int(counters[1]))
@@ -132,6 +135,11 @@ class FusedExecutable:
             given = for_kernel(inputs[leaf.name], getattr(torch, self.kernel.dtype))
             into[leaf.offset : leaf.offset + leaf.size] = host_view(given).reshape(-1)
         return numbers
+
+
+def _solve(library: Library, task: Task, counters: Any, memory: tuple[Any, ...], failed: list[int]) -> None:
+    """The kernel's loop. The arguments keep alive what the task points to."""
+    failed.append(library.handle.solve(ctypes.byref(task)))
 
 
 def pointers(tensors: Sequence[Tensor]) -> ctypes.Array[Pointer]:

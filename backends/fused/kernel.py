@@ -141,6 +141,16 @@ class Kernel:
 GROUPS = ("lane_inputs", "shared_inputs", "results")
 
 
+def header(name: str) -> str:
+    """The text of a file of C++ beside this one."""
+    return files("backends.fused").joinpath(name).read_text()
+
+
+def headers() -> list[str]:
+    """The files of C++ that a kernel is made of; unlike the code of this package they are read when a kernel is made."""
+    return [header(name) for name in ("vmath.h", "lanes.h", "runtime.h")]
+
+
 def layout(tree_names: Sequence[str], arrays: Sequence[Any]) -> list[Leaf]:
     """Leaves one after the other; arrays are tensors or views of one lane."""
     found, offset = [], 0
@@ -245,7 +255,7 @@ def _assemble(
         NHOIST=hoisted.scratch,
     )
     parts = [
-        files("backends.fused").joinpath("vmath.h").read_text(),
+        header("vmath.h"),
         f"typedef {scalar} T;\ntypedef {integer} Int;",
         "\n".join(f"constexpr long {name} = {value};" for name, value in numbers.items()),
         f"constexpr long CARRIED[][3] = {{{', '.join(f'{{{to}, {of}, {size}}}' for to, of, size in copies)}}};",
@@ -255,8 +265,8 @@ def _assemble(
         *(_function(n, body, every == 1 and len(body) <= SHORT, emitters[n].chained) for n, body in bodies.items()),
         hoisted.source(),
         DECLARED,
-        files("backends.fused").joinpath("lanes.h").read_text(),
-        files("backends.fused").joinpath("runtime.h").read_text(),
+        header("lanes.h"),
+        header("runtime.h"),
         loader(lane_inputs),
         storer(results),
     ]

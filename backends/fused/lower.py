@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch._decomp import decomposition_table
+from torch import Tensor, _decomp
 from torch.func import functionalize
 from torch.fx import GraphModule
 from torch.fx.node import Node as FxNode
@@ -113,6 +112,8 @@ def _call(into: Graph, node: FxNode, found: Mapping[FxNode, Any]) -> Any:
     call = Lowering(into, node.meta.get("val"), dtype_name)
     if not _has_elements(call.meta):
         return _empty(into, call.meta)
+    if _is_of_nothing((args, kwargs)):
+        return [constant(into, m) for m in call.meta] if isinstance(call.meta, list | tuple) else constant(into, call.meta)
     try:
         if name in movement.MOVES and movement.is_static(name, args):
             first = node.args[0].meta.get("val") if node.args and isinstance(node.args[0], FxNode) else None
@@ -121,7 +122,7 @@ def _call(into: Graph, node: FxNode, found: Mapping[FxNode, Any]) -> Any:
             return MEANINGS[name](call, *args, **kwargs)
     except Exception as error:  # a form of the operation that no entry foresaw
         raise NotLowered(_name(node), str(error) or type(error).__name__) from error
-    decomposition = DECOMPOSED.get(name) or decomposition_table.get(target)
+    decomposition = DECOMPOSED.get(name) or _decomp.decomposition_table.get(target)
     if decomposition is None:
         raise NotLowered(_name(node))
     inputs: list[FxNode] = []
@@ -183,6 +184,13 @@ def _walk(tree: Any, f: Callable[[View], Any]) -> Any:
     if isinstance(tree, dict):
         return {name: _walk(v, f) for name, v in tree.items()}
     return tree
+
+
+def _is_of_nothing(arguments: Any) -> bool:
+    """Whether a call is given arrays, and none of them has an element: its result is known."""
+    views: list[View] = []
+    _walk(arguments, lambda view: views.append(view) or view)  # type: ignore[func-returns-value]
+    return bool(views) and not any(view.index.size for view in views)
 
 
 def _has_elements(meta: Any) -> bool:

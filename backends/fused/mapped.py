@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
-from importlib.resources import files
 from typing import Any
 
 import torch
@@ -20,7 +19,7 @@ from backends.base import Unsupported
 from backends.fused.emit import Emitter, Place, Tables
 from backends.fused.ir import Graph
 from backends.fused.iterate import pointers, threads
-from backends.fused.kernel import DECLARED, PRELUDE, SOURCE_LIMIT, Leaf, _function, layout, loader, packed, storer
+from backends.fused.kernel import DECLARED, PRELUDE, SOURCE_LIMIT, Leaf, _function, header, layout, loader, packed, storer
 from backends.fused.lanes import Long, Pointer, Table, empty, for_kernel, in_place
 from backends.fused.lower import NotLowered, dtype_name, lowered
 from backends.fused.toolchain import ToolchainError, build, host_target
@@ -170,15 +169,15 @@ def _source(emitter: Emitter, own: list[Leaf], results: list[Leaf], tables: Tabl
     double = dtype == torch.float64
     room = [sum(leaf.size for leaf in own), sum(2 * leaf.size + 1 for leaf in results), emitter.scratch + 1]
     return "\n".join([
-        files("backends.fused").joinpath("vmath.h").read_text(),
+        header("vmath.h"),
         f"typedef {'double' if double else 'float'} T;\ntypedef {'long' if double else 'int'} Int;",
         "\n".join(f"constexpr long {name} = {value};" for name, value in zip(("W", "NIN", "NRES", "NTMP"), (width, *room), strict=True)),
         PRELUDE,
         tables.source(),
         _function("finish", body, chained=emitter.chained),
         DECLARED,
-        files("backends.fused").joinpath("lanes.h").read_text(),
-        files("backends.fused").joinpath("map.h").read_text(),
+        header("lanes.h"),
+        header("map.h"),
         loader(own),
         storer(results),
     ])  # fmt: skip

@@ -170,8 +170,8 @@ def _filled(value: Any) -> Meaning:
 
 def _matmul(c: Lowering, a: View, b: View) -> View:
     """mm, bmm, mv, dot: one product over leading axes."""
-    left = a.at(a.index.reshape(-1, *((a.shape[-2:]) if len(a.shape) > 1 else (1, a.shape[0]))))
-    right = b.at(b.index.reshape(-1, *(b.shape[-2:] if len(b.shape) > 1 else (b.shape[0], 1))))
+    left = a.at(a.index.reshape(math.prod(a.shape[:-2]), *(a.shape[-2:] if len(a.shape) > 1 else (1, a.shape[0]))))
+    right = b.at(b.index.reshape(math.prod(b.shape[:-2]), *(b.shape[-2:] if len(b.shape) > 1 else (b.shape[0], 1))))
     found = c.into.contract(c.cast(left), c.cast(right))
     return found.at(found.index.reshape(c.shape))
 

@@ -17,6 +17,10 @@ LEAST = 300
 SHARE = 0.1
 """Of a function's flops below which no work is set apart: what is apart joins no loop of the rest."""
 
+INNER = 0.5
+"""Of the flops of work that one truth decides on, those above which work within it goes by its own truth: a step that is
+accepted is not rare, what a few of the accepted ones want is."""
+
 
 @dataclass(frozen=True)
 class Rare:
@@ -26,18 +30,58 @@ class Rare:
     nodes: frozenset[Node]
 
 
-def find(nodes: Sequence[Node], outputs: Iterable[View], flops: Callable[[Collection[Node]], int]) -> Rare | None:
-    """The most work that one truth decides on; None where none is worth it."""
+def find(nodes: Sequence[Node], outputs: Iterable[View], flops: Callable[[Collection[Node]], int]) -> list[Rare]:
+    """The works that are worth a test and a jump, each decided on by a truth of its own, in an order to compute them in."""
     readers: dict[Node, list[tuple[Node, int]]] = {}
     for node in nodes:
         for place, view in enumerate(node.args):
             readers.setdefault(view.node, []).append((node, place))
     kept = {view.node for view in outputs}
     truths = {node.args[0].node: node.args[0] for node in nodes if node.name == "select" and node.args[0].node.size == 1}
-    found = [Rare(view.at(view.index.reshape(-1)[:1]), _only(nodes, readers, kept, view.node)) for view in truths.values()]
-    most = max(found, key=lambda rare: flops(rare.nodes), default=None)
-    worth = max(LEAST, SHARE * flops(nodes))
-    return most if most is not None and flops(most.nodes) >= worth else None
+    found = [
+        Rare(view.at(view.index.reshape(-1)[:1]), stage)
+        for view in truths.values()
+        for stage in _stages(nodes, _only(nodes, readers, kept, view.node))
+    ]
+    sizes = {rare.nodes: flops(rare.nodes) for rare in found}
+    least, chosen = max(LEAST, SHARE * flops(nodes)), list[Rare]()
+    for outer in sorted(found, key=lambda rare: -sizes[rare.nodes]):
+        inner = [rare for rare in found if rare.nodes <= outer.nodes and sizes[rare.nodes] >= INNER * sizes[outer.nodes]]
+        rare = min(inner, key=lambda rare: sizes[rare.nodes])
+        if sizes[rare.nodes] >= least and not any(rare.nodes & other.nodes for other in chosen):
+            chosen.append(rare)
+    return _ordered(nodes, chosen)
+
+
+def _ordered(nodes: Sequence[Node], chosen: list[Rare]) -> list[Rare]:
+    """Works in an order in which what one reads of another comes first; in cycles, the first one alone."""
+    before: dict[Node, set[int]] = {}
+    for node in nodes:
+        own = {k for k, rare in enumerate(chosen) if node in rare.nodes}
+        before[node] = own.union(*(before.get(view.node, set()) for view in node.args))
+    needs = [
+        set().union(before.get(rare.wanted.node, set()), *(before[node] for node in rare.nodes)) - {k}
+        for k, rare in enumerate(chosen)
+    ]
+    done: list[int] = []
+    while free := [k for k in range(len(chosen)) if k not in done and needs[k] <= set(done)]:
+        done.append(free[0])
+    return [chosen[k] for k in done]
+
+
+def _stages(nodes: Sequence[Node], only: frozenset[Node]) -> list[frozenset[Node]]:
+    """The work cut where it reads what rests on a choice that it made before: all of a stage can stand together."""
+    stage: dict[Node, int] = {}
+    for node in nodes:
+        own = node in only
+        stage[node] = max(
+            (stage.get(v.node, 0) + (v.node in only and not own) for v in node.args),
+            default=0,
+        )
+    found: dict[int, set[Node]] = {}
+    for node in only:
+        found.setdefault(stage[node], set()).add(node)
+    return [frozenset(found[k]) for k in sorted(found)]
 
 
 def _only(nodes: Sequence[Node], readers: dict[Node, list[tuple[Node, int]]], kept: set[Node], truth: Node) -> frozenset[Node]:

@@ -7,13 +7,15 @@ is never stored.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from backends.fused.ir import Node, View
 
-RARE = 2
-"""The part, of three, that is computed only where a lane wants it."""
+
+def is_rare(part: int) -> bool:
+    """Whether a part, counted from 1, is computed only where a lane wants it: every other one is."""
+    return part % 2 == 0
 
 
 @dataclass
@@ -63,31 +65,34 @@ def needed(nodes: Iterable[Node], outputs: Iterable[View], given: Container[Node
     return kept[::-1]
 
 
-def schedule(nodes: Iterable[Node], rare: frozenset[Node] = frozenset()) -> Schedule:
-    """Groups for nodes in an order in which arguments come first; rare ones stand together, as the second of three parts."""
+def schedule(nodes: Iterable[Node], rare: Sequence[frozenset[Node]] = (), truths: Container[Node] = ()) -> Schedule:
+    """Groups for nodes in an order in which arguments come first; rare works stand together, each as a part of its own.
+
+    The truths that decide on rare works are read in front of them, too.
+    """
     made = Schedule([], {})
-    for part in _parts(nodes, rare):
+    for part in _parts(list(nodes), rare):
         made.starts.append(len(made.groups))
         for node in part:
             if node.kind not in ("input", "const"):
                 _place(made, node)
-    _sink(made)
+    _sink(made, truths)
     return made
 
 
-def _parts(nodes: Iterable[Node], rare: frozenset[Node]) -> list[list[Node]]:
-    """What needs no rare node, those, and what does."""
-    parts: list[list[Node]] = [[], [], []]
-    late: set[Node] = set()
-    for node in nodes:
-        if node in rare:
-            parts[1].append(node)
-        elif any(view.node in rare or view.node in late for view in node.args):
-            late.add(node)
-            parts[2].append(node)
-        else:
-            parts[0].append(node)
-    return parts
+def _parts(nodes: list[Node], rare: Sequence[frozenset[Node]]) -> list[list[Node]]:
+    """By turns, what needs no rare work from here on, and the next such work."""
+    parts: list[list[Node]] = []
+    left = nodes
+    for k, work in enumerate(rare):
+        waiting = frozenset().union(*rare[k:])
+        late: set[Node] = set()
+        for node in left:
+            if node in waiting or any(view.node in late for view in node.args):
+                late.add(node)
+        parts += [[node for node in left if node not in late], [node for node in left if node in work]]
+        left = [node for node in left if node in late and node not in work]
+    return [*parts, left]
 
 
 def _place(made: Schedule, node: Node) -> None:
@@ -107,11 +112,12 @@ def _place(made: Schedule, node: Node) -> None:
     made.place[node] = fits[0]
 
 
-def _sink(made: Schedule) -> None:
+def _sink(made: Schedule, truths: Container[Node]) -> None:
     """Move maps of inputs to the one later loop that reads them, where they need no storing."""
     for k in range(len(made.groups) - 1, -1, -1):
         group = made.groups[k]
-        for node in [n for n in group.members[::-1] if n.kind == "map" and all(made.place.get(v.node) != k for v in n.args)]:
+        maps = [n for n in group.members[::-1] if n.kind == "map" and n not in truths]
+        for node in [n for n in maps if all(made.place.get(v.node) != k for v in n.args)]:
             readers = [
                 (g, reader, view)
                 for g, other in enumerate(made.groups)
@@ -123,7 +129,7 @@ def _sink(made: Schedule) -> None:
             if len(places) != 1 or k in places:
                 continue
             (place,) = places
-            if made.part(place) != made.part(k) and RARE in (made.part(place), made.part(k)):
+            if made.part(place) != made.part(k) and (is_rare(made.part(place)) or is_rare(made.part(k))):
                 continue
             later = made.groups[place]
             fits = later.size == node.size and not later.alone

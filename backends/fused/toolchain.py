@@ -3,21 +3,24 @@
     library = build(source, host_target())
     library.handle.kernel(...)
 
-Calls through `handle` release the global interpreter lock.
+Calls through `handle` release the global interpreter lock. A library is closed when its last user is gone.
 """
 
 from __future__ import annotations
 
-import ctypes
+import contextlib
 import hashlib
+import re
 import tempfile
 import threading
 import time
-from dataclasses import dataclass, replace
+import weakref
+from dataclasses import dataclass
 from pathlib import Path
 
-from backends.fused import cache
-from backends.fused.compiler import Compiler, find_compiler
+from backends.fused import cache, workplace
+from backends.fused.compiler import REMEDY, Compiler, find_compiler
+from backends.fused.native import Handle
 from backends.fused.target import Target, ToolchainError, host_target
 
 __all__ = ["Library", "Target", "ToolchainError", "build", "host_target"]
@@ -31,21 +34,26 @@ class Library:
     why the disk cache was not used, empty when it was.
     """
 
-    handle: ctypes.CDLL
+    handle: Handle
     origin: str
     seconds: float
     note: str
 
 
-_loaded: dict[str, Library] = {}
-_locks: dict[str, threading.Lock] = {}
+EXPORTED = re.compile(r'^extern "C" [\w *]+?(\w+)\(', re.MULTILINE)
+"""The name of a function that a source exports."""
+
+_loaded: weakref.WeakValueDictionary[str, Handle] = weakref.WeakValueDictionary()
+_locks: weakref.WeakValueDictionary[str, threading.Lock] = weakref.WeakValueDictionary()
+_guard = threading.Lock()
 
 
 def build(source: str, target: Target) -> Library:
     """The library of `source`, from memory, from the disk cache, or compiled.
 
-    Raises ToolchainError when there is no compiler, or it fails, is killed or takes too long; the text names the cause and
-    a remedy. A disk cache that cannot be used, or is not safe, is never an error: see `Library.note`.
+    Raises ToolchainError when there is no compiler, it fails, is killed or takes too long, or its library lacks a function that
+    the source exports; the text names the cause and a remedy. A disk cache that cannot be used, or is not safe, is never an error: see
+    `Library.note`.
 
     >>> library = build('extern "C" int answer() { return 42; }', host_target())
     >>> library.handle.answer()
@@ -53,11 +61,16 @@ def build(source: str, target: Target) -> Library:
     """
     compiler = find_compiler()
     key = _key(source, target, compiler)
+    with _guard:
+        lock = _locks.get(key) or threading.Lock()
+        _locks[key] = lock
     # One thread compiles a kernel while the others that want it wait; another kernel does not.
-    with _locks.setdefault(key, threading.Lock()):
-        if key in _loaded:
-            return replace(_loaded[key], origin="memory", seconds=0.0)
-        library = _loaded[key] = _disk(key, source, target, compiler)
+    with lock:
+        handle = _loaded.get(key)
+        if handle is not None:
+            return Library(handle, "memory", 0.0, "")
+        library = _from_disk(key, source, target, compiler)
+        _loaded[key] = library.handle
         return library
 
 
@@ -67,13 +80,14 @@ def _key(source: str, target: Target, compiler: Compiler) -> str:
     return hashlib.sha256(b"".join(hashlib.sha256(part.encode()).digest() for part in parts)).hexdigest()
 
 
-def _disk(key: str, source: str, target: Target, compiler: Compiler) -> Library:
+def _from_disk(key: str, source: str, target: Target, compiler: Compiler) -> Library:
     folder, note = None, ""
     try:
         folder = cache.directory()
-        entry = cache.lookup(folder, key)
-        if entry is not None:
-            return Library(ctypes.CDLL(str(entry)), "disk", 0.0, "")
+        found = cache.lookup(folder, key)
+        handle = None if found is None else _opened(found, source)
+        if handle is not None:
+            return Library(handle, "disk", 0.0, "")
     except OSError as error:
         # What does not load is compiled again; what is not safe to load is not looked at.
         note = str(error)
@@ -84,7 +98,7 @@ def _compiled(folder: Path | None, note: str, key: str, source: str, target: Tar
     """Compiled in a directory of this call alone, which goes when the library is loaded; stored where that can be done."""
     begun = time.perf_counter()
     try:
-        with tempfile.TemporaryDirectory(prefix="lanewise-", ignore_cleanup_errors=True) as private:
+        with workplace.workplace() as private:
             text, output = Path(private, "kernel.cpp"), Path(private, "kernel.so")
             text.write_text(source)
             compiler.compile(text, output, target.flags)
@@ -92,13 +106,35 @@ def _compiled(folder: Path | None, note: str, key: str, source: str, target: Tar
             if folder is not None:
                 try:
                     path = cache.store(folder, key, output.read_bytes())
-                    return Library(ctypes.CDLL(str(path)), "compiled", seconds, "")
+                    return Library(_checked(path, source, compiler), "compiled", seconds, "")
                 except OSError as error:
                     note = f"{folder} cannot be used: {error}"
-            return Library(ctypes.CDLL(str(output)), "compiled", seconds, note)
+            return Library(_checked(output, source, compiler), "compiled", seconds, note)
     except OSError as error:
         where = tempfile.gettempdir()
         raise ToolchainError(
             f"a compiled kernel could not be written to or loaded from {where} ({error}); free space there, or set TMPDIR to "
             "a directory of your own that allows execution"
         ) from None
+
+
+def _opened(path: Path, source: str) -> Handle | None:
+    """The library of a file; None where it lacks an entry point, and closed then: a loader knows a file by its name."""
+    handle = Handle(path)
+    return None if _missing(handle, source) else handle
+
+
+def _missing(handle: Handle, source: str) -> list[str]:
+    """Functions that the source exports and the library does not have."""
+    return [name for name in EXPORTED.findall(source) if not hasattr(handle, name)]
+
+
+def _checked(path: Path, source: str, compiler: Compiler) -> Handle:
+    """The library of a file, which is removed where it lacks an entry point: nobody may find it later."""
+    handle = _opened(path, source)
+    if handle is None:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        names = ", ".join(EXPORTED.findall(source))
+        raise ToolchainError(f"the C++ compiler {compiler.command[0]} made a library without the functions {names}; {REMEDY}")
+    return handle

@@ -33,6 +33,7 @@ class NumpyBackend:
 
     name = "numpy"
     library = "numpy"
+    closures = False
 
     def load(self, array: Array, dtype: str | None = None, device: Any = None) -> Array:
         """A NumPy array of an array, number, list or CPU tensor, without a copy where the dtype allows.
@@ -91,6 +92,9 @@ class NumpyBackend:
 
     def once(self) -> AbstractContextManager[None]:
         return nullcontext()
+
+    def examine(self, f: Function, x: Array) -> None:
+        """Nothing: the operations of NumPy are not recorded."""
 
     def remembered(self, key: str, make: Callable[[], Any]) -> Any:
         """Made anew in every process."""

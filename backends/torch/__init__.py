@@ -15,9 +15,11 @@ import numpy as np
 import torch
 
 from backends.arrays import to_lanes
-from backends.base import Array, Executable, Program
+from backends.base import Anatomy, Array, Executable, Program
+from backends.torch.anatomy import examine
 from backends.torch.iterate import TorchExecutable
 from backends.torch.lean import lean
+from backends.torch.scalars import keeping
 
 Function = Callable[..., Any]
 
@@ -35,6 +37,7 @@ class TorchBackend:
 
     name = "torch"
     library = "torch"
+    closures = True
 
     def load(self, array: Array, dtype: str | None = None, device: Any = None) -> torch.Tensor:
         """A tensor of an array or number, without a copy where dtype, strides and device allow."""
@@ -59,14 +62,14 @@ class TorchBackend:
 
     def jvp(self, f: Function, primals: Any, tangents: Any, has_aux: bool = False) -> Any:
         _load_forward_mode()
-        return torch.func.jvp(f, tuple(primals), tuple(tangents), has_aux=has_aux)
+        return torch.func.jvp(keeping(f), tuple(primals), tuple(tangents), has_aux=has_aux)
 
     def vjp(self, f: Function, *primals: Any, has_aux: bool = False) -> Any:
         return torch.func.vjp(f, *primals, has_aux=has_aux)
 
     def jacfwd(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
         _load_forward_mode()
-        return torch.func.jacfwd(f, argnums=argnums, has_aux=has_aux)
+        return torch.func.jacfwd(keeping(f), argnums=argnums, has_aux=has_aux)
 
     def jacrev(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
         return torch.func.jacrev(f, argnums=argnums, has_aux=has_aux)
@@ -74,9 +77,9 @@ class TorchBackend:
     def hessian(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
         _load_forward_mode()
         if has_aux:
-            inner = torch.func.jacrev(f, argnums=argnums, has_aux=True)
+            inner = torch.func.jacrev(keeping(f), argnums=argnums, has_aux=True)
             return torch.func.jacfwd(inner, argnums=argnums, has_aux=True)
-        return torch.func.hessian(f, argnums=argnums)
+        return torch.func.hessian(keeping(f), argnums=argnums)
 
     def vmap(self, f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
         return torch.vmap(f, in_dims=in_axes, out_dims=out_axes)
@@ -104,6 +107,9 @@ class TorchBackend:
 
     def once(self) -> AbstractContextManager[None]:
         return lean()
+
+    def examine(self, f: Function, x: torch.Tensor) -> Anatomy | None:
+        return examine(f, x)
 
     def remembered(self, key: str, make: Callable[[], Any]) -> Any:
         """Made anew in every process."""

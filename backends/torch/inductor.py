@@ -12,15 +12,17 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch._inductor import standalone_compile
+from torch._inductor.cpu_vec_isa import pick_vec_isa
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
 
-from backends.base import Array, Executable, Inputs, Outcome, Program, Run
+from backends.base import Array, Executable, Inputs, Outcome, Program, Run, Unsupported, too_large
 from backends.torch import TorchBackend
 from backends.torch.iterate import Batched, TorchExecutable, eager
 from backends.torch.trace import Traced
@@ -31,7 +33,11 @@ EAGER = "eager, as on backend 'torch', because compiling failed: "
 TYPICAL_LANES = 4096
 """What the compiler takes for the size of a batch when it weighs loops; any other size runs too."""
 
-OPTIONS = {"config_patches": {"cpp.dynamic_threads": True}}  # the count of threads is the user's, at every call
+GROUP = 16
+"""Rows of a pack are a multiple of it, the most floats of a vector: a loop's last few elements go through scalar code, which rounds
+differently, and which lanes those are would depend on how many others are still at work."""
+
+DYNAMIC_THREADS = {"cpp.dynamic_threads": True}  # the count of threads is the user's, at every call
 
 Flat = Callable[..., Sequence[Tensor]]
 
@@ -85,7 +91,7 @@ class Kernel:
             warnings.simplefilter("ignore")  # of torch about its own internals
             graph = make_fx(flat, tracing_mode="symbolic", _allow_non_fake_inputs=True)(*examples)
             self._check(TYPICAL_LANES + 1)
-            self.run: Flat = standalone_compile(graph, [*examples], dynamic_shapes="from_graph", options=OPTIONS)
+            self.run: Flat = standalone_compile(graph, [*examples], dynamic_shapes="from_graph", options=_options())
         self.fits = cache(self._fits)
 
     def _fits(self, lanes: int) -> bool:
@@ -95,6 +101,15 @@ class Kernel:
     def _check(self, lanes: int) -> None:
         if not self._fits(lanes):
             raise RuntimeError("an operation fixes the length of the lane axis")
+
+
+def _options() -> dict[str, Any]:
+    """The compiler's settings, the width of its vectors among them.
+
+    torch keeps code by its settings: of one home on two machines, or with ATEN_CPU_CAPABILITY changed, it would run code for
+    vectors of another width, which leaves results unwritten.
+    """
+    return {"config_patches": DYNAMIC_THREADS | {"cpp.simdlen": pick_vec_isa().bit_width()}}
 
 
 def _fake(mode: FakeTensorMode, tensor: Tensor, shared: bool) -> Tensor:
@@ -121,6 +136,10 @@ class InductorExecutable(TorchExecutable):
         self.compiler = Compiler()
         super().__init__(program, example, self.compiler)
 
+    def width(self, lanes: int) -> int:
+        """Whole vectors."""
+        return -(-lanes // GROUP) * GROUP
+
     def iterate(self, inputs: Inputs, run: Run) -> Outcome:
         """As on torch, with the time that compiling took told apart."""
         before = self.compiler.seconds
@@ -136,6 +155,8 @@ class InductorBackend(TorchBackend):
 
     def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str]) -> Executable:
         """Trace the program on lanes of the example's shapes, dtypes and device."""
+        if reason := too_large(program):
+            raise Unsupported(reason)
         return InductorExecutable(program, dict(example))
 
 

@@ -1,14 +1,15 @@
 """Eager torch: a traced one-lane step, batched by vmap, over a pack of lanes from which done ones leave.
 
 Needs `trace`. All lanes of a pack have taken the same number of steps. Between chunks of steps the lanes that
-are done write their state home and the others close ranks, never below two: a batch of one takes other library
-kernels, which round differently.
+are done write their state home and the others close ranks. A pack has rows to spare where the code that runs it
+would round a lane by its place (`TorchExecutable.width`); they hold a lane once more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -20,6 +21,9 @@ from backends.tree import Tree, leaves, tree_map, unflatten
 Batched = Callable[..., Tree]
 Compile = Callable[[Traced], Batched]
 
+MEMORY = 2**30
+"""Bytes of a step's arrays above which the lanes go one pack after the other."""
+
 
 def eager(traced: Traced) -> Batched:
     """A one-lane graph over a leading lane axis of every argument."""
@@ -30,26 +34,47 @@ def eager(traced: Traced) -> Batched:
 class TorchExecutable:
     """A program traced for the shapes of one example lane."""
 
+    def width(self, lanes: int) -> int:
+        """Rows of a pack: at least two, as a batch of one takes other library kernels, which round differently."""
+        return max(2, lanes)
+
     def __init__(self, program: Program, example: Mapping[str, Tensor], compile: Compile = eager) -> None:
         lanes = [random_lane(example, seed) for seed in (1, 2)]
-        init = Traced(program.init, [(lane,) for lane in lanes])
+        init = Traced(program.init, [(lane,) for lane in lanes]).release()
         states = [init(lane) for lane in lanes]
         pairs = list(zip(lanes, states, strict=True))
         self.every = program.every
         self.example = dict(example)
         # what runs once a solve is not worth the seconds that a compiler takes
-        self.init, self.finish = eager(init), eager(Traced(program.finish, pairs))
-        self.step, self.test = (compile(Traced(f, pairs)) for f in (program.step, program.test))
+        finish, step, test = (Traced(f, pairs).release() for f in (program.finish, program.step, program.test))
+        self.init, self.finish = eager(init), eager(finish)
+        self.step, self.test = compile(step), compile(test)
+        self.most = max(2, MEMORY // max(1, *(graph.peak() for graph in (init, step, test, finish))))
 
     def iterate(self, inputs: Inputs, run: Run) -> Outcome:
         """Run all lanes; see `backends.base`."""
         if run.lanes < 2:
             return self._widened(inputs, run)
+        if run.lanes > self.most:
+            return self._in_parts(inputs, run)
         with torch.no_grad():
             pack = Pack.start(self, inputs, run)
             while pack.lanes:
                 pack.chunk(min(self.every, run.max_steps - pack.taken))
             return pack.outcome()
+
+    def _in_parts(self, inputs: Inputs, run: Run) -> Outcome:
+        """Some lanes after the others."""
+        parts, done = [], 0
+        for first in range(0, run.lanes, self.most):
+            lanes = min(self.most, run.lanes - first)
+            own = {name: a if name in run.shared else a[first : first + lanes] for name, a in inputs.items()}
+            progress = None if run.progress is None else partial(_further, run.progress, done)
+            parts.append(self.iterate(own, replace(run, lanes=lanes, progress=progress)))
+            done += lanes
+        results = tree_map(lambda *arrays: torch.cat(arrays), *(part.results for part in parts))
+        history = _joined([part.history for part in parts if part.history is not None]) if run.history else None
+        return Outcome(results, history, sum(part.lane_steps for part in parts))
 
     def _widened(self, inputs: Inputs, run: Run) -> Outcome:
         """A batch of none or one, as the first of two equal lanes."""
@@ -90,16 +115,17 @@ class Pack:
         """Initial states of all lanes, tested once. A shared input is the same memory for every lane."""
         dense = {name: array.contiguous() for name, array in inputs.items()}
         wide = {name: array.expand(run.lanes, *array.shape) if name in run.shared else array for name, array in dense.items()}
-        state = executable.test(wide, tree_map(Tensor.contiguous, executable.init(wide)))
+        state = tree_map(Tensor.contiguous, executable.init(wide))
         home = torch.arange(run.lanes, device=state["status"].device)
-        final = tree_map(torch.empty_like, state)
-        pack = cls(executable, run, wide, wide, state, home, final)
-        pack.close_ranks()
+        pack = cls(executable, run, wide, wide, state, home, tree_map(torch.empty_like, state))
+        if executable.width(run.lanes) > run.lanes:
+            pack.keep(home)
+        pack.test()
         return pack
 
     @property
     def lanes(self) -> int:
-        """How many lanes the pack holds."""
+        """How many lanes the pack holds; rows behind them are spare."""
         return len(self.home)
 
     def chunk(self, steps: int) -> None:
@@ -110,14 +136,39 @@ class Pack:
             if self.run.history and k % self.run.history == 0:
                 self.record()
         self.taken += steps
+        self.test()
+
+    def test(self) -> None:
+        """Write done lanes home; keep the rest."""
         self.state = self.executable.test(self.inputs, self.state)
-        self.close_ranks()
+        running = self.state["status"][: self.lanes] == RUNNING
+        left = int(running.sum())
+        if left == self.lanes:
+            return
+        for home, now in zip(leaves(self.final), leaves(self.state), strict=True):
+            home[self.home] = now[: self.lanes]
+        if self.run.progress is not None:
+            self.run.progress(self.run.lanes - left)
+        self.keep(running.nonzero()[:, 0])
+
+    def keep(self, rows: Tensor) -> None:
+        """Close ranks; the first of the lanes fills the rows to spare."""
+        self.home = self.home[rows]
+        if not len(rows):
+            return
+        rows = torch.cat([rows, rows[:1].expand(self.executable.width(len(rows)) - len(rows))])
+        self.state = tree_map(lambda array: array[rows], self.state)
+        self.inputs = {
+            name: array[:1].expand(len(rows), *array.shape[1:]) if name in self.run.shared else array[rows]
+            for name, array in self.inputs.items()
+        }
 
     def record(self) -> None:
         """The loss before the step just taken, of the lanes that are at work."""
         loss = self.state["loss"]
         row = torch.full((self.run.lanes,), torch.nan, dtype=loss.dtype, device=loss.device)
-        row[self.home] = torch.where(self.state["status"] == RUNNING, loss, torch.nan)
+        running = self.state["status"] == RUNNING
+        row[self.home] = torch.where(running, loss, torch.nan)[: self.lanes]
         self.history.append(row)
 
     def close_ranks(self) -> None:
@@ -149,6 +200,16 @@ class Pack:
         longest = int(steps.max()) if self.run.lanes else 0
         rows = self.history[: -(-longest // self.run.history)]
         return torch.stack(rows, dim=1) if rows else self.final["loss"][:, None][:, :0]
+
+
+def _further(progress: Callable[[int], None], before: int, done: int) -> None:
+    progress(before + done)
+
+
+def _joined(histories: list[Tensor]) -> Tensor:
+    """Histories of several packs, each as long as the longest."""
+    longest = max(history.shape[1] for history in histories)
+    return torch.cat([torch.nn.functional.pad(h, (0, longest - h.shape[1]), value=torch.nan) for h in histories])
 
 
 def random_lane(example: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]:

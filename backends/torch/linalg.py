@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.fx import GraphModule
 
+from backends.torch.record import recompile
+
 
 def make_safe(graph: GraphModule) -> GraphModule:
     """Replace every linear-algebra call of a one-lane graph; drop the checks that raise for all lanes."""
@@ -23,7 +25,7 @@ def make_safe(graph: GraphModule) -> GraphModule:
             graph.graph.erase_node(node)
         elif name.startswith(("linalg_", "_linalg_", "cholesky", "lu_", "triangular_solve", "linalg.")):
             node.target = _safe(node.target)
-    graph.recompile()
+    recompile(graph)
     return graph
 
 

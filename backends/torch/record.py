@@ -7,30 +7,51 @@ on plain tensors.
 
 from __future__ import annotations
 
+import linecache
 import operator
+import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 import torch.fx.traceback as marks
 from torch import Tensor
-from torch.fx import Graph, GraphModule, Node
+from torch.fx import Graph, GraphModule, Node, graph_module
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from backends.torch.lean import lean
 
 Arguments = tuple[Any, ...]
 
+LARGE = 4096
+"""Elements above which a result's numbers are given up as soon as nothing reads them: all of a trace would fill the memory."""
+
 
 def record(f: Callable[..., list[Tensor]], inputs: list[Tensor]) -> GraphModule:
-    """The graph of f; each node keeps its result of this run as `meta["val"]`, for shape, strides and dtype."""
+    """The graph of f; each node keeps its result of this run as `meta["val"]`, for shape, strides and dtype, without large numbers."""
     mode = Recorder()
     for k, tensor in enumerate(inputs):
         mode.known(tensor, mode.graph.placeholder(f"input_{k}"))
     with lean(), mode:
         outputs = f(*inputs)
     mode.graph.output([tensor if tensor is None else mode.node(tensor) for tensor in outputs])
-    return GraphModule(mode.root, mode.graph)
+    made = GraphModule(mode.root, mode.graph)
+    _forget_text(made)
+    return made
+
+
+def recompile(graph: GraphModule) -> None:
+    """Make the module's Python code that of its graph as it is now."""
+    graph.recompile()
+    _forget_text(graph)
+
+
+def _forget_text(graph: GraphModule) -> None:
+    """torch keeps the text of all code that it makes for as long as the process lives, to show lines of it: megabytes a problem."""
+    name = type(graph).forward.__code__.co_filename
+    linecache.cache.pop(name, None)
+    getattr(graph_module, "_loader").eval_cache.pop(name, None)  # noqa: B009
 
 
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -40,7 +61,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self.root, self.graph = torch.nn.Module(), Graph()
         self.nodes: dict[int, Node] = {}
-        self.kept: list[Any] = []  # a tensor that is gone would leave its id to another
+        self.kept: list[Any] = []  # a tensor that is gone would leave its id to another, which a weak reference sees
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -62,9 +83,14 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def known(self, value: Any, node: Node) -> None:
         """`value` is what `node` gives."""
-        node.meta["val"] = value
-        self.kept.append(value)
+        large = isinstance(value, Tensor) and value.numel() > LARGE and node.op != "get_attr"
+        node.meta["val"] = torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device="meta") if large else value
+        node.meta["device"] = getattr(value, "device", None)
+        self.kept.append(weakref.ref(value, partial(self._gone, id(value))) if large else value)
         self.nodes[id(value)] = node
+
+    def _gone(self, number: int, reference: Any) -> None:
+        self.nodes.pop(number, None)
 
     def node(self, tensor: Tensor) -> Node:
         """The node that gave a tensor."""

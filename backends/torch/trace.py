@@ -23,7 +23,7 @@ from backends.base import TraceError
 from backends.torch.guard import Guard
 from backends.torch.linalg import make_safe
 from backends.torch.lines import line_of, recorded
-from backends.torch.record import record
+from backends.torch.record import recompile, record
 from backends.torch.repeat import inline
 from backends.torch.uniform import make_uniform
 from backends.tree import Tree, leaves, names, tree_map, unflatten
@@ -43,12 +43,14 @@ class Traced:
     """
 
     def __init__(self, function: Callable[..., Tree], lanes: list[tuple[Tree, ...]], polish: bool = True) -> None:
-        self.function, self.arguments = function, lanes[0]
+        self.function: Callable[..., Tree] | None = function
+        self.arguments = lanes[0]
         self.inputs = names(list(lanes[0]))
         graphs = [_trace(function, tree_map(torch.clone, lane)) for lane in lanes]  # one tensor, one input
         self.graph, self.output = graphs[0]
         _compare(*(graph for graph, _ in graphs))
         if polish:
+            _loosen_views(self.graph)
             inline(self.graph)
             make_safe(self.graph)
         fold(self.graph)
@@ -57,11 +59,33 @@ class Traced:
 
     def line_of(self, node: Node) -> str:
         """The line of the user's code that a node of the graph comes from, by another trace; empty where it is not known."""
+        if self.function is None:
+            return ""
         place = list(self.graph.graph.nodes).index(node)
         graph, _ = _trace(self.function, tree_map(torch.clone, self.arguments), lines=True)
         fold(graph)
         again = list(graph.graph.nodes)
         return line_of(again[place]) if len(again) == len(self.graph.graph.nodes) else ""
+
+    def release(self) -> Traced:
+        """Forget the function, which may hold a whole problem; no line is asked for any more."""
+        self.function, self.arguments = None, ()
+        return self
+
+    def peak(self) -> int:
+        """The most bytes of one lane's arrays that are alive at once while the graph runs."""
+        last: dict[Node, Node] = {used: node for node in self.graph.graph.nodes for used in node.all_input_nodes}
+        dies: dict[Node, int] = {}
+        alive = most = 0
+        for node in self.graph.graph.nodes:
+            value = node.meta.get("val")
+            size = value.numel() * value.element_size() if isinstance(value, Tensor) and node.op != "get_attr" else 0
+            alive += size
+            most = max(most, alive)
+            if node in last:
+                dies[last[node]] = dies.get(last[node], 0) + size
+            alive -= dies.pop(node, 0)
+        return most
 
     def flat(self, arguments: tuple[Tree, ...]) -> list[Tensor]:
         """The tensors of the arguments, in the graph's order."""
@@ -93,7 +117,7 @@ def _trace(function: Callable[..., Tree], lane: tuple[Tree, ...], lines: bool = 
     _replace_fills(graph)
     _merge_equal(graph)
     graph.graph.eliminate_dead_code()
-    graph.recompile()
+    recompile(graph)
     return graph, unflatten(output[0], [None] * len(leaves(output[0])))
 
 
@@ -102,8 +126,17 @@ def _replace_fills(graph: GraphModule) -> None:
     for node in graph.graph.nodes:
         if node.target is _aten.fill.Scalar:
             node.target = _aten.full_like.default
+        elif node.target is _aten.zero.default:
+            node.target = _aten.zeros_like.default
         elif node.target is _aten.fill.Tensor:
             node.target, node.args = _aten.expand.default, (node.args[1], list(node.meta["val"].shape))
+
+
+def _loosen_views(graph: GraphModule) -> None:
+    """A view of one lane need not be one of a batch, whose linear algebra lays its results out otherwise."""
+    for node in graph.graph.nodes:
+        if node.target is _aten.view.default:
+            node.target = _aten.reshape.default
 
 
 def _mutates(node: Node) -> bool:
@@ -145,7 +178,15 @@ def _is_static_index(node: Any) -> bool:
 
 
 def _compare(first: GraphModule, second: GraphModule) -> None:
-    """Two traces of a pure function agree, constants included; names, which count dead nodes too, do not matter."""
+    """Two traces of a pure function agree, constants included; names, which count dead nodes too, do not matter.
+
+    A constant that is one object in both was there before: a tensor that changes later is no constant.
+    """
+    if any(_held(first, a) is _held(second, b) is not None for a, b in zip(first.graph.nodes, second.graph.nodes, strict=False)):
+        raise TraceError(
+            "reads a tensor that it did not capture as a variable, an attribute of a class or a module, say; it would be "
+            "frozen in: capture the tensor as a variable, or give it as data"
+        )
     if not all(_same(a, b) for a, b in zip_longest(_described(first), _described(second))):
         raise TraceError(
             "gives another computation at every call: a number of one lane, a random or a changing one was frozen "
@@ -158,8 +199,13 @@ def _described(graph: GraphModule) -> Iterator[tuple[str, Tensor | None]]:
     places = {node: place for place, node in enumerate(graph.graph.nodes)}
     for node in places:
         args = map_arg((node.args, node.kwargs), lambda n: f"%{places[n]}")
-        held = getattr(graph, str(node.target)) if node.op == "get_attr" else None
+        held = _held(graph, node)
         yield f"{node.op} {'' if node.op == 'get_attr' else node.target if node.op == 'call_function' else node.op} {args}", held
+
+
+def _held(graph: GraphModule, node: Node) -> Tensor | None:
+    """The constant that a node stands for."""
+    return getattr(graph, str(node.target)) if node.op == "get_attr" else None
 
 
 def _same(a: tuple[str, Tensor | None] | None, b: tuple[str, Tensor | None] | None) -> bool:
@@ -179,13 +225,13 @@ def fold(graph: GraphModule) -> None:
             value = node.target(*args, **kwargs)
             known[_hold(graph, node, value) if isinstance(value, Tensor) else node] = value
     graph.graph.eliminate_dead_code()
-    graph.recompile()
+    recompile(graph)
 
 
 def _blank(node: Any) -> Tensor:
     """A tensor of a node's shape, dtype and device, for operations that do not read it."""
     like = node.meta["val"]
-    return torch.zeros(like.shape, dtype=like.dtype, device=like.device)
+    return torch.zeros(like.shape, dtype=like.dtype, device=node.meta["device"])
 
 
 _SHAPE_ONLY = {_aten.ones_like.default, _aten.zeros_like.default, _aten.full_like.default, _aten.new_zeros.default}
@@ -197,7 +243,7 @@ def _hold(graph: GraphModule, node: Any, value: Tensor) -> Any:
     graph.register_buffer(name, value)
     with graph.graph.inserting_before(node):
         held = graph.graph.get_attr(name)
-    held.meta["val"] = value
+    held.meta.update(val=value, device=value.device)
     node.replace_all_uses_with(held)
     return held
 

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.fx import GraphModule
 
+from backends.torch.record import recompile
+
 # correctly rounded, or the same library call for every element of an array
 EVEN = frozenset(
     "abs acos add asin atan bitwise_and bitwise_not bitwise_or bitwise_xor ceil clamp clamp_max clamp_min clone copy "
@@ -33,7 +35,7 @@ def make_uniform(graph: GraphModule) -> None:
         even_power = name == "pow" and len(node.args) == 2 and node.args[1] in EVEN_POWERS
         if name not in EVEN and not even_power:
             node.target = _strided(node.target)
-    graph.recompile()
+    recompile(graph)
 
 
 def _strided(operation: Any) -> Callable[..., Any]:

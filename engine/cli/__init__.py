@@ -16,6 +16,9 @@ from engine.cli.plot import plot
 from engine.cli.problems import problems
 from engine.cli.solve import solve
 
+LONGEST = 1000
+"""Characters of a message: what a user gives may be longer."""
+
 INTERRUPTED = 128 + signal.SIGINT
 TERMINATED = 128 + signal.SIGTERM
 
@@ -56,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(error.format_message(), error.exit_code)
     except click.Abort:
         return _refuse("interrupted", INTERRUPTED)
-    except (TypeError, ValueError, IndexError, MemoryError) as error:
+    except (TypeError, ValueError, IndexError, OverflowError, MemoryError) as error:
         # The engine's own words for bad usage and bad files: the public boundary promises these types.
         return _refuse(str(error) or type(error).__name__, 2)
     finally:
@@ -65,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _refuse(message: str, code: int) -> int:
     """One printable line on stderr: a file's own words must not steer a terminal."""
-    line = "".join(letter if letter.isprintable() else "?" for letter in " ".join(message.split()))
+    line = "".join(letter if letter.isprintable() else "?" for letter in " ".join(message.split())[:LONGEST])
     print(f"lanewise: {line}", file=sys.stderr)
     return code
 

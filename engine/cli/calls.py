@@ -10,6 +10,9 @@ from typing import Any
 
 from engine import Problem, solvers
 
+LONGEST = 1000
+"""Characters of a call: a parser takes long for a long one."""
+
 CATALOGUE = "problems"
 """The package of the catalogue, found by name when a command runs. The catalogue is built on the engine, so the
 engine cannot import it: to the engine it is one set of declarations among others. Only this command line, an
@@ -50,8 +53,12 @@ def made(text: str, known: Mapping[str, Callable[..., Any]], kind: str) -> Any:
     """`name` or `name(literals)`, made by the function of that name; upper and lower case are the same.
 
     Raises:
-        ValueError: no call of literals, an unknown name, settings that the function does not take.
+        ValueError: no call of literals, one of unreasonable length, an unknown name, settings that the function does not take.
     """
+    if len(text) > LONGEST:
+        raise ValueError(
+            f"{kind}: got a text of {len(text):,} characters, {text[:40]!r}...; expected at most {LONGEST:,}: shorten it"
+        )
     try:
         tree: ast.expr = ast.parse(text.strip(), mode="eval").body
         call = tree if isinstance(tree, ast.Call) else ast.Call(tree, [], [])

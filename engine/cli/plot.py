@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
 import click
 
@@ -23,9 +23,12 @@ Examples:
 @click.option("--dark", is_flag=True, help="Light on dark.")
 def plot(saved: str, output: str | None, lanes: tuple[int, ...], dark: bool) -> None:
     """Draw the loss against the step from OUT.npz, which was solved with --history."""
-    target = output or str(Path(saved).with_suffix(".html"))
+    target = f"{os.path.splitext(saved)[0]}.html" if output is None else output
     writing.check_target(target)
-    figure = convergence(archive.losses(reading.read(saved), saved), lanes, dark)
+    arrays = reading.read(saved)
+    if os.path.realpath(target) == os.path.realpath(saved):
+        raise click.UsageError(f"the figure would replace {saved}; expected another file: give one with -o")
+    figure = convergence(archive.losses(arrays, saved), lanes, dark)
     with writing.whole(target) as file:
         file.write(figure.to_html(include_plotlyjs=True).encode())
     click.echo(target)

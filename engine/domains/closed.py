@@ -107,8 +107,8 @@ class Simplex(Closed):
     """
 
     def size(self, shape: Shape) -> int:
-        if not shape or not shape[-1]:
-            raise ValueError(f"domain {self}: the parameter has shape {shape}; expected a last axis of 1 or more")
+        if not shape:
+            raise ValueError(f"domain {self}: the parameter is a scalar; expected a last axis")
         return super().size(shape)
 
     def lift(self, x: Array, u: Array) -> Array:

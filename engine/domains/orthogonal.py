@@ -132,9 +132,9 @@ class UnitNorm(Domain):
     """
 
     def size(self, shape: Shape) -> int:
-        if not shape or not shape[-1]:
-            raise ValueError(f"domain {self}: the parameter has shape {shape}; expected a last axis of 1 or more")
-        return math.prod(shape[:-1]) * (shape[-1] - 1)
+        if not shape:
+            raise ValueError(f"domain {self}: the parameter is a scalar; expected a last axis")
+        return math.prod(shape[:-1]) * max(shape[-1] - 1, 0)
 
     def lift(self, x: Array, u: Array) -> Array:
         xp = array_namespace(u)

@@ -1,6 +1,6 @@
 """Damped steps on a local model: (H + mu D) u = -g, with mu by the gain ratio and D by the columns.
 
-Needs `trial` to try a step. What the model is, is the solver's business.
+Needs `trust_region` to try a step. What the model is, is the solver's business.
 
 Source:
     Nielsen, Damping parameter in Marquardt's method, IMM-REP-1999-05, section 4; More, The Levenberg-Marquardt
@@ -14,10 +14,10 @@ from typing import Any
 
 from array_api_compat import array_namespace
 
-from engine.curvature import curving, solve, structure_of
+from engine.curvature import INFLATED, curving, solve, structure_of
 from engine.objective import Array, Objective, Params
 from engine.solvers.base import State
-from engine.solvers.trial import Evaluate, begin, judge
+from engine.solvers.trust_region import Evaluate, init_state, trial_step
 from engine.tangent import Tangent
 
 HELD = 16.0
@@ -33,12 +33,12 @@ TROUBLE = 2.0
 
 def damped_init(objective: Objective, params: Params, damping: Any, evaluate: Evaluate) -> State:
     """The model at the start, and the first mu: of an exact problem the smaller, the nearer the start is to a solution."""
-    state = begin(objective, params, evaluate)
+    state = init_state(objective, params, evaluate)
     xp = array_namespace(state["loss"])
     one = xp.ones_like(state["loss"])
-    near = xp.minimum(one, state["figure"]) if objective.problem.exact else one
+    near = xp.minimum(one, state["optimality"]) if objective.problem.exact else one
     least = one * float(xp.finfo(one.dtype).eps)
-    return state | {"mu": xp.maximum(damping * near, least), "growth": one * 2, "trouble": one * 0}
+    return state | {"mu": xp.maximum(damping * near, least), "growth": one * 2, "trouble": one * 0, "linear": one > 0}
 
 
 def damped_step(objective: Objective, state: State, evaluate: Evaluate, bends: bool = False) -> State:
@@ -49,21 +49,40 @@ def damped_step(objective: Objective, state: State, evaluate: Evaluate, bends: b
     tangent = Tangent(objective, state["params"])
     gradient, blocks = state["model"]["gradient"], state["model"]["blocks"]
     structure, free = structure_of(objective, tangent), tangent.free(gradient)
-    u, _ = solve(blocks, structure, _shift(objective, state), -gradient, free)
+    shift = _shift(objective, state)
+    u, inflation = solve(blocks, structure, shift, -gradient, free)
     mu, growth, trouble = state["mu"], state["growth"], state["trouble"]
-    bend = allowed = None
-    if bends:
-        bend, _ = solve(blocks, structure, _shift(objective, state), -curving(objective, tangent, u), free)
-        bend, allowed = _tamed(bend / 2, u, state["scale"], trouble >= TROUBLE)
-    state, accepted, ratio = judge(objective, state, u, evaluate, bend, allowed, objective.problem.exact)
     xp = array_namespace(mu)
+    gain = bend = allowed = None
+    if "newton" in state["model"]:
+        u, gain = _by_factors(state, u)
+    if bends:
+        bend, _ = solve(blocks, structure, shift, -curving(objective, tangent, u), free)
+        bend, allowed = _tamed(bend / 2, u, state["scale"], trouble >= TROUBLE)
+    exact = objective.problem.exact
+    state, accepted, ratio = trial_step(objective, state, u, gain, evaluate, bend, allowed, exact)
     eps, one = float(xp.finfo(mu.dtype).eps), xp.ones_like(mu)
     shrink = xp.where(ratio > 0.9, one / 10, xp.maximum(one / 3, 1 - (2 * ratio - 1) ** 3))
     shrink = xp.minimum(shrink, 2 * one)
-    least = eps if objective.problem.exact else eps * eps  # a column may have become far shorter than it was
+    least = eps if exact else eps * eps  # a column may have become far shorter than it was
     state = state | {"mu": xp.where(accepted, xp.maximum(mu * shrink, one * least), mu * growth)}
+    if exact and "newton" in state["model"]:
+        state = state | {"ill": state["ill"] | (inflation > INFLATED / eps)}
+    state = state | {"linear": accepted & (ratio > 0.9)}
     less = xp.where(ratio > 0.75, xp.maximum(trouble - 1, 0 * one), trouble)
     return state | {"growth": xp.where(accepted, 2 * one, 2 * growth), "trouble": xp.where(accepted, less, trouble + 1)}
+
+
+def _by_factors(state: State, u: Array) -> tuple[Array, Array]:
+    """The step and what the model promises of it: where normal equations lose its digits the Newton step, shortened.
+
+    It is not damped column by column, so that it is for lanes whose last step went as the model said.
+    """
+    xp = array_namespace(u)
+    model, length = state["model"], 1 / (1 + state["mu"])
+    use = model["ill"] & state["linear"]
+    gain = (2 - length) * length * model["decrement"]
+    return xp.where(use, length * model["newton"], u), xp.where(use, gain, xp.ones_like(gain) * float("nan"))
 
 
 def _tamed(bend: Array, u: Array, scale: Array, wanted: Array) -> tuple[Array, Array]:

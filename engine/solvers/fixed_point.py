@@ -9,7 +9,7 @@ from array_api_compat import array_namespace, device
 
 from engine import smalllinalg
 from engine.objective import Array, Objective, Params
-from engine.solvers.base import State, checked
+from engine.solvers.base import MEMORY, State, checked, whole
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class FixedPoint:
 
     Args:
         damping: b, above 0.
-        memory: how many changes are used; 0 for the plain iteration.
+        memory: how many changes are used, at most 100; 0 for the plain iteration.
 
     Raises:
         TypeError, ValueError: a setting out of its range; a residual whose blocks are not the params.
@@ -42,10 +42,7 @@ class FixedPoint:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "damping", checked("FixedPoint", "damping", self.damping, 1e-15, 1e15))
-        if isinstance(self.memory, bool) or not isinstance(self.memory, int):
-            raise TypeError(f"FixedPoint: memory came as {self.memory!r}; expected a whole number")
-        if self.memory < 0:
-            raise ValueError(f"FixedPoint: memory came as {self.memory!r}; expected 0 or more")
+        whole("FixedPoint", "memory", self.memory, 0, MEMORY)
 
     def init(self, objective: Objective, params: Params) -> State:
         """Nothing remembered."""

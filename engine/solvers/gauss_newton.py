@@ -10,7 +10,7 @@ from array_api_compat import array_namespace
 from engine.curvature import least_squares, solve, structure_of
 from engine.objective import Objective, Params
 from engine.solvers.base import State
-from engine.solvers.trial import begin, judge
+from engine.solvers.trust_region import init_state, trial_step
 from engine.tangent import Tangent
 
 
@@ -35,7 +35,7 @@ class GaussNewton:
 
     def init(self, objective: Objective, params: Params) -> State:
         """The model at the start; full steps first."""
-        state = begin(objective, params, least_squares)
+        state = init_state(objective, params, least_squares)
         return state | {"length": array_namespace(state["loss"]).ones_like(state["loss"])}
 
     def step(self, objective: Objective, state: State) -> State:
@@ -47,5 +47,5 @@ class GaussNewton:
         tiny = float(info.eps) * scale + float(info.smallest_normal)  # keeps a singular system finite
         structure = structure_of(objective, tangent)
         u, _ = solve(state["model"]["blocks"], structure, tiny, -gradient, tangent.free(gradient))
-        state, accepted, _ = judge(objective, state, length * u, least_squares)
+        state, accepted, _ = trial_step(objective, state, length * u, None, least_squares)
         return state | {"length": xp.where(accepted, xp.ones_like(length), length / 2)}

@@ -46,6 +46,8 @@ class GradientDescent:
         for name in ("learning_rate", "momentum"):
             value = checked("GradientDescent", name, getattr(self, name), 0.0, math.inf, closed=False)
             object.__setattr__(self, name, value)
+        if not isinstance(self.nesterov, bool):
+            raise TypeError(f"GradientDescent: nesterov came as {self.nesterov!r}; expected True or False")
         if self.nesterov and not self.momentum:
             raise ValueError("GradientDescent: nesterov=True came with momentum 0; expected a momentum: give momentum=0.9")
 

@@ -8,8 +8,8 @@ from typing import ClassVar
 from array_api_compat import array_namespace, device
 
 from engine.objective import Array, Objective, Params
-from engine.solvers.base import State
-from engine.solvers.trial import select
+from engine.solvers.base import MEMORY, State, whole
+from engine.solvers.trust_region import select
 from engine.tangent import Tangent
 
 DECREASE = 1e-4
@@ -25,10 +25,10 @@ class LBFGS:
     domains, coordinates carry over from point to point.
 
     Args:
-        memory: how many changes are remembered, 1 or more.
+        memory: how many changes are remembered, 1 to 100.
 
     Raises:
-        TypeError, ValueError: a memory that is no whole number, or less than 1.
+        TypeError, ValueError: a memory that is no whole number, or out of its range.
 
     Source:
         Nocedal and Wright, Numerical Optimization, algorithms 7.4 and 3.1.
@@ -44,15 +44,13 @@ class LBFGS:
     MAX_STEPS: ClassVar[int] = 5_000
 
     def __post_init__(self) -> None:
-        if isinstance(self.memory, bool) or not isinstance(self.memory, int):
-            raise TypeError(f"LBFGS: memory came as {self.memory!r}; expected a whole number")
-        if self.memory < 1:
-            raise ValueError(f"LBFGS: memory came as {self.memory!r}; expected 1 or more")
+        whole("LBFGS", "memory", self.memory, 1, MEMORY)
 
     def init(self, objective: Objective, params: Params) -> State:
         """Nothing remembered; the first step has length 1 or |g|, the smaller."""
         loss, gradient = _evaluate(objective, params)
         xp = array_namespace(gradient)
+        loss = xp.where(xp.isfinite(xp.sum(gradient)), loss, xp.ones_like(loss) * float("nan"))  # no step leads away from there
         empty = xp.zeros((self.memory, gradient.shape[0]), dtype=gradient.dtype, device=device(gradient))
         state = {"params": params, "here": loss, "gradient": gradient, "moves": empty, "turns": empty, "loss": loss}
         return state | {"length": _first(gradient)}

@@ -1,0 +1,72 @@
+"""What a status means for the lanes of a solution, and what helps with the solver that they had.
+
+Needs `status` for the codes, a Solution for its plan and its call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from backends import arrays as _arrays
+from engine.status import Status
+
+if TYPE_CHECKING:
+    from engine.solution import Solution
+
+MEANINGS = {
+    Status.ILL_CONDITIONED: "the equations hold as well as rounding allows, but their solution is known to few digits",
+    Status.MAX_STEPS: "the step limit of {max_steps} came before the test of tol = {tol:g} held",
+    Status.STALLED: "no step lowers the loss further at {dtype}, and the test of tol = {tol:g} does not hold",
+    Status.INFEASIBLE: "at rest where the equations do not hold: none near this point solves them (a singular matrix, say)",
+    Status.NONFINITE: "the loss or a derivative is NaN or Inf, at the start or at every step that was tried",
+    Status.NONFINITE_INPUT: "{culprits} NaN or Inf, so nothing was computed",
+    Status.UNDETERMINED: "the loss is as low as it gets, but the data does not determine every parameter: one has no effect, "
+    "or moves on without end",
+}
+"""Status -> what happened."""
+
+RATE = {
+    Status.MAX_STEPS: "retry(solver=...) with a higher or, where the loss swings, a lower learning rate; retry(max_steps=...)",
+    Status.STALLED: "retry(solver=...) with a lower learning rate, or with a second-order solver; raise tol",
+    Status.NONFINITE: "retry(solver=...) with a lower learning rate; scale the data to numbers near 1",
+}
+"""Remedies of solvers that have a learning rate."""
+
+ANY = {
+    Status.ILL_CONDITIONED: "use float64, or scale rows and columns to one size",
+    Status.MAX_STEPS: "retry(start=solution.params, max_steps=...) goes on from here; another start or scaling of the params is "
+    "often nearer",
+    Status.STALLED: "retry(start=...) from another point; scale data and params to numbers near 1; use float64; or raise tol",
+    Status.INFEASIBLE: "retry(start=...) or retry(seed=...) from another point; look at the data of these lanes",
+    Status.NONFINITE: "retry(start=...) where the loss is finite; give bounds (engine.domains) that keep out what is not",
+    Status.NONFINITE_INPUT: "clean these lanes, or mask what is missing in the residual",
+    Status.UNDETERMINED: "fix or bound (engine.domains) the parameter, give data that depends on it, or retry(start=...)",
+}
+"""Remedies of all others."""
+
+
+def meaning(solution: Solution, status: Status) -> str:
+    """What the status means for this call, as a clause."""
+    words = MEANINGS[status]
+    culprits = _culprits(solution) if "{culprits}" in words else ""
+    limit, tol = solution.call.limit, solution.call.tol
+    return words.format(max_steps=limit, tol=tol, dtype=solution.plan.dtype, culprits=culprits)
+
+
+def remedy(solution: Solution, status: Status) -> str:
+    """What helps, as a clause."""
+    has_rate = hasattr(solution.plan.solver, "learning_rate")
+    return RATE[status] if has_rate and status in RATE else ANY[status]
+
+
+def _culprits(solution: Solution) -> str:
+    """The data and starts that have NaN or Inf, by name, with a verb."""
+    call = solution.call
+    data = call.data if isinstance(call.data, Mapping) else {next(iter(call.problem.data)): call.data}
+    named = {f"datum {name!r}": array for name, array in data.items()}
+    named |= {f"start of {name!r}": array for name, array in (call.start or {}).items()}
+    found = [name for name, array in named.items() if _arrays.has_nonfinite(array)]
+    if not found:
+        return "the start has"  # a declared function of the data, or a bound
+    return f"{' and '.join(found)} {'has' if len(found) == 1 else 'have'}"

@@ -1,0 +1,84 @@
+"""The verdict on a lane: its optimality, which `tol` is compared with, recomputed from the returned params alone.
+
+Needs an Objective. One file for each kind of problem, and one for those too large for dense derivatives:
+
+exact       exact problems: the backward error of the residual
+offset      least squares: the relative offset of Bates and Watts
+decrement   a plain loss: the Newton decrement, with a semidefinite Hessian
+estimate    problems too large for dense derivatives: cosines of columns, the relative gradient
+
+Nothing here reads what a solver found out, neither its model nor the sparsity of its curvature.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from engine.certificate.decrement import newton_decrement
+from engine.certificate.estimate import cosine, gradient_verdict, offset_verdict
+from engine.certificate.exact import backward_error, backward_verdict
+from engine.certificate.offset import relative_offset
+from engine.certificate.verdict import Verdict, all_finite, true
+from engine.objective import Objective, Params
+from engine.problem import Problem
+
+Array = Any
+
+TOL = {True: {"float64": 1e-12, "float32": 1e-5}, False: {"float64": 1e-6, "float32": 1e-3}}
+"""exact? -> dtype -> default tolerance; that of False is also below which a point counts as stationary."""
+
+HESSIAN = 32
+"""Unknowns of a plain loss up to which its Hessian is made."""
+
+ENTRIES, WORK = 2**17, 2**23
+"""Entries of J, and rows times unknowns squared, up to which its columns are made orthogonal."""
+
+__all__ = ["TOL", "Verdict", "all_finite", "backward_error", "cosine", "described", "verdict"]
+
+
+def is_dense(problem: Problem, size: int, rows: int) -> bool:
+    """Whether the certificate of a problem of so many unknowns and residual rows has dense derivatives of its own."""
+    if problem.residual is None:
+        return size <= HESSIAN
+    return problem.exact or (size * rows <= ENTRIES and size * size * rows <= WORK)
+
+
+def described(problem: Problem, size: int, rows: int) -> str:
+    """The kind of certificate of a problem of so many unknowns and residual rows, in words."""
+    if problem.exact:
+        return "backward error of the residual"
+    fits, dense = problem.residual is not None, is_dense(problem, size, rows)
+    if dense:
+        return "relative offset of Bates and Watts" if fits else "Newton decrement, semidefinite Hessian"
+    many = f"an estimate: {size:,} unknowns{f' and {rows:,} rows' if fits else ''} are too many for dense derivatives"
+    return f"{'cosines of the columns of J' if fits else 'relative gradient'}, {many}"
+
+
+def verdict(objective: Objective, params: Params, first: Array | None, thorough: bool = True) -> Verdict:
+    """The verdict on some params.
+
+    Args:
+        first: the loss at the start, which a plain loss needs.
+        thorough: look at the neighbourhood, too, for a lower loss and for parameters without effect; a test while
+            iterating does not.
+    """
+    found = _judged(objective, params, first, thorough)
+    if objective.is_empty(params):  # there is no data that could determine anything
+        return Verdict(found.optimality, true(found.optimality), found.digits)
+    return found
+
+
+def _judged(objective: Objective, params: Params, first: Array | None, thorough: bool) -> Verdict:
+    problem = objective.problem
+    size = sum(objective.domains[name].size(tuple(x.shape)) for name, x in params.items())
+    if problem.exact:
+        return backward_verdict(objective, params)
+    if problem.residual is None:
+        if is_dense(problem, size, 0):
+            return newton_decrement(objective, params, first)
+        return gradient_verdict(objective, params, first)
+    rows = sum(math.prod(block.shape) for block in objective.residual(params).values())
+    if is_dense(problem, size, rows):
+        return relative_offset(objective, params, thorough)
+    return offset_verdict(objective, params)

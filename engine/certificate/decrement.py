@@ -1,0 +1,93 @@
+"""A plain loss: what a Newton step would still remove, with a Hessian that is positive semidefinite to rounding.
+
+Needs `curvature` for gradient and Hessian in tangent coordinates.
+
+Source:
+    Boyd and Vandenberghe, Convex Optimization, section 9.5.1 (Newton decrement); Golub and Van Loan, Matrix
+    Computations, section 4.2.8 (outer products with diagonal pivots).
+"""
+
+from __future__ import annotations
+
+from array_api_compat import array_namespace
+
+from backends import repeat
+from engine.certificate.verdict import STILL, Array, Verdict, ratio, true
+from engine.curvature import hessian as hessian_at
+from engine.objective import Objective, Params, zero
+from engine.projection import ROUNDING
+from engine.smalllinalg import first_largest
+from engine.structure import Structure
+from engine.tangent import Tangent
+
+FLAT = 1e3
+"""Units in the last place, relative to its diagonal, within which curvature counts as 0."""
+
+
+def newton_decrement(objective: Objective, params: Params, first: Array) -> Verdict:
+    """(g'H^-1 g / 2 / (f_start - f + eps |f|))^(1/2) on the free set; infinite where H is indefinite.
+
+    The decrement g'H^-1 g / 2 is what a Newton step would remove by the quadratic model. A parameter is not determined
+    where neither gradient nor Hessian feels it, or where that step still moves it by more than 1e-3 of its size while the
+    loss can tell.
+
+    Args:
+        first: the loss at the start.
+    """
+    tangent = Tangent(objective.dense(), params)
+    if not tangent.size:
+        nothing = zero(next(iter(params.values())))
+        return Verdict(nothing, true(nothing), true(nothing))
+    model = hessian_at(tangent, Structure.dense(tangent.size))
+    loss, gradient, hessian = model["loss"], model["gradient"], model["blocks"]["0"][0]
+    xp = array_namespace(loss)
+    free = tangent.free(gradient)
+    if free is not None:
+        gradient, hessian = gradient * free, hessian * free[:, None] * free
+    feels = xp.max(xp.abs(hessian), axis=1)
+    dead = (feels == 0) & (gradient == 0)
+    if free is not None:
+        dead = dead & (free > 0)
+    diagonal = xp.abs(xp.linalg.diagonal(hessian))
+    scale = xp.where(diagonal > 0, diagonal, xp.where(feels > 0, feels, xp.ones_like(feels)))
+    scale = 1 / xp.sqrt(scale)
+    step, decrement, least = eliminate(hessian * scale[:, None] * scale, gradient * scale)
+    eps = ROUNDING * float(xp.finfo(loss.dtype).eps)
+    removed, known = xp.maximum(first - loss, 0 * loss), eps * xp.abs(loss)
+    optimality = xp.sqrt(ratio(decrement, removed + known))
+    indefinite = least < -FLAT * eps / ROUNDING
+    moves = (xp.abs(step * scale) > STILL * tangent.magnitude()) & (decrement > known + eps * eps * removed)
+    finite = xp.isfinite(loss + decrement + xp.sum(hessian))
+    optimality = xp.where(indefinite, optimality + float("inf"), xp.where(finite, optimality, optimality * float("nan")))
+    return Verdict(optimality, ~xp.any(dead | moves), true(loss))
+
+
+def eliminate(hessian: Array, gradient: Array) -> tuple[Array, Array, Array]:
+    """H^-1 g, g'H^-1 g and the least pivot of a symmetric H of unit diagonal: `(n, n)`, `(n,)` -> `(n,)`, `()`, `()`.
+
+    Gauss-Jordan with the largest diagonal entry as the pivot of each round; one that is 0 to rounding counts as that
+    rounding, so that a gradient along a flat direction is not forgotten. Rounds are alike: a compiler makes them a loop.
+    """
+    xp = array_namespace(hessian)
+    size = gradient.shape[0]
+    flat = FLAT * float(xp.finfo(hessian.dtype).eps)
+
+    def round_(hessian: Array, gradient: Array, open_: Array, total: Array, least: Array, bottom: Array) -> tuple[Array, ...]:
+        diagonal = xp.linalg.diagonal(hessian)
+        pivot, pick = first_largest(xp.where(open_ > 0, diagonal, bottom))
+        inverse = 1 / xp.maximum(pivot, 0 * pivot + flat)
+        row, column, slope = pick @ hessian, hessian @ pick, xp.sum(pick * gradient)
+        others = 1 - pick
+        return (
+            (hessian - column[:, None] * (row * inverse)) * others[:, None] + pick[:, None] * (row * inverse),
+            (gradient - column * (slope * inverse)) * others + pick * (slope * inverse),
+            open_ * others,
+            total + slope * slope * inverse,
+            xp.minimum(least, pivot),
+            bottom,
+        )
+
+    none = zero(gradient)
+    start = (hessian, gradient, gradient * 0 + 1, none, none + float("inf"), gradient * 0 - float("inf"))
+    _, step, _, total, least, _ = repeat(round_, size, *start)
+    return step, total, least

@@ -1,0 +1,114 @@
+"""Least squares looked at column by column: along which directions the loss still falls, and which parameters have an effect.
+
+Needs `projection` for orthogonal directions, `rounding` for what the arithmetic can tell.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from array_api_compat import array_namespace, device
+
+from engine import jacobian
+from engine.certificate.rounding import squared_terms
+from engine.certificate.verdict import Array, largest, ratio
+from engine.projection import ROUNDING, Projection, project
+from engine.tangent import Tangent
+
+SMALL = 0.1
+"""Times eps^(3/8), about a tenth of the default `tol`: the offset up to which rounding is no matter."""
+
+REACH = 0.1
+"""Standard errors that the neighbourhood reaches to, along each direction."""
+
+FAINT = 1e3
+"""Times its rounding that a residual must change with a parameter that has an effect."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """J' `(size, rows)` on the free set, the residual `(rows,)`, and 1 where a coordinate is free; None: everywhere."""
+
+    rows: Array
+    vector: Array
+    free: Array | None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """By how much the squared length of the residual can still fall, and whether all parameters have an effect."""
+
+    excess: Array
+    determined: Array
+
+
+def examine(tangent: Tangent, columns: Columns, curvature: Array | None) -> Finding:
+    """What steps along J's orthogonal directions would remove, beyond rounding.
+
+    With the curvature sum_i r_i r_i'' of the residual, what Newton steps would remove, and what a point nearby is lower
+    by where the loss is no minimum; and whether a parameter with a short column has an effect.
+    """
+    xp = array_namespace(columns.rows)
+    squares = squared_terms(tangent, columns.rows)
+    lengths = xp.sqrt(xp.sum(columns.rows * columns.rows, axis=1))
+    dead = lengths * tangent.pulled_units() < _least(lengths)
+    lengths = xp.where(lengths > 0, lengths, xp.ones_like(lengths))
+    span = project(columns.rows / lengths[:, None], columns.vector, squares, lengths * tangent.magnitude())
+    excess = xp.sum(span.shares * span.shares)
+    if curvature is not None:
+        rounding = ROUNDING * _eps(lengths) * xp.sqrt(xp.sum(squares))
+        excess, falls = _curved(span, curvature, lengths)
+        lower, faint = _nearby(tangent, span, columns.vector, lengths, rounding, falls)
+        excess, dead = xp.maximum(excess, lower), dead | faint
+    rounded = xp.all(columns.vector**2 <= (ROUNDING * _eps(lengths)) ** 2 * squares)
+    dead = dead if columns.free is None else dead & (columns.free > 0)
+    return Finding(xp.where(rounded, xp.zeros_like(excess), excess), ~xp.any(dead))
+
+
+def _curved(span: Projection, curvature: Array, lengths: Array) -> tuple[Array, Array]:
+    """What Newton steps along each of J's orthogonal directions remove, and along which the loss is no minimum.
+
+    A Gauss-Newton step promises share^2 of the squared length of the residual. Along nearly collinear columns it goes far,
+    and the residual is no plane so far: with its second derivative along the direction the promise is
+    share^2 / (1 + r'r''), and where 1 + r'r'' is negative the loss falls on both sides.
+    """
+    xp = array_namespace(lengths)
+    squares, along = span.depths * span.depths, span.directions / lengths
+    bend = xp.sum((along @ curvature) * along, axis=1)
+    bend = xp.where(xp.isfinite(bend), bend, xp.zeros_like(bend))
+    removed = span.shares * span.shares * ratio(squares, squares + xp.maximum(bend, xp.zeros_like(bend)))
+    return xp.sum(removed), bend < -squares
+
+
+def _nearby(
+    tangent: Tangent, span: Projection, vector: Array, lengths: Array, rounding: Array, falls: Array
+) -> tuple[Array, Array]:
+    """By how much the squared length of the residual is less nearby, and which parameters have no effect there.
+
+    Where the loss falls along a direction by its second derivative, a step of a tenth of a standard error tells whether it
+    does by its value. A parameter whose own size changes the residual by little more than rounding takes a step that would
+    change it by far more, were the residual linear in it: where it is not, as in a product with a factor that is 0, the
+    parameter has no effect.
+    """
+    xp = array_namespace(vector)
+    whole, most = xp.sum(vector * vector), FAINT * rounding
+    reach = REACH * xp.sqrt(whole / vector.shape[0])
+    deep = span.depths > ROUNDING * _eps(vector)
+    along = span.directions * (reach / xp.where(deep, span.depths, xp.ones_like(span.depths)))[:, None] / lengths
+    faint = lengths * tangent.magnitude() <= most
+    basis = xp.eye(tangent.size, dtype=vector.dtype, device=device(vector))
+    there = jacobian.displaced(tangent, xp.where(faint[:, None], basis * (most / lengths)[:, None], along))
+    lower = whole - xp.sum(there * there, axis=1) - 2 * rounding * xp.sqrt(whole)
+    effect = xp.sqrt(xp.sum((there - vector) ** 2, axis=1))
+    gain = xp.where(falls & ~faint & xp.isfinite(lower), lower, xp.zeros_like(lower))
+    return largest(gain, whole), faint & (effect < most / 2)
+
+
+def _eps(like: Array) -> float:
+    return float(array_namespace(like).finfo(like.dtype).eps)
+
+
+def _least(like: Array) -> float:
+    """Below it a number has lost digits to underflow."""
+    info = array_namespace(like).finfo(like.dtype)
+    return float(info.smallest_normal) / float(info.eps)

@@ -1,0 +1,77 @@
+"""Least squares: the relative offset of Bates and Watts, with the curvature of the residual looked at.
+
+Needs `jacobian` for the columns of J, `neighbourhood` for lanes that the products of columns leave in doubt.
+
+Source:
+    Bates and Watts, A relative offset orthogonality convergence criterion for nonlinear least squares, Technometrics 23
+    (1981); Nonlinear Regression Analysis, section 2.2.3.
+"""
+
+from __future__ import annotations
+
+from array_api_compat import array_namespace
+
+from engine import jacobian, smalllinalg
+from engine.certificate.neighbourhood import SMALL, Columns, Finding, examine
+from engine.certificate.verdict import Array, Verdict, ratio, true
+from engine.objective import Objective, Params, zero
+from engine.tangent import Tangent, units_at
+
+NEAR = 1e4
+"""Units in the last place of the residual's length within which a parameter's own part in it is looked at."""
+
+
+def relative_offset(objective: Objective, params: Params, thorough: bool) -> Verdict:
+    """|P r| / |r|, P the projection on all columns of J together in tangent coordinates, on the free set.
+
+    Its square is the share of the loss that one more Gauss-Newton step would remove. Rounding of the terms of r counts
+    as nothing, and a residual that is rounding itself is an exact fit. With `thorough`, the curvature of r counts, too: a
+    saddle is no minimum. Few unknowns have the offset from J'J and J'r; a lane for which these say too little, for which
+    it is not small, or whose Hessian is not positive, is looked at column by column.
+    """
+    tangent = Tangent(objective if objective.units else objective.within(units_at(objective, params)), params)
+    if not tangent.size:
+        nothing = zero(next(iter(params.values())))
+        return Verdict(nothing, true(nothing), true(nothing))
+    columns = _columns(tangent)
+    xp = array_namespace(columns.rows)
+    curvature = jacobian.curvature(tangent, columns.vector) if thorough else None
+    whole = xp.sum(columns.vector * columns.vector)
+    if tangent.size > jacobian.FEW:
+        found = examine(tangent, columns, curvature)
+    else:
+        found = _by_products(tangent, columns, curvature, whole)
+    offset = xp.sqrt(ratio(found.excess, whole))
+    lost = (whole == 0) & xp.any(columns.vector != 0)
+    finite = xp.isfinite(whole + xp.sum(columns.rows)) & ~lost
+    return Verdict(xp.where(finite, offset, xp.ones_like(offset) * float("nan")), found.determined, true(offset))
+
+
+def _columns(tangent: Tangent) -> Columns:
+    """J's columns on the free set."""
+    rows, vector, _ = jacobian.columns(tangent)
+    if tangent.objective.singular:
+        rows = jacobian.repaired(tangent, rows, vector)
+    free = tangent.free(rows @ vector)
+    return Columns(rows if free is None else rows * free[:, None], vector, free)
+
+
+def _by_products(tangent: Tangent, columns: Columns, curvature: Array | None, whole: Array) -> Finding:
+    """The share by the normal equations, where these are no doubt."""
+    xp = array_namespace(whole)
+    eps = float(xp.finfo(whole.dtype).eps)
+    small, rows = SMALL * eps**0.375, columns.rows
+    gram, slope = rows @ xp.matrix_transpose(rows), rows @ columns.vector
+    system = gram
+    if columns.free is not None:
+        system = gram + smalllinalg.eye(tangent.size, gram) * (1 - columns.free)
+    step, inflation = smalllinalg.solve_symmetric(system, slope)
+    excess = xp.sum(slope * step)
+    own = xp.linalg.diagonal(gram) * tangent.magnitude() ** 2
+    faint = own <= (NEAR * eps) ** 2 * (xp.max(own) + whole)
+    doubtful = xp.any(faint if columns.free is None else faint & (columns.free > 0))
+    doubtful = doubtful | ~(excess <= small**2 * whole) | ~(inflation < small / eps)
+    if curvature is not None:
+        doubtful = doubtful | ~(smalllinalg.solve_symmetric(system + curvature, slope)[1] < 1 / eps)
+    found = examine(tangent, columns, curvature)
+    return Finding(xp.where(doubtful, found.excess, excess), xp.where(doubtful, found.determined, true(excess)))

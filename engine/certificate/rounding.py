@@ -1,0 +1,62 @@
+"""The size of the terms whose difference a residual is: what its rounding is relative to. Needs an Objective."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from array_api_compat import array_namespace
+
+from engine.certificate.verdict import Array
+from engine.objective import Objective, Params
+from engine.tangent import Tangent, in_units, rows, signed
+
+PATTERNS = 2
+"""Sign patterns over the data; the second one turns every other datum, so that two data do not cancel in both."""
+
+
+def squared_terms(tangent: Tangent, transposed: Array) -> Array:
+    """The squared terms of each entry of the residual, `(rows,)`: its derivatives, each times what it is a derivative by.
+
+    sum_j (J_ij p_j)^2 + sum_k (dr_i/dd_k d_k)^2 for the parameters p and the data d: a relative change of eps of
+    everything that the residual is computed from changes it by eps times its root. The sum over a datum's entries is
+    estimated by fixed sign patterns. No term counts as less than eps of the largest: an entry that vanishes with its own
+    terms, far below the rounding of all others, is 0.
+
+    Source:
+        Higham, Accuracy and Stability of Numerical Algorithms, section 3.1 (running error analysis).
+    """
+    xp, magnitude = array_namespace(transposed), tangent.magnitude()
+    square = (magnitude * magnitude) @ (transposed * transposed)
+    for product in _by_data(tangent.objective, tangent.params):
+        square = square + xp.where(xp.isfinite(product), product * product / PATTERNS, xp.zeros_like(product))
+    if not square.shape[0]:
+        return square
+    eps = float(xp.finfo(square.dtype).eps)
+    return square + eps * eps * xp.max(square)
+
+
+def _by_data(objective: Objective, params: Params) -> list[Array]:
+    """The residual's derivative by the data and the captured arrays along patterns of their signs."""
+    bounds = {name for param in objective.problem.params.values() for name in param.domain.names}  # type: ignore[union-attr]
+    data = {name: a for name, a in objective.data.items() if name not in bounds and _is_float(a)}
+    captured = {str(k): a for k, a in enumerate(objective.captured["residual"]) if _is_float(a)}
+    given = {"data": data, "captured": captured}
+    if not data and not captured:
+        return []
+
+    def residual(given: dict[str, Any]) -> Any:
+        return objective.given(given["data"], given["captured"]).residual(params)
+
+    products = []
+    for pattern in range(PATTERNS):
+        turned = {
+            kind: {name: a * signed(a, "datum") * (1 - 2 * (pattern * k % 2)) for k, (name, a) in enumerate(arrays.items())}
+            for kind, arrays in given.items()
+        }
+        product = objective.backend.jvp(residual, (given,), (turned,))[1]
+        products.append(rows(objective, in_units(objective, product))[0])
+    return products
+
+
+def _is_float(array: Array) -> bool:
+    return bool(array_namespace(array).isdtype(array.dtype, "real floating"))

@@ -1,0 +1,245 @@
+"""Trial steps on a local model, for the solvers that have one: try, compare with the model, keep or reject.
+
+Needs `curvature` for the model. One call is one trial: the model is taken at the trial point, and where the trial is
+accepted it becomes the state. The state holds the params (always the best so far), their model, and what `Lane`
+reads to stop a lane: `optimality`, `halving` (the last step halved it; of an exact problem, where all digits are asked for,
+one of the last few) and `stuck` (neither the loss nor the optimality improves by more than rounding error).
+
+Source:
+    Nocedal and Wright, Numerical Optimization, section 4.1 (gain ratio); More, The Levenberg-Marquardt algorithm:
+    implementation and theory, section 6 (scaling).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from array_api_compat import array_namespace
+
+from backends.tree import tree_map
+from engine.curvature import Model, apply, diagonal, structure_of
+from engine.objective import Array, Objective, Params, at_zero, zero
+from engine.solvers.base import State
+from engine.tangent import Tangent, in_units, rows
+
+NOISE = 8.0
+"""Changes of the loss below this many units in the last place say nothing."""
+
+PROGRESS = 0.9
+"""Where the loss says nothing, a step that leaves more than this share of the optimality is no progress."""
+
+STALLED_TRIALS = 3
+"""Trials without progress at rounding level after which a lane is stuck: a shorter or damped step may still help."""
+
+FAINT = 16.0
+"""Units in the last place of the loss, beside which the square of a column says nothing."""
+
+LEVEL = 1e-3
+"""Share of the steepest slope that every coordinate counts as having where a loss has no curvature."""
+
+HALVED = 6
+"""Steps in which an exact problem's optimality is halved, or it need not be: close eigenvalues take some to come apart."""
+
+Evaluate = Callable[[Objective, Params, "Array | None", "Array | None"], Model]
+
+
+def init_state(objective: Objective, params: Params, evaluate: Evaluate) -> State:
+    """The state at the start."""
+    never = zero(next(iter(params.values()))) > 0
+    model = evaluate(objective, params, None, never)
+    tangent = Tangent(objective, params)
+    spread = diagonal(model["blocks"], structure_of(objective, tangent))
+    xp = array_namespace(spread)
+    size = tangent.magnitude()
+    state: State = {"params": params, "model": model, "size": size, "scale": _scale(tangent, model, spread, size)}
+    state |= {
+        "reference": _reference(objective, params, model["loss"]),
+        "halving": never,
+        "stuck": never,
+        "ill": never,
+        "stalled_trials": zero(model["loss"]),
+        "steps_since_halved": zero(model["loss"]),
+        "squares": spread * 0 + _largest(xp.abs(spread)),
+        "loss": model["loss"],
+    }
+    now = optimality(objective, params, model, state["reference"])
+    return state | {"optimality": now, "last_halved": now, "slope": _slope(objective, params, model, now)}
+
+
+def trial_step(
+    objective: Objective, state: State, u: Array, gain: Array | None, evaluate: Evaluate, bend: Array | None = None,
+    allowed: Array | None = None, keep_rejected_curvature: bool = False,
+) -> tuple[State, Array, Array]:  # fmt: skip
+    """Try a step: the state after it, whether it was accepted, and the gain ratio (1 within rounding).
+
+    The gain is that of the model along u, or as given where it is not NaN; the step goes along u + bend. Where it is not
+    allowed it is rejected. With `keep_rejected_curvature` a rejected point close by leaves its curvature, which knew more
+    of the lengths of columns.
+    """
+    params, model = state["params"], state["model"]
+    tangent = Tangent(objective, params)
+    structure = structure_of(objective, tangent)
+    moved = tangent.move(u if bend is None else u + bend)
+    gain = _gain(tangent, model, tangent.taken(moved, u), gain)
+    xp = array_namespace(gain)
+    squares = xp.abs(diagonal(model["blocks"], structure))
+    after = evaluate(objective, moved, squares, state["ill"])
+    now = optimality(objective, moved, after, state["reference"])
+    slope = _slope(objective, moved, after, now)
+    loss, trial = model["loss"], after["loss"]
+    noise = NOISE * float(xp.finfo(loss.dtype).eps) * _known(objective, loss, state["reference"])
+    spread = diagonal(after["blocks"], structure)
+    finite = _all_finite([trial, spread, after["gradient"], *moved.values()])
+    accepted = finite & ((trial < loss) | ((trial <= loss + noise) & (slope < state["slope"])))
+    accepted = accepted if allowed is None else accepted & allowed
+    kept = select(accepted, {"params": moved, "model": after}, {"params": params, "model": model})
+    known = accepted
+    if keep_rejected_curvature:
+        known = accepted | (finite & (trial <= 2 * loss))
+        kept["model"] = kept["model"] | {"blocks": select(known, after["blocks"], model["blocks"])}
+    size = xp.where(accepted, xp.maximum(state["size"], Tangent(objective, moved).magnitude()), state["size"])
+    scale = xp.maximum(state["scale"], _scale(Tangent(objective, moved), after, spread, size))
+    changed = kept | {
+        "size": size,
+        "slope": xp.where(accepted, slope, state["slope"]),
+        "scale": xp.where(accepted, scale, state["scale"]),
+        "squares": xp.where(known, squares, state["squares"]),
+        "loss": loss,
+    }
+    ratio = xp.where(gain > noise, (loss - trial) / xp.where(gain > noise, gain, noise + 1), gain * 0 + 1)
+    return (
+        state | changed | _progress(objective, state, accepted, now, xp.abs(gain) <= noise, loss - trial > noise),
+        accepted,
+        ratio,
+    )
+
+
+def _progress(objective: Objective, state: State, accepted: Array, now: Array, silent: Array, lower: Array) -> State:
+    """The optimality, and whether a lane is still on its way: lower by more than rounding, or nearer to optimal.
+
+    A trial that was rejected says nothing where the model had promised more than rounding: a shorter one may do.
+    """
+    xp = array_namespace(now)
+    exact = objective.problem.exact
+    halved = accepted & (now <= state["last_halved" if exact else "optimality"] / 2)
+    since = xp.where(halved, now * 0, state["steps_since_halved"] + 1)
+    ahead = accepted & (lower | (now < PROGRESS * state["optimality"]))
+    stalled = (silent | accepted) & ~ahead
+    stalled_trials = xp.where(ahead, now * 0, xp.where(stalled, state["stalled_trials"] + 1, state["stalled_trials"]))
+    return {
+        "optimality": xp.where(accepted, now, state["optimality"]),
+        "steps_since_halved": since,
+        "halving": since < (HALVED if exact else 1),
+        "last_halved": xp.where(halved, now, state["last_halved"]),
+        "stalled_trials": stalled_trials,
+        "stuck": stalled_trials >= STALLED_TRIALS,
+    }
+
+
+def optimality(objective: Objective, params: Params, model: Model, reference: Array) -> Array:
+    """What `tol` is compared with, from what the model holds; `certificate` has the definitions.
+
+    The size of the terms of an exact problem's residual is taken from the diagonal of J'J and the params' magnitudes.
+    """
+    loss = model["loss"]
+    xp = array_namespace(loss)
+    if objective.problem.residual is None:
+        known = float(xp.finfo(loss.dtype).eps) * xp.abs(loss)
+        return xp.sqrt(_ratio(xp.maximum(model["decrement"], 0 * loss), xp.maximum(reference - loss, 0 * loss) + known))
+    if not objective.problem.exact:
+        return xp.sqrt(_ratio(xp.maximum(model["decrement"], 0 * loss), loss))
+    tangent = Tangent(objective, params)
+    spread, magnitude = xp.abs(diagonal(model["blocks"], structure_of(objective, tangent))), tangent.magnitude()
+    return xp.sqrt(_ratio(loss, xp.sum(spread * magnitude * magnitude) + reference))
+
+
+def cosine(objective: Objective, params: Params, model: Model) -> Array:
+    """The largest cosine between residual and a column of J, as in `certificate.estimate`, by what the model holds."""
+    squared = _squared_cosine(objective, params, model)
+    return array_namespace(squared).sqrt(squared)
+
+
+def _squared_cosine(objective: Objective, params: Params, model: Model) -> Array:
+    tangent = Tangent(objective, params)
+    spread = diagonal(model["blocks"], structure_of(objective, tangent))
+    free = tangent.free(model["gradient"])
+    slope = model["gradient"] if free is None else model["gradient"] * free
+    return _largest(_ratio(slope * slope, array_namespace(slope).abs(spread) * model["loss"]))
+
+
+def _slope(objective: Objective, params: Params, model: Model, now: Array) -> Array:
+    """What says whether a step was one down where the loss is silent.
+
+    Of least squares the cosine, which takes no solve: the next step need not wait for the optimality.
+    """
+    problem = objective.problem
+    return now if problem.exact or problem.residual is None else _squared_cosine(objective, params, model)
+
+
+def _gain(tangent: Tangent, model: Model, taken: Array, given: Array | None) -> Array:
+    """What the model promises of a step."""
+    xp = array_namespace(taken)
+    curved = apply(model["blocks"], structure_of(tangent.objective, tangent), taken)
+    gain = -(2 * xp.sum(model["gradient"] * taken) + xp.sum(taken * curved))
+    return gain if given is None else xp.where(xp.isnan(given), gain, given)
+
+
+def _scale(tangent: Tangent, model: Model, spread: Array, size: Array) -> Array:
+    """The squares of the columns' lengths, by the diagonal of the curvature: what a step is damped by.
+
+    Where the residual need not vanish, a column that is rounding of the residual's terms would let its parameter go
+    anywhere: it counts as long enough to make `FAINT` of them, by the largest size that the parameter had. Where a loss has
+    no curvature, damping of 1 makes a step that would remove the loss, were it linear; along a coordinate that it hardly
+    slopes in, no farther than 1 / `LEVEL` times as far as along the others, by the params' sizes, or 1 where they are 0.
+    """
+    xp = array_namespace(spread)
+    spread = xp.abs(spread)
+    problem = tangent.objective.problem
+    if problem.exact or not spread.shape[0]:
+        return spread
+    if problem.residual is None:
+        loss, slope, sizes = xp.abs(model["loss"]), xp.abs(model["gradient"]), xp.where(size > 0, size, xp.ones_like(size))
+        slope = xp.maximum(slope, LEVEL * xp.max(slope * sizes) / sizes)
+        return xp.maximum(spread, xp.where(loss > 0, 2 * slope * slope / xp.where(loss > 0, loss, loss + 1), 0 * slope))
+    squares = size * size
+    moving = FAINT * float(xp.finfo(spread.dtype).eps) * xp.max(spread * squares)
+    return xp.maximum(spread, xp.where(squares > 0, moving / xp.where(squares > 0, squares, squares + 1), 0 * squares))
+
+
+def select(condition: Array, yes: Any, no: Any) -> Any:
+    """where(condition, yes, no), leaf by leaf."""
+    return tree_map(lambda a, b: array_namespace(a, b).where(condition, a, b), yes, no)
+
+
+def _all_finite(arrays: list[Array]) -> Array:
+    """Whether every entry is finite; a sum of finite numbers that overflows counts as not."""
+    sums = [array_namespace(a).sum(a) for a in arrays]
+    return array_namespace(*sums).isfinite(sum(sums[1:], start=sums[0]))
+
+
+def _reference(objective: Objective, params: Params, loss: Array) -> Array:
+    """What the loss is compared with: of a residual problem that of zero params, else the loss at the start."""
+    if objective.problem.residual is None:
+        return loss
+    vector, factor = rows(objective, in_units(objective, at_zero(objective, params)))
+    return factor * array_namespace(vector).sum(vector * vector)
+
+
+def _known(objective: Objective, loss: Array, reference: Array) -> Array:
+    """What the loss's rounding is relative to: a residual that stays carries that of the terms whose difference it is."""
+    xp = array_namespace(loss)
+    if objective.problem.residual is None or objective.problem.exact:
+        return xp.abs(loss)
+    return xp.maximum(loss, xp.sqrt(loss * reference))
+
+
+def _largest(values: Array) -> Array:
+    xp = array_namespace(values)
+    return xp.max(values) if values.shape[0] else xp.sum(values)
+
+
+def _ratio(above: Array, below: Array) -> Array:
+    """above / below, with 0 / 0 = 0."""
+    xp = array_namespace(above)
+    return xp.where(above == 0, xp.zeros_like(above), above / xp.where(below == 0, xp.ones_like(below), below))
