@@ -5,7 +5,6 @@ Needs `status` for the codes, a Solution for its plan and its call.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from backends import arrays as _arrays
@@ -62,10 +61,8 @@ def remedy(solution: Solution, status: Status) -> str:
 
 def _culprits(solution: Solution) -> str:
     """The data and starts that have NaN or Inf, by name, with a verb."""
-    call = solution.call
-    data = call.data if isinstance(call.data, Mapping) else {next(iter(call.problem.data)): call.data}
-    named = {f"datum {name!r}": array for name, array in data.items()}
-    named |= {f"start of {name!r}": array for name, array in (call.start or {}).items()}
+    named = {f"datum {name!r}": array for name, array in solution.call.named.items()}
+    named |= {f"start of {name!r}": array for name, array in (solution.call.start or {}).items()}
     found = [name for name, array in named.items() if _arrays.has_nonfinite(array)]
     if not found:
         return "the start has"  # a declared function of the data, or a bound

@@ -12,10 +12,10 @@ from typing import Any
 
 from array_api_compat import array_namespace
 
-from backends.tree import tree_map
 from engine import jacobian, smalllinalg
 from engine.domains.base import constant, gather
 from engine.objective import Array, Objective, Params
+from engine.params import select
 from engine.projection import project
 from engine.structure import Structure
 from engine.tangent import Tangent, in_units, rows
@@ -120,6 +120,11 @@ def solve(blocks: dict[str, Array], structure: Structure, shift: Array, b: Array
     return _flat(parts, structure), xp.sum(b[:0]) + 1 if inflation is None else inflation
 
 
+def is_ill(inflation: Array) -> Array:
+    """Whether normal equations of such a ratio of diagonal to pivot lose too many digits of a step."""
+    return inflation > INFLATED / float(array_namespace(inflation).finfo(inflation.dtype).eps)
+
+
 def _upward(pivot: Array) -> Array:
     """A pivot by its size, as `solve_symmetric` takes it, so that a step goes down; a zero as the smallest number."""
     xp = array_namespace(pivot)
@@ -140,22 +145,21 @@ def _from_columns(tangent: Tangent, structure: Structure, ill: Array) -> Model:
     if tangent.objective.singular:
         broken = ~xp.isfinite(xp.sum(found["blocks"]["0"]) + xp.sum(found["gradient"]))
         mended = jacobian.repaired(tangent, transposed, vector)
-        found = found | _either(broken, model(mended), {name: found[name] for name in ("gradient", "blocks")})
+        found = found | select(broken, model(mended), {name: found[name] for name in ("gradient", "blocks")})
         transposed = xp.where(broken, mended, transposed)
     newton, decrement = None, None
     if not tangent.objective.problem.exact:
-        newton, decrement, inflation = _newton(found, structure, tangent)
-        ill = inflation > INFLATED / float(xp.finfo(vector.dtype).eps)
+        newton, decrement, ill = _newton(found, structure, tangent)
     by_factors = _by_factors(tangent, transposed[None], vector[None], found["gradient"], structure)
     return found | _where_ill(ill, by_factors, newton, decrement, factor)
 
 
 def _newton(model: Model, structure: Structure, tangent: Tangent) -> tuple[Array, Array, Array]:
-    """The Newton step by the normal equations without damping, what it removes, and the inflation of its digits."""
+    """The Newton step by the normal equations without damping, what it removes, and whether they lose its digits."""
     gradient = model["gradient"]
     xp = array_namespace(gradient)
     step, inflation = solve(model["blocks"], structure, 0 * gradient, -gradient, tangent.free(gradient))
-    return step, -xp.sum(gradient * step), inflation
+    return step, -xp.sum(gradient * step), is_ill(inflation)
 
 
 def _by_factors(tangent: Tangent, columns: Array, vector: Array, gradient: Array, structure: Structure) -> tuple[Array, Array]:
@@ -181,11 +185,6 @@ def _where_ill(ill: Array, by_factors: tuple[Array, Array], newton: Array | None
         "newton": xp.where(ill, step, newton),
         "decrement": xp.where(ill, factor * removed, decrement),
     }
-
-
-def _either(condition: Array, yes: Any, no: Any) -> Any:
-    """where(condition, yes, no), leaf by leaf."""
-    return tree_map(lambda a, b: array_namespace(a, b).where(condition, a, b), yes, no)
 
 
 def _from_products(tangent: Tangent, structure: Structure, squares: Array | None, ill: Array) -> Model:
@@ -216,8 +215,7 @@ def _from_products(tangent: Tangent, structure: Structure, squares: Array | None
     }
     newton, decrement = None, None
     if not objective.problem.exact:
-        newton, decrement, inflation = _newton(found, structure, tangent)
-        ill = inflation > INFLATED / float(xp.finfo(vector.dtype).eps)
+        newton, decrement, ill = _newton(found, structure, tangent)
     if structure.rows is None:
         return found if newton is None else found | {"decrement": decrement}
     stacked = _mapped(objective, lambda d: rows(objective, forward(d))[0], colours)

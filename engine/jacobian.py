@@ -5,7 +5,6 @@ Needs `tangent` for coordinates. Forward derivatives are finite where a guarded 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -90,10 +89,8 @@ def curvature(tangent: Tangent, vector: Array) -> Array:
 
 def _differences(tangent: Tangent, gradient: Callable[[Any], Any], origin: dict[str, Array]) -> Array:
     """The derivatives of a gradient by central differences, to some ten digits: a backend without closures nests others slowly."""
-    magnitude = tangent.magnitude()
-    xp = array_namespace(magnitude)
-    step = float(xp.finfo(magnitude.dtype).eps) ** (1 / 3) * xp.where(magnitude > 0, magnitude, xp.ones_like(magnitude))
-    found = []
+    step = _step(tangent, 1 / 3)
+    xp, found = array_namespace(step), []
     for row in xp.eye(tangent.size, dtype=step.dtype, device=device(step)):
         ahead, behind = (
             gradient({name: u for name, u in tangent.split(s * step * row).items() if name in origin}) for s in (1, -1)
@@ -128,6 +125,13 @@ def _moved(tangent: Tangent, changed: dict[str, Array]) -> Array:
     return rows(objective, in_units(objective, objective.residual({**tangent.params, **changed})))[0]
 
 
+def _step(tangent: Tangent, power: float) -> Array:
+    """The step of a difference quotient: a power of eps of each coordinate's magnitude."""
+    magnitude = tangent.magnitude()
+    xp = array_namespace(magnitude)
+    return float(xp.finfo(magnitude.dtype).eps) ** power * xp.where(magnitude > 0, magnitude, xp.ones_like(magnitude))
+
+
 def repaired(tangent: Tangent, transposed: Array, vector: Array) -> Array:
     """J' with forward difference quotients in place of what is not finite where the residual is.
 
@@ -139,9 +143,8 @@ def repaired(tangent: Tangent, transposed: Array, vector: Array) -> Array:
     """
     xp = array_namespace(transposed)
     broken = ~xp.isfinite(xp.sum(transposed))
-    magnitude = tangent.magnitude()
-    ones = xp.ones_like(magnitude)
-    step = math.sqrt(float(xp.finfo(magnitude.dtype).eps)) * xp.where(magnitude > 0, magnitude, ones)
+    step = _step(tangent, 1 / 2)
+    ones = xp.ones_like(step)
     if tangent.closed:
         step = step * xp.where(tangent.taken(tangent.move(step), step) == 0, -ones, ones)
     basis = xp.eye(tangent.size, dtype=step.dtype, device=device(step))

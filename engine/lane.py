@@ -23,6 +23,7 @@ from backends.tree import leaves, tree_map
 from engine import certificate
 from engine.identity import identity
 from engine.objective import Objective, Params, weights_of, zero
+from engine.params import select
 from engine.problem import Param, Problem
 from engine.solvers.base import Solver, static_key, with_numbers
 from engine.solvers.trust_region import cosine
@@ -120,7 +121,7 @@ class Lane:
         if _judges(state):
             running = state["status"] == RUNNING
             after = tree_map(_as_before, after, state["solver"])
-            after["params"] = _select(running, after["params"], before)
+            after["params"] = select(running, after["params"], before)
             return state | {
                 "solver": after,
                 "loss": _in_full(after["loss"], objective),
@@ -131,7 +132,7 @@ class Lane:
         kept = state | {
             "solver": tree_map(_as_before, after, state["solver"]),
             "loss": after["loss"],
-            "last": _select(running, before, state["last"]),
+            "last": select(running, before, state["last"]),
             "status": xp.where(running | (state["status"] != RUNNING), state["status"], _code(finite, Status.NONFINITE)),
             "steps": xp.where(running, state["steps"] + 1, state["steps"]),
         }
@@ -146,7 +147,7 @@ class Lane:
         loss = objective.loss(params)
         xp = array_namespace(loss)
         finite = xp.isfinite(loss)
-        state = state | {"last": _select(finite & (status == RUNNING), params, state["last"])}
+        state = state | {"last": select(finite & (status == RUNNING), params, state["last"])}
         verdict = xp.where(state["steps"] >= inputs["max_steps"], _code(loss, Status.MAX_STEPS), _code(loss, RUNNING))
         if not self.free:
             state = self._improve(state, finite & (status == RUNNING), params, loss, state["steps"])
@@ -167,7 +168,7 @@ class Lane:
             answer = state["solver"]["params"]
         else:
             good = state["solver"]["params"] if self.free else state["best"]
-            answer = _select(status == Status.NONFINITE, state["last"], good)
+            answer = select(status == Status.NONFINITE, state["last"], good)
         answer = self._canonical(objective, answer)
         loss, verdict = objective.loss(answer), certificate.verdict(objective, answer, state.get("first"))
         if not self.free:
@@ -176,7 +177,7 @@ class Lane:
             status = self._certify(verdict, finite, inputs["tol"], status, rest)
         measures = {name: self._measure(objective, name, answer) for name in self.problem.measures}
         shown: dict[str, Any] = {"params": answer, "loss": loss, "residual": verdict.optimality, "measures": measures}
-        shown = _select(status == Status.NONFINITE_INPUT, tree_map(_nan_like, shown), shown)
+        shown = select(status == Status.NONFINITE_INPUT, tree_map(_nan_like, shown), shown)
         return shown | {"status": status, "steps": state["steps"]}
 
     def _heed(self, inputs: Inputs, state: State) -> State:
@@ -269,7 +270,7 @@ class Lane:
         better = running & (loss < state["best_loss"])
         no_worse = running & (loss <= state["best_loss"])
         return state | {
-            "best": _select(no_worse, params, state["best"]),
+            "best": select(no_worse, params, state["best"]),
             "best_loss": xp.where(better, loss, state["best_loss"]),
             "improved": xp.where(better, steps, state["improved"]),
         }
@@ -346,11 +347,6 @@ class Lane:
 def _code(like: Array, value: int, dtype: str = "int8") -> Array:
     xp = array_namespace(like)
     return xp.asarray(int(value), dtype=getattr(xp, dtype), device=device(like))
-
-
-def _select(condition: Array, yes: Any, no: Any) -> Any:
-    """where(condition, yes, no), leaf by leaf."""
-    return tree_map(lambda a, b: array_namespace(a, b).where(condition, a, b), yes, no)
 
 
 def _judges(state: State) -> bool:

@@ -19,7 +19,7 @@ from engine import certificate, sparsity
 from engine.bind import Bound, captured_arrays
 from engine.identity import identity
 from engine.lane import Lane
-from engine.problem import Param, Problem
+from engine.problem import Problem
 from engine.solvers import LBFGS, GradientDescent, LevenbergMarquardt, Newton
 from engine.solvers.base import Solver, static_key
 from engine.structure import Structure
@@ -81,9 +81,9 @@ def choose(problem: Problem, solver: Any, backend: str, bound: Bound) -> Plan:
         raise ValueError(
             f"backend: got 'numpy' with data on {where}; nothing moves to the host silently: use backend='torch' or data.cpu()"
         )
-    chosen: Any = (
-        solver if solver is not None else problem.solver if problem.solver is not None else _default(problem, name, bound)
-    )
+    look = _Look(problem, name, bound)
+    given = problem.solver if solver is None else solver
+    chosen: Any = _default(problem, look, bound) if given is None else given
     if isinstance(chosen, type) or not all(callable(getattr(chosen, name, None)) for name in ("init", "step")):
         raise TypeError(
             f"solver came as {chosen!r}; expected one of engine.solvers with its settings, such as GradientDescent(0.1, momentum=0.9)"
@@ -96,52 +96,62 @@ def choose(problem: Problem, solver: Any, backend: str, bound: Bound) -> Plan:
             f"problem {problem.name!r}: solver {type(chosen).__name__} came with a loss; expected a residual: "
             "use engine.solvers.Newton() or LBFGS(), or declare residual="
         )
-    structure = None if kind is None else _structure(problem, name, bound, kind)
-    judged = _certificate(problem, name, bound)
+    structure = None if kind is None else look.structure(kind)
+    judged = certificate.described(problem, sparsity.unknowns(problem, bound.shapes), look.height)
     return Plan(problem.name, chosen, name, why, bound.dtype, where, KERNELS[name], judged, structure)
 
 
-def _default(problem: Problem, backend: str, bound: Bound) -> Solver:
+def _default(problem: Problem, look: _Look, bound: Bound) -> Solver:
     """Levenberg-Marquardt for a residual, along parabolas where it need not vanish; Newton's method for another loss of few unknowns
     that has curvature, else LBFGS."""
     if problem.residual is not None:
         return LevenbergMarquardt(bends=not problem.exact)
     size = sum(math.prod(shape) for shape in bound.shapes.values())
-    curved = size <= NEWTON_SIZE and not _found(problem, backend, bound, "flat", sparsity.is_flat)
-    return Newton() if curved else LBFGS()
+    return Newton() if size <= NEWTON_SIZE and not look.is_flat else LBFGS()
 
 
-def _structure(problem: Problem, backend: str, bound: Bound, kind: str) -> Structure:
-    """The structure of the curvature."""
-    fields = _found(problem, backend, bound, kind, partial(_detected, kind))
-    rows = fields["rows"] and tuple(map(tuple, fields["rows"]))
-    return Structure(tuple(map(tuple, fields["blocks"])), rows, fields["singular"])
+class _Look:
+    """What is found by looking at the declared functions, once per problem and shapes."""
+
+    def __init__(self, problem: Problem, backend: str, bound: Bound) -> None:
+        self.problem, self.backend, self.shapes = problem, backend, bound.shapes
+        data = {n.partition(".")[2]: a for n, a in bound.arrays.items() if n.startswith("data.")}
+        self.sizes = {n: tuple(a.shape[len(a.shape) - len(problem.axes[n]) :]) for n, a in data.items()}
+        key = (tuple(sorted(self.sizes.items())), _indices(problem))
+        self.known: dict[str, Any] = problem.memory.setdefault("found", {}).setdefault(key, {})
+
+    def structure(self, kind: str) -> Structure:
+        """The structure of the curvature."""
+        found: Structure = self._found(kind, partial(_detected, kind), _structure)
+        return found
+
+    @property
+    def height(self) -> int:
+        """The rows of a fit's residual; 0 of another problem."""
+        fits = self.problem.residual is not None and not self.problem.exact
+        return self._found("rows", sparsity.height) if fits else 0
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether a loss has no curvature."""
+        return bool(self._found("flat", sparsity.is_flat))
+
+    def _found(self, what: str, find: Callable[..., Any], made: Callable[[Any], Any] = int) -> Any:
+        """What a look gives, made of the plain numbers that can be remembered."""
+        if what not in self.known:
+            own = backends.get(self.backend)
+            name = identity(self.problem, own, "found", what, self.shapes, self.sizes)
+            self.known[what] = made(own.remembered(name, lambda: find(self.problem, self.backend, self.shapes, self.sizes)))
+        return self.known[what]
 
 
 def _detected(kind: str, problem: Problem, backend: str, shapes: Sizes, data: Sizes) -> dict[str, Any]:
     return asdict(sparsity.detect(problem, backend, shapes, data, kind))
 
 
-def _certificate(problem: Problem, backend: str, bound: Bound) -> str:
-    """What the lanes are judged by, in words."""
-    fits = problem.residual is not None and not problem.exact
-    rows = _found(problem, backend, bound, "rows", sparsity.height) if fits else 0
-    domains = {name: param.domain for name, param in problem.params.items() if isinstance(param, Param)}
-    size = sum(domains[name].size(shape) for name, shape in bound.shapes.items())
-    return certificate.described(problem, size, rows)
-
-
-def _found(problem: Problem, backend: str, bound: Bound, what: str, find: Callable[..., Any]) -> Any:
-    """What is found by looking at the residual once per problem and shapes."""
-    data = {n.partition(".")[2]: a for n, a in bound.arrays.items() if n.startswith("data.")}
-    sizes = {n: tuple(a.shape[len(a.shape) - len(problem.axes[n]) :]) for n, a in data.items()}
-    key = (what, tuple(sorted(sizes.items())), _indices(problem))
-    known: dict[Any, Any] = problem.memory.setdefault("found", {})
-    if key not in known:
-        own = backends.get(backend)
-        name = identity(problem, own, "found", what, bound.shapes, sizes)
-        known[key] = own.remembered(name, lambda: find(problem, backend, bound.shapes, sizes))
-    return known[key]
+def _structure(fields: dict[str, Any]) -> Structure:
+    rows = fields["rows"] and tuple(map(tuple, fields["rows"]))
+    return Structure(tuple(map(tuple, fields["blocks"])), rows, fields["singular"])
 
 
 def _indices(problem: Problem) -> tuple[bytes, ...]:

@@ -45,6 +45,11 @@ class Call:
     tol: float
     limit: int
 
+    @property
+    def named(self) -> Mapping[str, Any]:
+        """The data by name, also where a single array was given."""
+        return self.data if isinstance(self.data, Mapping) else {next(iter(self.problem.data)): self.data}
+
 
 @dataclass(frozen=True, eq=False)
 class Solution:
@@ -173,10 +178,9 @@ class Solution:
         def pick(named: Mapping[str, Any]) -> dict[str, Any]:
             return {name: _arrays.pick_lanes(value, len(problem.axes[name]), batch, lanes) for name, value in named.items()}
 
-        data = self.call.data if isinstance(self.call.data, Mapping) else {next(iter(problem.data)): self.call.data}
         start = changes.pop("start", self.call.start) or {}
         options = {**self.call.options, "history": False, **changes}
-        again = solve(problem, pick(data), start=pick(start), **options)
+        again = solve(problem, pick(self.call.named), start=pick(start), **options)
         return self._merged(again, lanes)
 
     def _merged(self, again: Solution, lanes: Array) -> Solution:

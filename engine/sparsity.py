@@ -15,15 +15,14 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from array_api_compat import array_namespace
-
 import backends
 from backends import arrays as _arrays
 from backends import host
 from backends.base import Backend
 from engine.curvature import hessian
 from engine.objective import Objective, Params
-from engine.problem import Problem
+from engine.params import flat, shaped
+from engine.problem import Param, Problem
 from engine.structure import Structure
 from engine.tangent import Tangent, rows
 
@@ -51,9 +50,9 @@ def detect(problem: Problem, backend: str, shapes: dict[str, Shape], data: dict[
         data: datum -> the shape of one lane's array.
         kind: `"residual"` for J'J, `"loss"` for the Hessian.
     """
-    size: int = sum(problem.params[name].domain.size(shape) for name, shape in shapes.items())  # type: ignore[union-attr, misc]
+    size = unknowns(problem, shapes)
     dense = Structure.dense(size)
-    if any(0 in shape for shape in (*data.values(), *shapes.values())):
+    if _is_empty(shapes, data):
         return dense
     with backends.get(backend).once():
         first = _point(problem, backend, shapes, data, 0)
@@ -78,9 +77,19 @@ def detect(problem: Problem, backend: str, shapes: dict[str, Shape], data: dict[
     return dense if found.is_dense else found
 
 
+def unknowns(problem: Problem, shapes: dict[str, Shape]) -> int:
+    """The number of tangent coordinates of all params of some shapes."""
+    domains = {name: param.domain for name, param in problem.params.items() if isinstance(param, Param)}
+    return sum(domains[name].size(shape) for name, shape in shapes.items())
+
+
+def _is_empty(shapes: dict[str, Shape], data: dict[str, Shape]) -> bool:
+    return any(0 in shape for shape in (*data.values(), *shapes.values()))
+
+
 def height(problem: Problem, backend: str, shapes: dict[str, Shape], data: dict[str, Shape]) -> int:
     """The number of rows of a problem's residual for data of some shapes; 0 of one that raises, as the trace will tell better."""
-    if any(0 in shape for shape in (*data.values(), *shapes.values())):
+    if _is_empty(shapes, data):
         return 0
     try:
         with backends.get(backend).once():
@@ -92,7 +101,7 @@ def height(problem: Problem, backend: str, shapes: dict[str, Shape], data: dict[
 
 def is_flat(problem: Problem, backend: str, shapes: dict[str, Shape], data: dict[str, Shape]) -> bool:
     """Whether a loss has no curvature at random points: it is piecewise linear, and Newton's method has nothing to go by."""
-    if any(0 in shape for shape in (*data.values(), *shapes.values())):
+    if _is_empty(shapes, data):
         return False
     try:
         with backends.get(backend).once():
@@ -109,24 +118,14 @@ def _hessian(objective: Objective, params: Params) -> Any:
 
 def _flat(objective: Objective, params: Params, kind: str) -> tuple[Callable[[Array], Array], Array]:
     """The residual's rows, or the loss's gradient, as a function of all entries of the params, and these."""
-    shapes = {name: tuple(x.shape) for name, x in params.items()}
 
     def function(entries: Array) -> Array:
-        start, named = 0, {}
-        for name, shape in shapes.items():
-            stop = start + math.prod(shape)
-            named[name] = array_namespace(entries).reshape(entries[start:stop], shape)
-            start = stop
+        named = shaped(entries, params)
         if kind == "residual":
             return rows(objective, objective.residual(named))[0]
-        return _joined(objective.value_and_gradient(named)[1])
+        return flat(objective.value_and_gradient(named)[1])
 
-    return function, _joined(params)
-
-
-def _joined(params: Params) -> Array:
-    parts = [array_namespace(x).reshape(x, (-1,)) for x in params.values()]
-    return parts[0] if len(parts) == 1 else array_namespace(*parts).concat(parts)
+    return function, flat(params)
 
 
 def _moved(tangent: Tangent) -> list[Array]:
@@ -141,7 +140,7 @@ def _moved(tangent: Tangent) -> list[Array]:
 
 
 def _lifted(tangent: Tangent, name: str, u: Array) -> Array:
-    return _joined({name: tangent.lifted(name, u)})
+    return flat({name: tangent.lifted(name, u)})
 
 
 def _own_rows(

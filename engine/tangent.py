@@ -81,6 +81,11 @@ class Tangent:
             parts[name] = xp.ones_like(part) if free is None else xp.astype(free, part.dtype)
         return self.joined(parts)
 
+    def opened(self, gradient: Array) -> Array:
+        """The gradient where a step against it may go, 0 elsewhere."""
+        free = self.free(gradient)
+        return gradient if free is None else gradient * free
+
     def taken(self, moved: Params, u: Array) -> Array:
         """The coordinates of a step as it was taken: u, but for what closed domains have cut off."""
         if not self.closed:

@@ -17,10 +17,10 @@ from typing import Any
 
 from engine.certificate.decrement import newton_decrement
 from engine.certificate.estimate import cosine, gradient_verdict, offset_verdict
-from engine.certificate.exact import backward_error, backward_verdict
+from engine.certificate.exact import backward_verdict
 from engine.certificate.offset import relative_offset
 from engine.certificate.verdict import Verdict, all_finite, true
-from engine.objective import Objective, Params
+from engine.objective import Objective, Params, zero
 from engine.problem import Problem
 
 Array = Any
@@ -34,7 +34,7 @@ HESSIAN = 32
 ENTRIES, WORK = 2**17, 2**23
 """Entries of J, and rows times unknowns squared, up to which its columns are made orthogonal."""
 
-__all__ = ["TOL", "Verdict", "all_finite", "backward_error", "cosine", "described", "verdict"]
+__all__ = ["TOL", "Verdict", "all_finite", "cosine", "described", "verdict"]
 
 
 def is_dense(problem: Problem, size: int, rows: int) -> bool:
@@ -74,6 +74,9 @@ def _judged(objective: Objective, params: Params, first: Array | None, thorough:
     size = sum(objective.domains[name].size(tuple(x.shape)) for name, x in params.items())
     if problem.exact:
         return backward_verdict(objective, params)
+    if not size:
+        nothing = zero(next(iter(params.values())))
+        return Verdict(nothing, true(nothing), true(nothing))
     if problem.residual is None:
         if is_dense(problem, size, 0):
             return newton_decrement(objective, params, first)

@@ -35,9 +35,6 @@ def newton_decrement(objective: Objective, params: Params, first: Array) -> Verd
         first: the loss at the start.
     """
     tangent = Tangent(objective.dense(), params)
-    if not tangent.size:
-        nothing = zero(next(iter(params.values())))
-        return Verdict(nothing, true(nothing), true(nothing))
     model = hessian_at(tangent, Structure.dense(tangent.size))
     loss, gradient, hessian = model["loss"], model["gradient"], model["blocks"]["0"][0]
     xp = array_namespace(loss)

@@ -14,14 +14,13 @@ from typing import Any
 from array_api_compat import array_namespace
 
 from backends.tree import leaves, tree_map
-from engine.certificate.exact import backward_error
+from engine.certificate.exact import DIRECTIONS, backward_error
 from engine.certificate.verdict import Array, Verdict, largest, norm, ratio, true
 from engine.objective import Objective, Params
 from engine.tangent import Tangent, signed, units_at
 from engine.units import largest as largest_entry
 from engine.units import over, unit
 
-DIRECTIONS = 4
 EXACT = 8.0
 """Units in the last place of a backward error within which a fit is exact."""
 
@@ -50,7 +49,7 @@ def gradient_verdict(objective: Objective, params: Params, first: Array) -> Verd
     value, gradient = objective.value_and_gradient(params)
     xp = array_namespace(value)
     scale = xp.maximum(xp.abs(value), xp.minimum(xp.abs(first), value * 0 + 1))
-    slope, size = xp.abs(_open(tangent, tangent.pull(gradient))), tangent.magnitude()
+    slope, size = xp.abs(tangent.opened(tangent.pull(gradient))), tangent.magnitude()
     return Verdict(largest(ratio(slope * xp.maximum(size, size * 0 + 1), scale), value), true(value), true(value))
 
 
@@ -64,7 +63,7 @@ def _cosine(objective: Objective, params: Params) -> tuple[Array, Params]:
     weighted = objective.scaled({name: over(r, size) for name, r in residual.items()})
     gradient = tangent.pull(transpose(objective.scaled(weighted)))
     length = norm(leaves(weighted))
-    angles = ratio(array_namespace(gradient).abs(_open(tangent, gradient)), tangent.joined(norms) * length)
+    angles = ratio(array_namespace(gradient).abs(tangent.opened(gradient)), tangent.joined(norms) * length)
     return largest(angles, length), norms
 
 
@@ -78,9 +77,3 @@ def _column_norms(tangent: Tangent, residual: dict[str, Array], transpose: Any) 
         total = square if total is None else tree_map(lambda a, b: a + b, total, square)
     norms: Params = tree_map(lambda t: array_namespace(t).sqrt(t), total)
     return norms
-
-
-def _open(tangent: Tangent, gradient: Array) -> Array:
-    """The gradient where a step against it may go, 0 elsewhere."""
-    free = tangent.free(gradient)
-    return gradient if free is None else gradient * free

@@ -14,7 +14,7 @@ from array_api_compat import array_namespace
 from engine import jacobian, smalllinalg
 from engine.certificate.neighbourhood import SMALL, Columns, Finding, examine
 from engine.certificate.verdict import Array, Verdict, ratio, true
-from engine.objective import Objective, Params, zero
+from engine.objective import Objective, Params
 from engine.tangent import Tangent, units_at
 
 NEAR = 1e4
@@ -30,9 +30,6 @@ def relative_offset(objective: Objective, params: Params, thorough: bool) -> Ver
     it is not small, or whose Hessian is not positive, is looked at column by column.
     """
     tangent = Tangent(objective if objective.units else objective.within(units_at(objective, params)), params)
-    if not tangent.size:
-        nothing = zero(next(iter(params.values())))
-        return Verdict(nothing, true(nothing), true(nothing))
     columns = _columns(tangent)
     xp = array_namespace(columns.rows)
     curvature = jacobian.curvature(tangent, columns.vector) if thorough else None

@@ -14,7 +14,7 @@ from typing import Any
 
 from array_api_compat import array_namespace
 
-from engine.curvature import INFLATED, curving, solve, structure_of
+from engine.curvature import curving, is_ill, solve, structure_of
 from engine.objective import Array, Objective, Params
 from engine.solvers.base import State
 from engine.solvers.trust_region import Evaluate, init_state, trial_step
@@ -67,7 +67,7 @@ def damped_step(objective: Objective, state: State, evaluate: Evaluate, bends: b
     least = eps if exact else eps * eps  # a column may have become far shorter than it was
     state = state | {"mu": xp.where(accepted, xp.maximum(mu * shrink, one * least), mu * growth)}
     if exact and "newton" in state["model"]:
-        state = state | {"ill": state["ill"] | (inflation > INFLATED / eps)}
+        state = state | {"ill": state["ill"] | is_ill(inflation)}
     state = state | {"linear": accepted & (ratio > 0.9)}
     less = xp.where(ratio > 0.75, xp.maximum(trouble - 1, 0 * one), trouble)
     return state | {"growth": xp.where(accepted, 2 * one, 2 * growth), "trouble": xp.where(accepted, less, trouble + 1)}

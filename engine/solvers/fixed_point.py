@@ -9,6 +9,7 @@ from array_api_compat import array_namespace, device
 
 from engine import smalllinalg
 from engine.objective import Array, Objective, Params
+from engine.params import flat, shaped
 from engine.solvers.base import MEMORY, State, checked, whole
 
 
@@ -47,7 +48,7 @@ class FixedPoint:
     def init(self, objective: Objective, params: Params) -> State:
         """Nothing remembered."""
         state: State = {"params": params, "loss": objective.loss(params)}
-        x = _flat(params)
+        x = flat(params)
         if self.memory:
             xp = array_namespace(x)
             empty = xp.zeros((self.memory, x.shape[0]), dtype=x.dtype, device=device(x))
@@ -61,7 +62,7 @@ class FixedPoint:
         if not self.memory:
             moved = objective.retract(params, {name: self.damping * r for name, r in residual.items()})
             return {"params": moved, "loss": loss}
-        x, r = _flat(params), _flat(residual)
+        x, r = flat(params), flat(residual)
         xp = array_namespace(x)
         known = state["seen"] > 0
         moves = xp.where(known, _pushed(state["moves"], x - state["point"]), state["moves"])
@@ -71,7 +72,7 @@ class FixedPoint:
         eye = xp.eye(self.memory, dtype=x.dtype, device=device(x))
         share, _ = smalllinalg.solve_symmetric(gram + size * eye, changes @ r)
         change = self.damping * r - share @ (moves + self.damping * changes)
-        moved = objective.retract(params, _shaped(change, params))
+        moved = objective.retract(params, shaped(change, params))
         seen = state["seen"] * 0 + 1
         return {"params": moved, "loss": loss, "point": x, "before": r, "moves": moves, "changes": changes, "seen": seen}
 
@@ -90,22 +91,6 @@ def _by_param(objective: Objective, params: Params) -> Params:
         )
     against = {name: -blocks[name] for name in params}
     return {name: -r for name, r in objective.steepest(params, against).items()}
-
-
-def _flat(tree: Params) -> Array:
-    arrays = [array_namespace(x).reshape(x, (-1,)) for x in tree.values()]
-    return arrays[0] if len(arrays) == 1 else array_namespace(*arrays).concat(arrays)
-
-
-def _shaped(vector: Array, params: Params) -> Params:
-    found, start = {}, 0
-    for name, x in params.items():
-        count = 1
-        for length in x.shape:
-            count *= length
-        found[name] = array_namespace(vector).reshape(vector[start : start + count], tuple(x.shape))
-        start += count
-    return found
 
 
 def _pushed(rows: Array, row: Array) -> Array:

@@ -8,8 +8,8 @@ from typing import ClassVar
 from array_api_compat import array_namespace, device
 
 from engine.objective import Array, Objective, Params
+from engine.params import select
 from engine.solvers.base import MEMORY, State, whole
-from engine.solvers.trust_region import select
 from engine.tangent import Tangent
 
 DECREASE = 1e-4

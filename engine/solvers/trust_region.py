@@ -13,13 +13,12 @@ Source:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from array_api_compat import array_namespace
 
-from backends.tree import tree_map
 from engine.curvature import Model, apply, diagonal, structure_of
 from engine.objective import Array, Objective, Params, at_zero, zero
+from engine.params import select
 from engine.solvers.base import State
 from engine.tangent import Tangent, in_units, rows
 
@@ -163,8 +162,7 @@ def cosine(objective: Objective, params: Params, model: Model) -> Array:
 def _squared_cosine(objective: Objective, params: Params, model: Model) -> Array:
     tangent = Tangent(objective, params)
     spread = diagonal(model["blocks"], structure_of(objective, tangent))
-    free = tangent.free(model["gradient"])
-    slope = model["gradient"] if free is None else model["gradient"] * free
+    slope = tangent.opened(model["gradient"])
     return _largest(_ratio(slope * slope, array_namespace(slope).abs(spread) * model["loss"]))
 
 
@@ -205,11 +203,6 @@ def _scale(tangent: Tangent, model: Model, spread: Array, size: Array) -> Array:
     squares = size * size
     moving = FAINT * float(xp.finfo(spread.dtype).eps) * xp.max(spread * squares)
     return xp.maximum(spread, xp.where(squares > 0, moving / xp.where(squares > 0, squares, squares + 1), 0 * squares))
-
-
-def select(condition: Array, yes: Any, no: Any) -> Any:
-    """where(condition, yes, no), leaf by leaf."""
-    return tree_map(lambda a, b: array_namespace(a, b).where(condition, a, b), yes, no)
 
 
 def _all_finite(arrays: list[Array]) -> Array:
