@@ -143,8 +143,7 @@ def _repeat(into: Graph, state: list[View], body: int, count: int) -> list[View]
 
 def _inlined(into: Graph, function: Callable[..., Any], name: str, args: Any, kwargs: Any, metas: list[Any]) -> Any:
     """Lower what another function does with the same arguments, laid out in memory as `metas`."""
-    views: list[View] = []
-    _walk((args, kwargs), lambda view: views.append(view) or view)  # type: ignore[func-returns-value]
+    views = _views((args, kwargs))
     like = [torch.zeros(v.shape, dtype=getattr(torch, v.dtype)) for v in views]
     if len(metas) == len(like):  # of a tensor in columns, some operations give the factors in another order
         like = [
@@ -186,10 +185,16 @@ def _walk(tree: Any, f: Callable[[View], Any]) -> Any:
     return tree
 
 
+def _views(tree: Any) -> list[View]:
+    """The arrays among arguments."""
+    views: list[View] = []
+    _walk(tree, lambda view: views.append(view) or view)  # type: ignore[func-returns-value]
+    return views
+
+
 def _is_of_nothing(arguments: Any) -> bool:
     """Whether a call is given arrays, and none of them has an element: its result is known."""
-    views: list[View] = []
-    _walk(arguments, lambda view: views.append(view) or view)  # type: ignore[func-returns-value]
+    views = _views(arguments)
     return bool(views) and not any(view.index.size for view in views)
 
 

@@ -13,12 +13,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from backends.base import Anatomy
+from backends.torch.lean import Mode
 from backends.tree import leaves
-
-_NAMED = "aten."
 
 POLYNOMIAL = frozenset(
     "_to_copy _unsafe_view add addmm addmv alias arange as_strided baddbmm bmm broadcast_to cat clone constant_pad_nd contiguous "
@@ -52,15 +50,7 @@ CHUNK = 512
 """Inputs that are followed at a time: a NaN in each, side by side."""
 
 
-class _Mode(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """A dispatch mode outside of torch._dynamo, whose import takes seconds."""
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        return False
-
-
-class _Recorder(_Mode):  # type: ignore[no-untyped-call]
+class _Recorder(Mode):  # type: ignore[no-untyped-call]
     """Records the operations, and whether all constants among their arguments are ordinary."""
 
     def __init__(self) -> None:
@@ -77,7 +67,7 @@ class _Recorder(_Mode):  # type: ignore[no-untyped-call]
         return found
 
 
-class _Spread(_Mode):  # type: ignore[no-untyped-call]
+class _Spread(Mode):  # type: ignore[no-untyped-call]
     """Takes a choice as the sum of both."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
@@ -116,7 +106,7 @@ def _reach(f: Callable[[Tensor], Tensor], x: Tensor, first: int) -> list[Any]:
 
 def _name(func: Any) -> str:
     """An operation without its overload and without the mark of working in place."""
-    return str(func).removeprefix(_NAMED).partition(".")[0].rstrip("_")
+    return str(func).removeprefix("aten.").partition(".")[0].rstrip("_")
 
 
 def _is_small(a: Any) -> bool:

@@ -171,25 +171,6 @@ class Pack:
         row[self.home] = torch.where(running, loss, torch.nan)[: self.lanes]
         self.history.append(row)
 
-    def close_ranks(self) -> None:
-        """Write done lanes home; keep the rest, padded to two by a done one."""
-        running = self.state["status"] == RUNNING
-        left = int(running.sum())
-        if left == self.lanes:
-            return
-        for home, now in zip(leaves(self.final), leaves(self.state), strict=True):
-            home[self.home] = now
-        if self.run.progress is not None:
-            self.run.progress(self.run.lanes - left)
-        keep = running.nonzero()[:, 0]
-        if left == 1:
-            keep = torch.cat([keep, (~running).nonzero()[:1, 0]])
-        self.home = self.home[keep]
-        self.state = tree_map(lambda array: array[keep], self.state)
-        self.inputs = {
-            name: array[: len(keep)] if name in self.run.shared else array[keep] for name, array in self.inputs.items()
-        }
-
     def outcome(self) -> Outcome:
         """Finish all lanes in one batch."""
         results = self.executable.finish(self.all_inputs, self.final)

@@ -15,11 +15,19 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import _disable_current_modes
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 NAME = "torch._dynamo"
 DISABLED = "__dynamo_disable"
 """The attribute where torch keeps a function with its compiler turned off, once it has made one."""
+
+
+class Mode(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """A dispatch mode that does not load the compiler: to keep it out of what a mode calls, torch would."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False
 
 
 @contextlib.contextmanager

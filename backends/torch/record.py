@@ -18,9 +18,8 @@ import torch
 import torch.fx.traceback as marks
 from torch import Tensor
 from torch.fx import Graph, GraphModule, Node, graph_module
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from backends.torch.lean import lean
+from backends.torch.lean import Mode, lean
 
 Arguments = tuple[Any, ...]
 
@@ -54,7 +53,7 @@ def _forget_text(graph: GraphModule) -> None:
     getattr(graph_module, "_loader").eval_cache.pop(name, None)  # noqa: B009
 
 
-class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class Recorder(Mode):  # type: ignore[no-untyped-call]
     """Writes down every operation; tensors that it has not seen made are constants."""
 
     def __init__(self) -> None:
@@ -62,10 +61,6 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.root, self.graph = torch.nn.Module(), Graph()
         self.nodes: dict[int, Node] = {}
         self.kept: list[Any] = []  # a tensor that is gone would leave its id to another, which a weak reference sees
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        return False  # to keep torch.compile out of what is called here would load it
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Arguments = (), kwargs: dict[str, Any] | None = None) -> Any:
         kwargs = kwargs or {}
