@@ -95,17 +95,21 @@ def digits(found: np.ndarray, certified: np.ndarray) -> np.ndarray:
 
 
 def offset(name: str, theta: np.ndarray) -> float:
-    """The relative offset of Bates and Watts, |P r| / |r|, in long double by complex steps; |r| / |y| where that is smaller (an exact fit)."""
+    """The relative offset at a point, by complex steps in long double; |r| / |y| where that is smaller (an exact fit)."""
     data = {key: array.astype(np.longdouble) for key, array in fit_data(name).items()}
     step = np.longdouble(1e-60)
     values = theta.astype(np.clongdouble) + 1j * step * np.eye(len(theta))
     columns = np.stack([MODELS[name](data["x"], *row).imag / step for row in values])
     gap = MODELS[name](data["x"], *theta.astype(np.longdouble)) - data["y"]
-    basis: list[np.ndarray] = []
-    for column in columns:
-        for q in basis + basis:  # Gram-Schmidt, twice: np.linalg knows no long double
+    return min(relative_offset(columns, gap), float(np.sqrt(gap @ gap) / np.sqrt(data["y"] @ data["y"])))
+
+
+def relative_offset(columns: np.ndarray, gap: np.ndarray) -> float:
+    """That of Bates and Watts, |P r| / |r|, in long double by Gram and Schmidt, twice: np.linalg knows no long double."""
+    gap, basis = gap.astype(np.longdouble), list[np.ndarray]()
+    for column in columns.astype(np.longdouble):
+        for q in basis + basis:
             column = column - (q @ column) * q
         basis.append(column / np.sqrt(column @ column))
     along = np.array([q @ gap for q in basis])
-    found = np.sqrt(along @ along / (gap @ gap))
-    return float(min(found, np.sqrt(gap @ gap) / np.sqrt(data["y"] @ data["y"])))
+    return float(np.sqrt(along @ along / (gap @ gap)))

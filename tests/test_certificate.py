@@ -16,6 +16,7 @@ from engine import Param, Problem, certificate
 from engine.certificate import Verdict
 from engine.domains import Box
 from engine.objective import Objective
+from tests.strd import relative_offset
 
 Array = Any
 RNG = np.random.default_rng(4)
@@ -45,18 +46,6 @@ def fit(model: Callable[..., Array], *names: str, domain: Any = None) -> Problem
     )
 
 
-def offset(columns: np.ndarray, r: np.ndarray) -> float:
-    """|P r| / |r| in long double, by Gram and Schmidt twice."""
-    basis: list[np.ndarray] = []
-    r = r.astype(np.longdouble)
-    for column in columns.astype(np.longdouble):
-        for q in basis + basis:
-            column = column - (q @ column) * q
-        basis.append(column / np.sqrt(column @ column))
-    shares = np.array([q @ r for q in basis])
-    return float(np.sqrt(shares @ shares / (r @ r)))
-
-
 def decay(xp: Any, t: Array, a: Array, b: Array, c: Array) -> Array:
     return a * xp.exp(-b * t) + c
 
@@ -67,7 +56,7 @@ Y = 2 * np.exp(-1.3 * T) + 0.5 + 0.05 * RNG.standard_normal(30)
 
 def decay_offset(a: float, b: float, c: float) -> float:
     e = np.exp(-np.longdouble(b) * T)
-    return offset(np.stack([e, -a * T * e, np.ones(30)]), a * e + c - Y)
+    return relative_offset(np.stack([e, -a * T * e, np.ones(30)]), a * e + c - Y)
 
 
 def decay_minimum() -> np.ndarray:

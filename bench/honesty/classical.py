@@ -21,7 +21,6 @@ from bench.honesty.spaces import Free
 from engine import Param, Problem
 
 Array = Any
-Residual = Callable[..., list[Any]]
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from bench.honesty.spaces import Space
+from bench.honesty.spaces import Space, Unit
 
 Array = Any
 
 
 @dataclass(frozen=True)
-class Sphere(Space):
+class Sphere(Unit):
     """|z| = 1. Coordinates belong to the reflection that takes a unit vector to z."""
 
     size: int
@@ -37,13 +37,10 @@ class Sphere(Space):
     def project(self, z: Array) -> Array:
         return z / np.sqrt((z * z).sum(axis=1, keepdims=True))
 
-    def scale(self, z: Array, typical: Array) -> Array:
-        return np.ones((len(z), self.dimension), np.longdouble)
-
 
 @dataclass(frozen=True)
-class Rotations(Space):
-    """Orthogonal n x n matrices of one determinant, row by row. Coordinates are those of a skew matrix on the right."""
+class Square(Space):
+    """n x n matrices, row by row."""
 
     n: int
 
@@ -51,6 +48,11 @@ class Rotations(Space):
     def size(self) -> int:  # type: ignore[override]
         """Entries."""
         return self.n**2
+
+
+@dataclass(frozen=True)
+class Rotations(Square, Unit):
+    """Orthogonal n x n matrices of one determinant, row by row. Coordinates are those of a skew matrix on the right."""
 
     @property
     def dimension(self) -> int:
@@ -76,20 +78,10 @@ class Rotations(Space):
     def grain(self, z: Array) -> Array:
         return np.ones_like(z)
 
-    def scale(self, z: Array, typical: Array) -> Array:
-        return np.ones((len(z), self.dimension), np.longdouble)
-
 
 @dataclass(frozen=True)
-class Symmetric(Space):
+class Symmetric(Square):
     """Symmetric n x n matrices, row by row. Coordinates are the entries of the upper triangle."""
-
-    n: int
-
-    @property
-    def size(self) -> int:  # type: ignore[override]
-        """Entries."""
-        return self.n**2
 
     @property
     def dimension(self) -> int:

@@ -69,6 +69,13 @@ class Free(Space):
     size: int
 
 
+class Unit(Space):
+    """A set of points of size 1, which changes of order one change by as much."""
+
+    def scale(self, z: Array, typical: Array) -> Array:
+        return np.ones((len(z), self.dimension), np.longdouble)
+
+
 @dataclass(frozen=True)
 class Box(Space):
     """lo <= z <= hi with bounds `(size,)`, or `(lanes, size)` where they are data: faces included."""
@@ -107,7 +114,7 @@ class Positive(Space):
 
 
 @dataclass(frozen=True)
-class Simplex(Space):
+class Simplex(Unit):
     """z >= 0 with sum 1. Coordinates are all entries but the largest one, which the sum determines."""
 
     size: int
@@ -139,9 +146,6 @@ class Simplex(Space):
 
     def grain(self, z: Array) -> Array:
         return np.ones_like(z)
-
-    def scale(self, z: Array, typical: Array) -> Array:
-        return np.ones((len(z), self.dimension), np.longdouble)
 
 
 @dataclass(frozen=True)
