@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import backends
 from engine import Param, Problem, certificate
 from engine.certificate import Verdict
+from engine.curvature import least_squares
 from engine.domains import Box
 from engine.objective import Objective
 from tests.strd import relative_offset
@@ -52,11 +53,13 @@ def decay(xp: Any, t: Array, a: Array, b: Array, c: Array) -> Array:
 
 DECAY = fit(decay, "a", "b", "c")
 Y = 2 * np.exp(-1.3 * T) + 0.5 + 0.05 * RNG.standard_normal(30)
+QUIET = 2 * np.exp(-1.3 * T) + 0.5 + 1e-4 * RNG.standard_normal(30)
+"""Of so little noise that the model's second derivatives, in the figure and not in this oracle, do not count."""
 
 
 def decay_offset(a: float, b: float, c: float) -> float:
     e = np.exp(-np.longdouble(b) * T)
-    return relative_offset(np.stack([e, -a * T * e, np.ones(30)]), a * e + c - Y)
+    return relative_offset(np.stack([e, -a * T * e, np.ones(30)]), a * e + c - QUIET)
 
 
 def decay_minimum() -> np.ndarray:
@@ -65,18 +68,18 @@ def decay_minimum() -> np.ndarray:
     for _ in range(30):
         a, b, c = theta
         e = np.exp(-b * T)
-        columns, r = np.stack([e, -a * T * e, np.ones(30)]), a * e + c - Y
+        columns, r = np.stack([e, -a * T * e, np.ones(30)]), a * e + c - QUIET
         theta = theta - np.linalg.solve((columns @ columns.T).astype(float), (columns @ r).astype(float))
     return theta
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.floats(-8.0, -2.0), st.floats(-1.0, 1.0), st.floats(-1.0, 1.0), st.floats(-1.0, 1.0))
+@given(st.floats(-10.0, -4.0), st.floats(-1.0, 1.0), st.floats(-1.0, 1.0), st.floats(-1.0, 1.0))
 def test_a_fit_is_judged_by_the_offset_of_bates_and_watts(order: float, u: float, v: float, w: float) -> None:
     a, b, c = (float(x) for x in decay_minimum() + 10.0**order * np.array([u, v, w]))
-    found, right = judge(DECAY, {"t": T, "y": Y}, {"a": a, "b": b, "c": c}), decay_offset(a, b, c)
+    found, right = judge(DECAY, {"t": T, "y": QUIET}, {"a": a, "b": b, "c": c}), decay_offset(a, b, c)
     assert found.determined
-    np.testing.assert_allclose(found.optimality, right, rtol=1e-3 if right < 0.03 else 0.1, atol=1e-13)
+    np.testing.assert_allclose(found.optimality, right, rtol=1e-3 if right < 0.03 else 0.1, atol=1e-11)
 
 
 @pytest.mark.parametrize("scale", [1e-12, 1e-3, 1e7, 1e12])
@@ -120,6 +123,44 @@ def test_a_residual_of_rounding_is_an_exact_fit() -> None:
     assert judge(DECAY, {"t": T, "y": y}, {"a": 1e6, "b": 0.7, "c": -3e5}).optimality < 1e-6
     wrong = judge(DECAY, {"t": T, "y": y}, {"a": 1e6 * (1 + 1e-9), "b": 0.7, "c": -3e5})
     assert wrong.optimality > 1e-2
+
+
+def test_rounding_of_the_data_counts_as_nothing() -> None:
+    """a t + s - y with s of 1e9 as data: y is rounded to 1e-7, far above what a t of order one could be off by."""
+    shifted = Problem(
+        name="shifted", data={"t": "m", "s": "m", "y": "m"}, params={"a": Param("", start=1.0)},
+        residual=lambda a, t, s, y: a * t + s - y,
+    )  # fmt: skip
+    s = 1e9 + np.cos(T)
+    assert judge(shifted, {"t": T, "s": s, "y": 1.7 * T + s}, {"a": 1.7}).optimality <= 1e-6
+    assert judge(shifted, {"t": T, "s": s, "y": 1.7 * T + s}, {"a": 1.7 + 1e-4}).optimality > 1e-2
+
+
+def test_a_maximum_whose_columns_are_not_zero_is_no_minimum() -> None:
+    """3 + t p - 2 p^2 for t = -1 and 1: J'r = 0 at p = 0, and the loss falls on both sides."""
+    bent = fit(lambda xp, t, p: t * p - 2 * p * p, "p")
+    assert judge(bent, {"t": np.array([-1.0, 1.0]), "y": np.full(2, -3.0)}, {"p": 0.0}).optimality > 1e-2
+
+
+def test_a_rate_without_an_amplitude_is_undetermined() -> None:
+    """a exp(-b t) + c with a of 1e-20 at the minimum: b's column is short, not 0, and any b would do."""
+    basis = np.linalg.qr(np.stack([np.exp(-T), np.ones(30)], axis=1))[0]
+    noise = RNG.standard_normal(30)
+    y = 2.0 + noise - basis @ (basis.T @ noise)
+    found = judge(DECAY, {"t": T, "y": y}, {"a": 1e-20, "b": 1.0, "c": 2.0})
+    assert found.optimality <= 1e-6 and not found.determined
+
+
+def test_the_solvers_step_keeps_its_digits_where_normal_equations_lose_them() -> None:
+    torch = backends.get("torch")
+    t, y = T + 1e7, 3 * T + 0.1 * RNG.standard_normal(30)
+    line = fit(lambda xp, t, a, b: a * t + b, "a", "b")
+    objective = Objective(line, torch, {"t": torch.load(t, "float64"), "y": torch.load(y, "float64")})
+    point = {name: torch.load(np.array(0.0), "float64") for name in "ab"}
+    model = least_squares(objective, point, None, torch.load(np.array(False)))
+    slope = np.polynomial.polynomial.polyfit(t - t.mean(), y, 1)[1]
+    assert bool(model["ill"])
+    np.testing.assert_allclose(float(model["newton"][0]), slope, rtol=1e-6)
 
 
 @pytest.mark.parametrize("a", [0.0, 1e-30])

@@ -98,6 +98,16 @@ def test_constants_of_any_size_hide_no_coupling(constant: float) -> None:
     assert structure(own(residual, x="m", z="k"), x=(6,), z=(3,)).is_dense
 
 
+def test_numbers_deny_no_coupling_of_what_is_no_polynomial() -> None:
+    """Row 0 is z0 p0 + exp(-(1e12 p1)^2): at ordinary numbers J'J has a 0 where the two meet, near p1 = 0 it has none."""
+
+    def residual(p: Array, z: Array) -> Array:
+        xp = array_namespace(p)
+        return xp.stack([z[0] * p[0] + xp.exp(-((1e12 * p[1]) ** 2)), z[1] * p[1]])
+
+    assert structure(own(residual, z="k"), z=(2,)).is_dense
+
+
 def test_products_that_vanish_at_all_numbers_are_blocks_and_small_ones_are_not() -> None:
     apart = structure(own(lambda p, z: p * z, z="k"), z=(4,))
     assert apart.blocks == ((0,), (1,), (2,), (3,)) and apart.rows == ((0,), (1,), (2,), (3,))

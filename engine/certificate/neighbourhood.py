@@ -46,23 +46,40 @@ def examine(tangent: Tangent, columns: Columns, curvature: Array | None) -> Find
     """What steps along J's orthogonal directions would remove, beyond rounding.
 
     With the curvature sum_i r_i r_i'' of the residual, what Newton steps would remove, and what a point nearby is lower
-    by where the loss is no minimum; and whether a parameter with a short column has an effect.
+    by where the loss is no minimum; and whether a parameter with a short column has an effect. What the column of one
+    without promises to remove is nothing.
     """
     xp = array_namespace(columns.rows)
-    squares = squared_terms(tangent, columns.rows)
+    vector, squares = columns.vector, squared_terms(tangent, columns.rows)
+    rounding = ROUNDING * _eps(vector) * xp.sqrt(xp.sum(squares))
     lengths = xp.sqrt(xp.sum(columns.rows * columns.rows, axis=1))
     dead = lengths * tangent.pulled_units() < _least(lengths)
     lengths = xp.where(lengths > 0, lengths, xp.ones_like(lengths))
-    span = project(columns.rows / lengths[:, None], columns.vector, squares, lengths * tangent.magnitude())
+    unit = columns.rows / lengths[:, None]
+    if curvature is not None:
+        idle = _idle(tangent, vector, lengths, FAINT * rounding)
+        dead, unit = dead | idle, xp.where(idle[:, None], xp.zeros_like(unit), unit)
+    span = project(unit, vector, squares, lengths * tangent.magnitude())
     excess = xp.sum(span.shares * span.shares)
     if curvature is not None:
-        rounding = ROUNDING * _eps(lengths) * xp.sqrt(xp.sum(squares))
         excess, falls = _curved(span, curvature, lengths)
-        lower, faint = _nearby(tangent, span, columns.vector, lengths, rounding, falls)
-        excess, dead = xp.maximum(excess, lower), dead | faint
-    rounded = xp.all(columns.vector**2 <= (ROUNDING * _eps(lengths)) ** 2 * squares)
+        excess = xp.maximum(excess, _lower(tangent, span, vector, lengths, rounding, falls))
+    rounded = xp.all(vector**2 <= (ROUNDING * _eps(lengths)) ** 2 * squares)
     dead = dead if columns.free is None else dead & (columns.free > 0)
     return Finding(xp.where(rounded, xp.zeros_like(excess), excess), ~xp.any(dead))
+
+
+def _idle(tangent: Tangent, vector: Array, lengths: Array, least: Array) -> Array:
+    """Which parameters have no effect, though their columns are not 0.
+
+    A parameter whose own size changes the residual by little more than rounding takes a step that would change it by far
+    more, were the residual linear in it: in a product with a factor that is 0 it is not.
+    """
+    xp = array_namespace(vector)
+    basis = xp.eye(tangent.size, dtype=vector.dtype, device=device(vector))
+    moved = jacobian.displaced(tangent, basis * (least / lengths)[:, None])
+    effect = xp.sqrt(xp.sum((moved - vector) ** 2, axis=1))
+    return (lengths * tangent.magnitude() <= least) & (effect < least / 2)
 
 
 def _curved(span: Projection, curvature: Array, lengths: Array) -> tuple[Array, Array]:
@@ -80,28 +97,20 @@ def _curved(span: Projection, curvature: Array, lengths: Array) -> tuple[Array, 
     return xp.sum(removed), bend < -squares
 
 
-def _nearby(
-    tangent: Tangent, span: Projection, vector: Array, lengths: Array, rounding: Array, falls: Array
-) -> tuple[Array, Array]:
-    """By how much the squared length of the residual is less nearby, and which parameters have no effect there.
+def _lower(tangent: Tangent, span: Projection, vector: Array, lengths: Array, rounding: Array, falls: Array) -> Array:
+    """By how much the squared length of the residual is less nearby.
 
     Where the loss falls along a direction by its second derivative, a step of a tenth of a standard error tells whether it
-    does by its value. A parameter whose own size changes the residual by little more than rounding takes a step that would
-    change it by far more, were the residual linear in it: where it is not, as in a product with a factor that is 0, the
-    parameter has no effect.
+    does by its value.
     """
     xp = array_namespace(vector)
-    whole, most = xp.sum(vector * vector), FAINT * rounding
+    whole = xp.sum(vector * vector)
     reach = REACH * xp.sqrt(whole / vector.shape[0])
     deep = span.depths > ROUNDING * _eps(vector)
     along = span.directions * (reach / xp.where(deep, span.depths, xp.ones_like(span.depths)))[:, None] / lengths
-    faint = lengths * tangent.magnitude() <= most
-    basis = xp.eye(tangent.size, dtype=vector.dtype, device=device(vector))
-    there = jacobian.displaced(tangent, xp.where(faint[:, None], basis * (most / lengths)[:, None], along))
-    lower = whole - xp.sum(there * there, axis=1) - 2 * rounding * xp.sqrt(whole)
-    effect = xp.sqrt(xp.sum((there - vector) ** 2, axis=1))
-    gain = xp.where(falls & ~faint & xp.isfinite(lower), lower, xp.zeros_like(lower))
-    return largest(gain, whole), faint & (effect < most / 2)
+    ahead = jacobian.displaced(tangent, along)
+    lower = whole - xp.sum(ahead * ahead, axis=1) - 2 * rounding * xp.sqrt(whole)
+    return largest(xp.where(falls & xp.isfinite(lower), lower, xp.zeros_like(lower)), whole)
 
 
 def _eps(like: Array) -> float:
