@@ -187,7 +187,8 @@ class Lane:
         verdict = xp.where(state["steps"] >= inputs["max_steps"], _code(status, Status.MAX_STEPS), _code(status, RUNNING))
         if not self.free:
             rounding = self._rounding(solver)
-            passed = (solver["optimality"] <= inputs["tol"]) & (~solver["halving"] | (solver["optimality"] <= rounding))
+            passed = solver["optimality"] <= inputs["tol"] * self._caution(solver)
+            passed = passed & (~solver["halving"] | (solver["optimality"] <= rounding))
             # the first test comes before the first step, which is due unless there is nothing to gain
             passed = passed & ((state["steps"] > 0) | (solver["optimality"] <= rounding))
             verdict = xp.where(solver["stuck"], _code(status, Status.STALLED), verdict)
@@ -195,6 +196,17 @@ class Lane:
         finite = xp.isfinite(solver["loss"]) & ~xp.isnan(solver["optimality"])  # of the start: no other such point is accepted
         verdict = xp.where(finite, verdict, _code(status, Status.NONFINITE))
         return state | {"status": xp.where(status == RUNNING, verdict, status)}
+
+    def _caution(self, solver: State) -> Any:
+        """The share of `tol` at which a lane stops.
+
+        Along a valley whose curvature is 1 - rate of what the squares of J say, Gauss-Newton steps leave that rate of the
+        distance, and Newton's step removes 1 / (1 - rate) times what theirs promise.
+        """
+        if self.problem.exact or self.problem.residual is None:
+            return 1
+        xp = array_namespace(solver["rate"])
+        return xp.sqrt(xp.maximum(1 - solver["rate"], 0 * solver["rate"]))
 
     def _rounding(self, solver: State) -> Any:
         """The optimality below which a further step changes nothing that anybody can tell.
@@ -256,10 +268,12 @@ class Lane:
         return xp.where(faulty, status, xp.where(finite, found, code(Status.NONFINITE)))
 
     def _rest(self, objective: Objective, answer: Params, state: State) -> Array | None:
-        """How far an exact problem's answer is from a stationary point, by the solver's own model where it has one."""
+        """How far an exact problem's answer is from a stationary point; of many unknowns by the solver's model if it has one."""
         if not self.problem.exact:
             return None
-        solver = state["solver"]
+        figure, solver = certificate.rest(objective, answer), state["solver"]
+        if figure is not None:
+            return figure
         if "model" in solver:
             return cosine(objective, solver["params"], solver["model"])
         return certificate.cosine(objective, answer)

@@ -20,6 +20,7 @@ from engine.certificate.estimate import cosine, gradient_verdict, offset_verdict
 from engine.certificate.exact import backward_verdict
 from engine.certificate.offset import relative_offset
 from engine.certificate.verdict import Verdict, all_finite, true
+from engine.jacobian import FEW
 from engine.objective import Objective, Params, zero
 from engine.problem import Problem
 
@@ -34,7 +35,7 @@ HESSIAN = 32
 ENTRIES, WORK = 2**17, 2**23
 """Entries of J, and rows times unknowns squared, up to which its columns are made orthogonal."""
 
-__all__ = ["TOL", "Verdict", "all_finite", "cosine", "described", "verdict"]
+__all__ = ["TOL", "Verdict", "all_finite", "cosine", "described", "rest", "verdict"]
 
 
 def is_dense(problem: Problem, size: int, rows: int) -> bool:
@@ -69,9 +70,23 @@ def verdict(objective: Objective, params: Params, first: Array | None, thorough:
     return found
 
 
+def rest(objective: Objective, params: Params) -> Array | None:
+    """How far an exact problem of few unknowns is from a stationary point: the relative offset, with curvature.
+
+    None of more unknowns, which the cosines of the columns of J are for: of one equation in one unknown the cosine is 1
+    wherever the slope is not 0.
+    """
+    size = _size(objective, params)
+    return relative_offset(objective, params, thorough=True).optimality if 0 < size <= FEW else None
+
+
+def _size(objective: Objective, params: Params) -> int:
+    return sum(objective.domains[name].size(tuple(x.shape)) for name, x in params.items())
+
+
 def _judged(objective: Objective, params: Params, first: Array | None, thorough: bool) -> Verdict:
     problem = objective.problem
-    size = sum(objective.domains[name].size(tuple(x.shape)) for name, x in params.items())
+    size = _size(objective, params)
     if problem.exact:
         return backward_verdict(objective, params)
     if not size:

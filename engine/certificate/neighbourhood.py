@@ -85,16 +85,17 @@ def _idle(tangent: Tangent, vector: Array, lengths: Array, least: Array) -> Arra
 def _curved(span: Projection, curvature: Array, lengths: Array) -> tuple[Array, Array]:
     """What Newton steps along each of J's orthogonal directions remove, and along which the loss is no minimum.
 
-    A Gauss-Newton step promises share^2 of the squared length of the residual. Along nearly collinear columns it goes far,
-    and the residual is no plane so far: with its second derivative along the direction the promise is
-    share^2 / (1 + r'r''), and where 1 + r'r'' is negative the loss falls on both sides.
+    A Gauss-Newton step promises share^2 of the squared length of the residual. The residual is no plane: with its second
+    derivative along the direction the promise is share^2 / (1 + r'r''), less along nearly collinear columns, where the
+    step is long, and more along a valley; where 1 + r'r'' is negative the loss falls on both sides.
     """
     xp = array_namespace(lengths)
     squares, along = span.depths * span.depths, span.directions / lengths
     bend = xp.sum((along @ curvature) * along, axis=1)
     bend = xp.where(xp.isfinite(bend), bend, xp.zeros_like(bend))
-    removed = span.shares * span.shares * ratio(squares, squares + xp.maximum(bend, xp.zeros_like(bend)))
-    return xp.sum(removed), bend < -squares
+    falls = bend < -squares
+    removed = span.shares * span.shares * ratio(squares, xp.where(falls, squares, squares + bend))
+    return xp.sum(removed), falls
 
 
 def _lower(tangent: Tangent, span: Projection, vector: Array, lengths: Array, rounding: Array, falls: Array) -> Array:

@@ -64,11 +64,14 @@ def _by_products(tangent: Tangent, columns: Columns, curvature: Array | None, wh
         system = gram + smalllinalg.eye(tangent.size, gram) * (1 - columns.free)
     step, inflation = smalllinalg.solve_symmetric(system, slope)
     excess = xp.sum(slope * step)
+    if curvature is not None:
+        newton, pivots = smalllinalg.solve_symmetric(system + curvature, slope)
+        excess = xp.maximum(excess, xp.sum(slope * newton))
     own = xp.linalg.diagonal(gram) * tangent.magnitude() ** 2
     faint = own <= (NEAR * eps) ** 2 * (xp.max(own) + whole)
     doubtful = xp.any(faint if columns.free is None else faint & (columns.free > 0))
     doubtful = doubtful | ~(excess <= small**2 * whole) | ~(inflation < small / eps)
     if curvature is not None:
-        doubtful = doubtful | ~(smalllinalg.solve_symmetric(system + curvature, slope)[1] < 1 / eps)
+        doubtful = doubtful | ~(pivots < 1 / eps)
     found = examine(tangent, columns, curvature)
     return Finding(xp.where(doubtful, found.excess, excess), xp.where(doubtful, found.determined, true(excess)))

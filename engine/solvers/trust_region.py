@@ -3,7 +3,7 @@
 Needs `curvature` for the model. One call is one trial: the model is taken at the trial point, and where the trial is
 accepted it becomes the state. The state holds the params (always the best so far), their model, and what `Lane`
 reads to stop a lane: `optimality`, `halving` (the last step halved it; of an exact problem, where all digits are asked for,
-one of the last few) and `stuck` (neither the loss nor the optimality improves by more than rounding error).
+one of the last few), `rate` (the share of it that the last step left) and `stuck` (neither the loss nor the optimality improves by more than rounding error).
 
 Source:
     Nocedal and Wright, Numerical Optimization, section 4.1 (gain ratio); More, The Levenberg-Marquardt algorithm:
@@ -57,6 +57,7 @@ def init_state(objective: Objective, params: Params, evaluate: Evaluate) -> Stat
         "halving": never,
         "stuck": never,
         "ill": never,
+        "rate": zero(model["loss"]),
         "stalled_trials": zero(model["loss"]),
         "steps_since_halved": zero(model["loss"]),
         "squares": spread * 0 + _largest(xp.abs(spread)),
@@ -87,7 +88,7 @@ def trial_step(
     now = optimality(objective, moved, after, state["reference"])
     slope = _slope(objective, moved, after, now)
     loss, trial = model["loss"], after["loss"]
-    noise = NOISE * float(xp.finfo(loss.dtype).eps) * _known(objective, loss, state["reference"])
+    noise = NOISE * float(xp.finfo(loss.dtype).eps) * _known(objective, params, model, state["reference"])
     spread = diagonal(after["blocks"], structure)
     finite = _all_finite([trial, spread, after["gradient"], *moved.values()])
     accepted = finite & ((trial < loss) | ((trial <= loss + noise) & (slope < state["slope"])))
@@ -131,6 +132,7 @@ def _progress(objective: Objective, state: State, accepted: Array, now: Array, s
         "steps_since_halved": since,
         "halving": since < (HALVED if exact else 1),
         "last_halved": xp.where(halved, now, state["last_halved"]),
+        "rate": xp.where(accepted, _ratio(now, state["optimality"]), state["rate"]),
         "stalled_trials": stalled_trials,
         "stuck": stalled_trials >= STALLED_TRIALS,
     }
@@ -148,9 +150,7 @@ def optimality(objective: Objective, params: Params, model: Model, reference: Ar
         return xp.sqrt(_ratio(xp.maximum(model["decrement"], 0 * loss), xp.maximum(reference - loss, 0 * loss) + known))
     if not objective.problem.exact:
         return xp.sqrt(_ratio(xp.maximum(model["decrement"], 0 * loss), loss))
-    tangent = Tangent(objective, params)
-    spread, magnitude = xp.abs(diagonal(model["blocks"], structure_of(objective, tangent))), tangent.magnitude()
-    return xp.sqrt(_ratio(loss, xp.sum(spread * magnitude * magnitude) + reference))
+    return xp.sqrt(_ratio(loss, _terms(objective, params, model, reference)))
 
 
 def cosine(objective: Objective, params: Params, model: Model) -> Array:
@@ -219,12 +219,21 @@ def _reference(objective: Objective, params: Params, loss: Array) -> Array:
     return factor * array_namespace(vector).sum(vector * vector)
 
 
-def _known(objective: Objective, loss: Array, reference: Array) -> Array:
+def _known(objective: Objective, params: Params, model: Model, reference: Array) -> Array:
     """What the loss's rounding is relative to: a residual that stays carries that of the terms whose difference it is."""
+    loss = model["loss"]
     xp = array_namespace(loss)
     if objective.problem.residual is None or objective.problem.exact:
         return xp.abs(loss)
-    return xp.maximum(loss, xp.sqrt(loss * reference))
+    return xp.maximum(loss, xp.sqrt(loss * _terms(objective, params, model, reference)))
+
+
+def _terms(objective: Objective, params: Params, model: Model, reference: Array) -> Array:
+    """The squared size of the terms of a residual: J's columns, each times its parameter, and the residual of zero params."""
+    tangent = Tangent(objective, params)
+    spread, magnitude = diagonal(model["blocks"], structure_of(objective, tangent)), tangent.magnitude()
+    xp = array_namespace(spread)
+    return xp.sum(xp.abs(spread) * magnitude * magnitude) + reference
 
 
 def _largest(values: Array) -> Array:
