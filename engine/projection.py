@@ -28,7 +28,7 @@ class Projection:
     """A vector's part in the span of some columns, any leading axes.
 
     shares       `(..., size)`, by column: the length of that part along its direction, beyond rounding
-    depths       `(..., size)`, by column: its length outside of the span of those before it; 0 where it is none
+    depths       `(..., size)`, by column: its length outside of the span of those before it, rounding included
     directions   `(..., size, size)`: the columns times row j have length depth_j, and are orthogonal for different j
     solution     `(..., size)`, the coefficients of that part
     """

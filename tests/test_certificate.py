@@ -142,6 +142,19 @@ def test_a_maximum_whose_columns_are_not_zero_is_no_minimum() -> None:
     assert judge(bent, {"t": np.array([-1.0, 1.0]), "y": np.full(2, -3.0)}, {"p": 0.0}).optimality > 1e-2
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("width", [0.14, 0.12])
+def test_a_spike_on_one_datum_hides_what_the_others_tell(width: float, dtype: str) -> None:
+    """With one datum under a peak, columns by height, middle and width are alike but for the small entries of its tails."""
+    peak = fit(lambda xp, t, a, m, s, c: a * xp.exp(-(((t - m) / s) ** 2) / 2) + c, "a", "m", "s", "c")
+    t = np.arange(-4.0, 5.0)
+    y = np.array([1.0, 0.9, 1.2, 2.0, 9.0, 3.0, 1.0, 1.1, 0.8])
+    floor = np.delete(y, 4).mean()
+    height = (9 - floor) * np.exp((0.02 / width) ** 2 / 2)
+    found = judge(peak, {"t": t, "y": y}, {"a": height, "m": 0.02, "s": width, "c": floor}, dtype=dtype)
+    assert found.optimality > 1e-2
+
+
 def test_a_rate_without_an_amplitude_is_undetermined() -> None:
     """a exp(-b t) + c with a of 1e-20 at the minimum: b's column is short, not 0, and any b would do."""
     basis = np.linalg.qr(np.stack([np.exp(-T), np.ones(30)], axis=1))[0]

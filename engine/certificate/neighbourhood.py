@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 from array_api_compat import array_namespace, device
 
+from backends import repeat
 from engine import jacobian
 from engine.certificate.rounding import squared_terms
 from engine.certificate.verdict import Array, largest, ratio
 from engine.projection import ROUNDING, Projection, project
+from engine.smalllinalg import first_largest
 from engine.tangent import Tangent
 
 SMALL = 0.1
@@ -64,6 +66,7 @@ def examine(tangent: Tangent, columns: Columns, curvature: Array | None) -> Find
     if curvature is not None:
         excess, falls = _curved(span, curvature, lengths)
         excess = xp.maximum(excess, _lower(tangent, span, vector, lengths, rounding, falls))
+        excess = xp.maximum(excess, _hidden(unit, vector, squares))
     rounded = xp.all(vector**2 <= (ROUNDING * _eps(lengths)) ** 2 * squares)
     dead = dead if columns.free is None else dead & (columns.free > 0)
     return Finding(xp.where(rounded, xp.zeros_like(excess), excess), ~xp.any(dead))
@@ -107,11 +110,49 @@ def _lower(tangent: Tangent, span: Projection, vector: Array, lengths: Array, ro
     xp = array_namespace(vector)
     whole = xp.sum(vector * vector)
     reach = REACH * xp.sqrt(whole / vector.shape[0])
-    deep = span.depths > ROUNDING * _eps(vector)
+    deep = _deep(span)
     along = span.directions * (reach / xp.where(deep, span.depths, xp.ones_like(span.depths)))[:, None] / lengths
     ahead = jacobian.displaced(tangent, along)
     lower = whole - xp.sum(ahead * ahead, axis=1) - 2 * rounding * xp.sqrt(whole)
     return largest(xp.where(falls & xp.isfinite(lower), lower, xp.zeros_like(lower)), whole)
+
+
+def _hidden(columns: Array, vector: Array, squares: Array) -> Array:
+    """The squared length of the residual along what is left of a column far below its rounding, where that is no rounding.
+
+    Where one datum has the longest entries of several columns, as the only pixel under a spike, its rounding hides the small
+    entries that tell them apart. Elimination with complete pivots leaves these, row by row, and each is compared with the
+    terms that it is the difference of.
+
+    Source:
+        Peters and Wilkinson, The least squares problem and pseudo-inverses, Computer Journal 13 (1970); Higham, Accuracy and
+        Stability of Numerical Algorithms, section 3.1 (running error analysis).
+    """
+    xp = array_namespace(vector)
+    size, eps = columns.shape[0], _eps(vector)
+
+    def round_(left: Array, terms: Array, open_: Array) -> tuple[Array, ...]:
+        _, pick = first_largest(xp.max(xp.abs(left), axis=1) * open_)
+        own, others = pick @ left, open_ * (1 - pick)
+        _, row = first_largest(xp.abs(own))
+        share = others * ratio(left @ row, xp.sum(own * row))
+        terms = terms + xp.abs(share)[:, None] * xp.abs(own)
+        left = (left - share[:, None] * own) * (1 - others[:, None] * row)
+        return xp.where(xp.abs(left) > FAINT * eps * terms, left, xp.zeros_like(left)), terms, others
+
+    left, terms, _ = repeat(round_, size, columns, xp.abs(columns), columns[:, 0] * 0 + 1)
+    most = xp.max(xp.abs(left), axis=1)
+    unit = xp.where(most > 0, most, xp.ones_like(most))[:, None]
+    left = left / unit
+    rounding = xp.sqrt((left * left) @ squares) + (terms / unit) @ xp.abs(vector)
+    along = xp.abs(left @ vector) - ROUNDING * eps * rounding
+    along = xp.where((most <= FAINT * eps) & (along > 0), along, xp.zeros_like(along))
+    return largest(ratio(along * along, xp.sum(left * left, axis=1)), vector[0])
+
+
+def _deep(span: Projection) -> Array:
+    """Which columns have depth beyond rounding."""
+    return span.depths > ROUNDING * _eps(span.depths)
 
 
 def _eps(like: Array) -> float:
