@@ -54,10 +54,10 @@ def ill_conditioned(n: int, rng: np.random.Generator, count: int) -> Judged:
     solution = solved(problems.inverse(), a)
     exact = long_inverse(a)
     size = np.abs(exact).max(axis=(1, 2))
-    # of a and of copies within half a unit in the last place, of the entries and of the largest: backward errors are of
-    # norms, and an error that is small by luck, or by the zeros of a triangular matrix, is no measure
-    sizes = (np.abs(a), np.abs(a).max(axis=(1, 2), keepdims=True))
-    near = [a, *(a + rng.choice([-0.5, 0.5], a.shape) * np.spacing(size) for size in sizes)]
+    # of a, and of copies moved by a unit in the last place of the largest entry: the backward error is one of norms, and an
+    # error that is small by luck, or by the zeros of a triangular matrix, is no measure
+    unit = np.spacing(np.abs(a).max(axis=(1, 2), keepdims=True))
+    near = [a, *(a + rng.choice([-1.0, 1.0], a.shape) * unit for _ in range(2))]
     lapack = np.max([np.abs(np.linalg.inv(b) - exact).max(axis=(1, 2)) for b in near], axis=0)
     error = np.abs(solution["X"] - exact).max(axis=(1, 2))
     excess = np.asarray(error / (TIMES * np.maximum(lapack, 10 * np.finfo(float).eps * size)), float)
