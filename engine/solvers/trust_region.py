@@ -3,7 +3,8 @@
 Needs `curvature` for the model. One call is one trial: the model is taken at the trial point, and where the trial is
 accepted it becomes the state. The state holds the params (always the best so far), their model, and what `Lane`
 reads to stop a lane: `optimality`, `halving` (the last step halved it; of an exact problem, where all digits are asked for,
-one of the last few), `rate` (the share of it that the last step left) and `stuck` (neither the loss nor the optimality improves by more than rounding error).
+one of the last few), `rate` (the share of it that the last step left, where the residual may stay) and `stuck` (neither
+the loss nor the optimality improves by more than rounding error).
 
 Source:
     Nocedal and Wright, Numerical Optimization, section 4.1 (gain ratio); More, The Levenberg-Marquardt algorithm:
@@ -51,13 +52,14 @@ def init_state(objective: Objective, params: Params, evaluate: Evaluate) -> Stat
     spread = diagonal(model["blocks"], structure_of(objective, tangent))
     xp = array_namespace(spread)
     size = tangent.magnitude()
-    state: State = {"params": params, "model": model, "size": size, "scale": _scale(tangent, model, spread, size)}
+    state: State = {"params": params, "model": model, "scale": _scale(tangent, model, spread, size)}
+    if not objective.problem.exact:
+        state |= {"size": size, "rate": zero(model["loss"])}
     state |= {
         "reference": _reference(objective, params, model["loss"]),
         "halving": never,
         "stuck": never,
         "ill": never,
-        "rate": zero(model["loss"]),
         "stalled_trials": zero(model["loss"]),
         "steps_since_halved": zero(model["loss"]),
         "squares": spread * 0 + _largest(xp.abs(spread)),
@@ -98,10 +100,12 @@ def trial_step(
     if keep_rejected_curvature:
         known = accepted | (finite & (trial <= 2 * loss))
         kept["model"] = kept["model"] | {"blocks": select(known, after["blocks"], model["blocks"])}
-    size = xp.where(accepted, xp.maximum(state["size"], Tangent(objective, moved).magnitude()), state["size"])
-    scale = xp.maximum(state["scale"], _scale(Tangent(objective, moved), after, spread, size))
+    there = Tangent(objective, moved)
+    if not objective.problem.exact:
+        rate = xp.where(accepted, _ratio(now, state["optimality"]), state["rate"])
+        kept |= {"size": xp.where(accepted, xp.maximum(state["size"], there.magnitude()), state["size"]), "rate": rate}
+    scale = xp.maximum(state["scale"], _scale(there, after, spread, kept.get("size", spread)))
     changed = kept | {
-        "size": size,
         "slope": xp.where(accepted, slope, state["slope"]),
         "scale": xp.where(accepted, scale, state["scale"]),
         "squares": xp.where(known, squares, state["squares"]),
@@ -132,7 +136,6 @@ def _progress(objective: Objective, state: State, accepted: Array, now: Array, s
         "steps_since_halved": since,
         "halving": since < (HALVED if exact else 1),
         "last_halved": xp.where(halved, now, state["last_halved"]),
-        "rate": xp.where(accepted, _ratio(now, state["optimality"]), state["rate"]),
         "stalled_trials": stalled_trials,
         "stuck": stalled_trials >= STALLED_TRIALS,
     }
