@@ -65,6 +65,15 @@ def test_a_singular_inverse_at_rest_is_infeasible() -> None:
     assert list(solution.status) == [Status.INFEASIBLE, Status.CONVERGED]
 
 
+def test_one_equation_without_a_real_root_is_infeasible() -> None:
+    """The cosine of one row with one column is 1 wherever the slope is not 0; the least |p| is at rest all the same."""
+    quadratic = Problem(
+        "quadratic", {"c": ""}, {"z": Param("", start=0.3)}, residual=lambda z, c: z * z + 0.1 * z + c, exact=True
+    )
+    solution = engine.solve(quadratic, np.array([0.5, -0.25]))
+    assert list(solution.status) == [Status.INFEASIBLE, Status.CONVERGED]
+
+
 def test_digits_that_are_lost_make_a_lane_ill_conditioned() -> None:
     A = conditioned(1e7, 4).astype(np.float32)
     X = np.linalg.inv(A.astype(np.float64)).astype(np.float32)
