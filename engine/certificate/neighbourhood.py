@@ -27,6 +27,10 @@ FAINT = 1e3
 """Times its rounding that a residual must change with a parameter that has an effect."""
 
 
+BELOW = 16.0
+"""Units in the last place of its length within which the orthogonalisation cannot tell what is left of a column."""
+
+
 @dataclass(frozen=True)
 class Columns:
     """J' `(size, rows)` on the free set, the residual `(rows,)`, and 1 where a coordinate is free; None: everywhere."""
@@ -66,7 +70,7 @@ def examine(tangent: Tangent, columns: Columns, curvature: Array | None) -> Find
     if curvature is not None:
         excess, falls = _curved(span, curvature, lengths)
         excess = xp.maximum(excess, _lower(tangent, span, vector, lengths, rounding, falls))
-        excess = xp.maximum(excess, _hidden(unit, vector, squares))
+        excess = xp.maximum(excess, _hidden(unit, vector, squares, lengths * tangent.magnitude()))
     rounded = xp.all(vector**2 <= (ROUNDING * _eps(lengths)) ** 2 * squares)
     dead = dead if columns.free is None else dead & (columns.free > 0)
     return Finding(xp.where(rounded, xp.zeros_like(excess), excess), ~xp.any(dead))
@@ -117,12 +121,13 @@ def _lower(tangent: Tangent, span: Projection, vector: Array, lengths: Array, ro
     return largest(xp.where(falls & xp.isfinite(lower), lower, xp.zeros_like(lower)), whole)
 
 
-def _hidden(columns: Array, vector: Array, squares: Array) -> Array:
+def _hidden(columns: Array, vector: Array, squares: Array, grid: Array) -> Array:
     """The squared length of the residual along what is left of a column far below its rounding, where that is no rounding.
 
     Where one datum has the longest entries of several columns, as the only pixel under a spike, its rounding hides the small
     entries that tell them apart. Elimination with complete pivots leaves these, row by row, and each is compared with the
-    terms that it is the difference of.
+    terms that it is the difference of. What the rounding of all terms, or of a parameter's own size, makes of the residual
+    counts as nothing.
 
     Source:
         Peters and Wilkinson, The least squares problem and pseudo-inverses, Computer Journal 13 (1970); Higham, Accuracy and
@@ -144,10 +149,11 @@ def _hidden(columns: Array, vector: Array, squares: Array) -> Array:
     most = xp.max(xp.abs(left), axis=1)
     unit = xp.where(most > 0, most, xp.ones_like(most))[:, None]
     left = left / unit
-    rounding = xp.sqrt((left * left) @ squares) + (terms / unit) @ xp.abs(vector)
+    square, moves = xp.sum(left * left, axis=1), left @ xp.matrix_transpose(columns) * grid
+    rounding = xp.sqrt(square * xp.sum(squares) + xp.sum(moves * moves, axis=1)) + (terms / unit) @ xp.abs(vector)
     along = xp.abs(left @ vector) - ROUNDING * eps * rounding
-    along = xp.where((most <= FAINT * eps) & (along > 0), along, xp.zeros_like(along))
-    return largest(ratio(along * along, xp.sum(left * left, axis=1)), vector[0])
+    along = xp.where((most <= BELOW * eps) & (along > 0), along, xp.zeros_like(along))
+    return largest(ratio(along * along, square), vector[0])
 
 
 def _deep(span: Projection) -> Array:
