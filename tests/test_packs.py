@@ -68,7 +68,7 @@ def test_large_numbers_of_a_trace_are_given_up() -> None:
             alive.append(sum(tensor() is not None for tensor in made))
         return [x]
 
-    graph = record(chain, [torch.rand(LARGE + 1)])
+    graph, _ = record(chain, [torch.rand(LARGE + 1)])
     assert max(alive) == 1
     values = [n.meta["val"] for n in graph.graph.nodes if n.op == "call_function"]
     assert len(values) == 50 and all(v.shape == (LARGE + 1,) and v.dtype == torch.float32 for v in values)

@@ -35,6 +35,12 @@ _PARTS = ("concat", "repeat")
 """Kinds of nodes that are written in several parts, into a buffer."""
 
 
+WRITTEN_OUT = 32
+"""Statements up to which a loop is written out: the C++ compiler gains little beyond, and its passes take long over each."""
+
+TILES = 16
+"""Tiles of a function's contractions up to which all are written out."""
+
 ABREAST = 8
 """Most elements of a loop with costly functions that are computed side by side."""
 
@@ -124,6 +130,7 @@ class Emitter:
         self.buffers: dict[Node, str] = {}
         self.direct: dict[Node, list[str]] = {}
         self.unroll, self.prefix, self.base, self.scratch = unroll, prefix, scratch, scratch
+        self.usual = True  # whether what is being written is no rare work
         self.chained = False  # whether there is a loop whose elements are computed side by side
         self.abreast = 0  # how many elements the statement that is being written is for; 0: one
         self.lines: list[str] = []
@@ -134,8 +141,10 @@ class Emitter:
         self._allocate(late)
         for k, group in enumerate(self.schedule.groups):
             self._open(k)
+            self.usual = not is_rare(self.schedule.part(k))
             self._group(group)
         self._open(len(self.schedule.groups))
+        self.usual = True
         self._copies(late)
         return "\n".join(self.lines)
 
@@ -257,8 +266,7 @@ class Emitter:
             if costly:
                 self._abreast(group)
             else:
-                unrolled = self._unrolled(16 if group.size <= 64 else 1)
-                self.lines.append(f"{unrolled}for (int e = 0; e < {group.size}; e += {step}) {{")
+                self._loop("e", 0, group.size, step, len(group.members) * step)
                 for k in range(step):
                     self._element(group, f"e + {k}" if k else "e", {}, k)
                 self.lines.append("}")
@@ -272,13 +280,17 @@ class Emitter:
         for first, last in ((0, whole), (whole, group.size)):
             if first < last:
                 self.abreast = min(some, last - first)
-                self.lines.append(f"for (int e = {first}; e < {last}; e += {self.abreast}) {{")
+                self._loop("e", first, last, self.abreast, WRITTEN_OUT)
                 self._element(group, "e + u", {}, 0)
                 self.lines.append("}")
         self.abreast = 0
 
-    def _unrolled(self, times: int) -> str:
-        return f"#pragma GCC unroll {times}\n" if self.unroll and times > 1 else ""
+    def _loop(self, name: str, first: int, last: int, step: int = 1, statements: int = 1, body: str = "{") -> None:
+        """The head of a loop, which stays one unless it is short."""
+        rounds = -(-(last - first) // step)
+        short = self.unroll and self.usual and rounds * statements <= WRITTEN_OUT
+        kept = f"LW_WRITTEN_OUT({rounds})" if short else "LW_LOOP"
+        self.lines.append(f"{kept} for (int {name} = {first}; {name} < {last}; {name} += {step}) {body}")
 
     def _element(self, group: Group, at: str, known: dict[Node, str], lane: int) -> None:
         """Everything of a group for one element."""
@@ -349,13 +361,16 @@ class Emitter:
         flat = View(view.node, view.index.reshape(-1))
         count = 4 if length >= 8 else 1
         cut = length - length % count
-        self.lines.append(f"{kind} q{self.names[node]};" if rows == 1 else f"for (int e = 0; e < {rows}; e++) {{")
+        if rows == 1:
+            self.lines.append(f"{kind} q{self.names[node]};")
+        else:
+            self._loop("e", 0, rows, 1, length)
         row = "0" if rows == 1 else "e"
         parts = [f"a{self.names[node]}_{k}" for k in range(count)]
         for k, part in enumerate(parts):
             self.lines.append(f"{kind} {part} = {self._read(flat, f'{row} * {length} + {k}')};")
         if cut > count:
-            self.lines.append(f"for (int k = {count}; k < {cut}; k += {count}) {{")
+            self._loop("k", count, cut, count, count)
             for k, part in enumerate(parts):
                 self.lines.append(f"{part} = {join.format(part, self._read(flat, f'{row} * {length} + k + {k}'))};")
             self.lines.append("}")
@@ -386,8 +401,9 @@ class Emitter:
         places = [Place(name, int(start)) for start in starts]
         inputs = {view.node: place for view, place in zip(loop.inputs, places, strict=False)}
         outputs = list(zip(loop.outputs, places, strict=False))
-        inner = Emitter(loop.nodes, inputs, outputs, self.tables, self.tile, True, f"{self.prefix}r", self.base)
-        self.lines.append(f"for (int round = 0; round < {loop.count}; round++) {{\n{inner.body()}\n}}")
+        inner = Emitter(loop.nodes, inputs, outputs, self.tables, self.tile, self.usual, f"{self.prefix}r", self.base)
+        self._loop("round", 0, loop.count, 1, WRITTEN_OUT)
+        self.lines.append(f"{inner.body()}\n}}")
         self.scratch = max(self.scratch, inner.scratch)
         self.chained |= inner.chained
 
@@ -404,12 +420,12 @@ class Emitter:
             else:
                 self._loop_copy(view, target)
         for name, target, size in second:
-            self.lines.append(f"for (int e = 0; e < {size}; e++) ({target})[e] = {name}[e];")
+            self._loop("e", 0, size, body=f"({target})[e] = {name}[e];")
 
     def _loop_copy(self, view: View, target: str) -> None:
         flat = View(view.node, view.index.reshape(-1))
         if flat.index.size:
-            self.lines.append(f"for (int e = 0; e < {flat.index.size}; e++) ({target})[e] = {self._read(flat, 'e')};")
+            self._loop("e", 0, flat.index.size, body=f"({target})[e] = {self._read(flat, 'e')};")
 
     def _contraction(self, group: Group) -> None:
         node = group.head
@@ -418,18 +434,30 @@ class Emitter:
         batch, rows, depth = a.shape
         columns = b.shape[2]
         sums = self._open_sums(group, 4)
-        self.lines.append(f"for (int g = 0; g < {batch}; g++) {{" if batch > 1 else "{ constexpr int g = 0;")
+        few = self._tiles() <= TILES
+        self._range("g", 0, batch, 1, rows * columns)
         for i0, i1, ti in _tiles(rows, self.tile[0]):
-            self.lines.append(f"for (int i = {i0}; i < {i1}; i += {ti}) {{" if i1 - i0 > ti else f"{{ constexpr int i = {i0};")
+            self._range("i", i0, i1, ti, 1 if few else ti * columns)
             for j0, j1, tj in _tiles(columns, self.tile[1]):
-                self.lines.append(
-                    f"for (int j = {j0}; j < {j1}; j += {tj}) {{" if j1 - j0 > tj else f"{{ constexpr int j = {j0};"
-                )
+                self._range("j", j0, j1, tj, 1 if few else ti * tj)
                 self._tile(group, node, ti, tj, depth, rows, columns, sums)
                 self.lines.append("}")
             self.lines.append("}")
         self.lines.append("}")
         self._close_sums(sums)
+
+    def _tiles(self) -> int:
+        """How many tiles all contractions have."""
+        shapes = [(g.head.args[0].shape, g.head.args[1].shape[2]) for g in self.schedule.groups if g.head is not None]
+        high, wide = self.tile
+        return sum(batch * -(-rows // high) * -(-columns // wide) for (batch, rows, _), columns in shapes)
+
+    def _range(self, name: str, first: int, last: int, step: int, statements: int) -> None:
+        """A loop, or a block where there is one round."""
+        if last - first > step:
+            self._loop(name, first, last, step, statements)
+        else:
+            self.lines.append(f"{{ constexpr int {name} = {first};")
 
     def _tile(self, group: Group, node: Node, ti: int, tj: int, depth: int, rows: int, columns: int, sums: Any) -> None:
         a, b = node.args
@@ -438,7 +466,8 @@ class Emitter:
             if not first:
                 if depth == 1:
                     break
-                self.lines.append(f"{self._unrolled(4)}for (int k = 1; k < {depth}; k++) {{")
+                some = "LW_WRITTEN_OUT(4)" if self.unroll and self.usual else "LW_LOOP"
+                self.lines.append(f"{some} for (int k = 1; k < {depth}; k++) {{")
             k = "0" if first else "k"
             left = [self._cell(a, ("g", f"(i + {x})", k)) for x in range(ti)]
             right = [self._cell(b, ("g", k, f"(j + {y})")) for y in range(tj)]

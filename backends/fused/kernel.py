@@ -181,7 +181,7 @@ def build(program: Program, lanes: list[dict[str, Tensor]], shared: frozenset[st
     }
 
     init = Traced(program.init, [(lane,) for lane in lanes], polish=False)
-    states = [init(lane) for lane in lanes]
+    states = init.results
     state = layout(names(states[0]), leaves(states[0]))
     if any(leaf.dtype.startswith("float") and leaf.dtype != dtype for leaf in state):
         raise NotLowered("a state of several float dtypes")

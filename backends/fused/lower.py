@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from torch import Tensor, _decomp
 from torch.func import functionalize
-from torch.fx import GraphModule
 from torch.fx.node import Node as FxNode
 from torch.fx.node import map_arg
 
@@ -21,7 +20,7 @@ from backends.base import Unsupported
 from backends.fused import movement
 from backends.fused.ir import Graph, Loop, View
 from backends.fused.meanings import DECOMPOSED, MEANINGS, Lowering
-from backends.torch.record import record
+from backends.torch.record import Recorded, record
 from backends.torch.repeat import BODIES
 from backends.torch.trace import Traced, fold
 
@@ -68,7 +67,7 @@ def _name(node: FxNode) -> str:
     return schema.name.replace("::", ".") if schema else str(node.target)
 
 
-def lower(graph: GraphModule, inputs: list[View], into: Graph) -> list[Any]:
+def lower(graph: Recorded, inputs: list[View], into: Graph) -> list[Any]:
     """The same of a graph alone; NotLowered names its node."""
     found: dict[FxNode, Any] = {}
     remaining = iter(inputs)
@@ -80,7 +79,7 @@ def lower(graph: GraphModule, inputs: list[View], into: Graph) -> list[Any]:
         else:
             try:
                 given = node.op == "get_attr"
-                found[node] = constant(into, getattr(graph, str(node.target))) if given else _call(into, node, found)
+                found[node] = constant(into, graph.constants[str(node.target)]) if given else _call(into, node, found)
             except NotLowered as error:
                 error.node = node
                 raise
@@ -161,7 +160,7 @@ def _inlined(into: Graph, function: Callable[..., Any], name: str, args: Any, kw
         return [result] if single else list(result)
 
     try:
-        graph = record(functionalize(flat), like)
+        graph, _ = record(functionalize(flat), like)
         fold(graph)
     except Exception as error:
         raise NotLowered(name, f"its decomposition cannot be traced ({error})") from error

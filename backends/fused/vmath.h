@@ -45,8 +45,19 @@ template <class F, class V, class... Vs> __attribute__((noinline)) V call_each(F
   return r;
 }
 
+// Whoever writes a loop says whether it is written out; the compiler's own passes would write out all that have some
+// rounds, and then take most of their time over what that makes.
+#define LW_PRAGMA(WORDS) _Pragma(#WORDS)
+#if defined(__clang__)
+#define LW_LOOP _Pragma("nounroll")
+#define LW_WRITTEN_OUT(N) LW_PRAGMA(unroll N)
+#else
+#define LW_LOOP _Pragma("GCC unroll 1")
+#define LW_WRITTEN_OUT(N) LW_PRAGMA(GCC unroll N)
+#endif
+
 // A statement for several vectors, one after the other, before the next statement: chains of operations abreast.
-#define LW_ABREAST(N) _Pragma("GCC unroll 16") for (int u = 0; u < N; u++)
+#define LW_ABREAST(N) LW_WRITTEN_OUT(16) for (int u = 0; u < N; u++)
 
 // 2. The registers of the target, and glibc's vector functions by the names of its vector ABI ------------------------
 

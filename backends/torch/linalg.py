@@ -12,12 +12,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.fx import GraphModule
 
-from backends.torch.record import recompile
+from backends.torch.record import Recorded
 
 
-def make_safe(graph: GraphModule) -> GraphModule:
+def make_safe(graph: Recorded) -> Recorded:
     """Replace every linear-algebra call of a one-lane graph; drop the checks that raise for all lanes."""
     for node in list(graph.graph.nodes):
         name = getattr(node.target, "__name__", "")
@@ -25,7 +24,7 @@ def make_safe(graph: GraphModule) -> GraphModule:
             graph.graph.erase_node(node)
         elif name.startswith(("linalg_", "_linalg_", "cholesky", "lu_", "triangular_solve", "linalg.")):
             node.target = _safe(node.target)
-    recompile(graph)
+    graph.changed()
     return graph
 
 

@@ -27,23 +27,52 @@ LARGE = 4096
 """Elements above which a result's numbers are given up as soon as nothing reads them: all of a trace would fill the memory."""
 
 
-def record(f: Callable[..., list[Tensor]], inputs: list[Tensor]) -> GraphModule:
-    """The graph of f; each node keeps its result of this run as `meta["val"]`, for shape, strides and dtype, without large numbers."""
+class Recorded:
+    """A graph of operations and its constants by name; a module of Python code is made of it when it is first run.
+
+    Whoever changes the graph after that says so by `changed`.
+    """
+
+    def __init__(self, graph: Graph, constants: dict[str, Tensor]) -> None:
+        self.graph, self.constants = graph, constants
+        self._module: GraphModule | None = None
+
+    def __call__(self, *inputs: Tensor) -> Any:
+        """Run it."""
+        return self.module()(*inputs)
+
+    def hold(self, name: str, constant: Tensor) -> Node:
+        """A new constant's node, where the graph inserts."""
+        self.changed()
+        self.constants[name] = constant
+        node = self.graph.get_attr(name)
+        node.meta.update(val=constant, device=constant.device)
+        return node
+
+    def changed(self) -> None:
+        """The graph is another than it was."""
+        self._module, self.graph.owning_module = None, None
+
+    def module(self) -> GraphModule:
+        """The graph as a module."""
+        if self._module is None:
+            root = torch.nn.Module()
+            for name, constant in self.constants.items():
+                root.register_buffer(name, constant)
+            self._module = GraphModule(root, self.graph)
+            _forget_text(self._module)
+        return self._module
+
+
+def record(f: Callable[..., list[Tensor]], inputs: list[Tensor]) -> tuple[Recorded, list[Tensor]]:
+    """The graph of f, and its results; each node keeps its result of this run as `meta["val"]`, without large numbers."""
     mode = Recorder()
     for k, tensor in enumerate(inputs):
         mode.known(tensor, mode.graph.placeholder(f"input_{k}"))
     with lean(), mode:
         outputs = f(*inputs)
     mode.graph.output([tensor if tensor is None else mode.node(tensor) for tensor in outputs])
-    made = GraphModule(mode.root, mode.graph)
-    _forget_text(made)
-    return made
-
-
-def recompile(graph: GraphModule) -> None:
-    """Make the module's Python code that of its graph as it is now."""
-    graph.recompile()
-    _forget_text(graph)
+    return Recorded(mode.graph, mode.constants), outputs
 
 
 def _forget_text(graph: GraphModule) -> None:
@@ -58,7 +87,7 @@ class Recorder(Mode):  # type: ignore[no-untyped-call]
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.root, self.graph = torch.nn.Module(), Graph()
+        self.graph, self.constants = Graph(), dict[str, Tensor]()
         self.nodes: dict[int, Node] = {}
         self.kept: list[Any] = []  # a tensor that is gone would leave its id to another, which a weak reference sees
 
@@ -91,7 +120,7 @@ class Recorder(Mode):  # type: ignore[no-untyped-call]
         """The node that gave a tensor."""
         if id(tensor) not in self.nodes:
             name = f"constant_{len(self.kept)}"
-            self.root.register_buffer(name, tensor)
+            self.constants[name] = tensor
             self.known(tensor, self.graph.get_attr(name))
         return self.nodes[id(tensor)]
 

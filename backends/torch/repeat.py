@@ -14,14 +14,13 @@ from torch import Tensor
 from torch._C._functorch import TransformType
 from torch._functorch.pyfunctorch import retrieve_all_functorch_interpreters, temporarily_clear_interpreter_stack
 from torch.func import functionalize
-from torch.fx import GraphModule
 from torch.utils._python_dispatch import _disable_current_modes, _get_current_dispatch_mode_stack
 
-from backends.torch.record import Recorder, record
+from backends.torch.record import Recorded, Recorder, record
 
 State = tuple[Any, ...]
 
-BODIES: list[GraphModule] = []
+BODIES: list[Recorded] = []
 """The recorded steps; equal ones are one, so that two traces of a function agree."""
 
 _LIBRARY = torch.library.Library("lanewise", "DEF")  # type: ignore[no-untyped-call]
@@ -40,7 +39,7 @@ def repeat(step: Callable[..., State], count: int, state: State) -> State:
     return tuple(torch.ops.lanewise.repeat(list(state), _body(step, state), count))
 
 
-def inline(graph: GraphModule) -> None:
+def inline(graph: Recorded) -> None:
     """Each such node as the calls that it stands for."""
     for node in list(graph.graph.nodes):
         if node.target is not torch.ops.lanewise.repeat.default:
@@ -55,7 +54,7 @@ def inline(graph: GraphModule) -> None:
         graph.graph.erase_node(node)
 
 
-def _copied(graph: GraphModule, number: int, values: list[Any]) -> list[Any]:
+def _copied(graph: Recorded, number: int, values: list[Any]) -> list[Any]:
     body, known, given = BODIES[number], {}, iter(values)
     for node in body.graph.nodes:
         if node.op == "placeholder":
@@ -63,10 +62,7 @@ def _copied(graph: GraphModule, number: int, values: list[Any]) -> list[Any]:
         elif node.op == "output":
             return [known[n] for n in node.args[0]]
         elif node.op == "get_attr":
-            name = f"body_{number}_{node.target}"
-            graph.register_buffer(name, getattr(body, node.target))
-            known[node] = graph.graph.get_attr(name)
-            known[node].meta = dict(node.meta)
+            known[node] = graph.hold(f"body_{number}_{node.target}", body.constants[node.target])
         else:
             known[node] = graph.graph.node_copy(node, known.__getitem__)
     raise AssertionError("a recorded graph ends in its outputs")
@@ -85,7 +81,7 @@ def _body(step: Callable[..., State], state: State) -> int:
     shapes = [(tuple(x.shape), x.dtype, x.device) for x in state]
     with temporarily_clear_interpreter_stack(), _disable_current_modes():
         inputs = [torch.zeros(shape, dtype=dtype, device=device) for shape, dtype, device in shapes]
-        graph = record(functionalize(lambda *tensors: list(step(*tensors))), inputs)
+        graph, _ = record(functionalize(lambda *tensors: list(step(*tensors))), inputs)
         graph.graph.eliminate_dead_code()
     with torch._C.DisableTorchFunction():  # the guard's: these are no lane's numbers
         for number, known in enumerate(BODIES):
@@ -95,8 +91,8 @@ def _body(step: Callable[..., State], state: State) -> int:
         return len(BODIES) - 1
 
 
-def _text(graph: GraphModule) -> str:
-    constants = [getattr(graph, n.target) for n in graph.graph.nodes if n.op == "get_attr"]
+def _text(graph: Recorded) -> str:
+    constants = [graph.constants[n.target] for n in graph.graph.nodes if n.op == "get_attr"]
     inputs = [n.meta["val"] for n in graph.graph.nodes if n.op == "placeholder"]
     return f"{[(x.dtype, tuple(x.shape)) for x in inputs]}{graph.graph}{[(c.dtype, c.tolist()) for c in constants]}"
 

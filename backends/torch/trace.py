@@ -16,14 +16,13 @@ import torch
 from torch import Tensor
 from torch._ops import OpOverload
 from torch.func import functionalize
-from torch.fx import GraphModule, Interpreter
 from torch.fx.node import Node, map_arg
 
 from backends.base import TraceError
 from backends.torch.guard import Guard
 from backends.torch.linalg import make_safe
 from backends.torch.lines import line_of, recorded
-from backends.torch.record import recompile, record
+from backends.torch.record import Recorded, record
 from backends.torch.repeat import inline
 from backends.torch.uniform import make_uniform
 from backends.tree import Tree, leaves, names, tree_map, unflatten
@@ -46,9 +45,10 @@ class Traced:
         self.function: Callable[..., Tree] | None = function
         self.arguments = lanes[0]
         self.inputs = names(list(lanes[0]))
-        graphs = [_trace(function, tree_map(torch.clone, lane)) for lane in lanes]  # one tensor, one input
-        self.graph, self.output = graphs[0]
-        _compare(*(graph for graph, _ in graphs))
+        traces = [_trace(function, tree_map(torch.clone, lane)) for lane in lanes]  # one tensor, one input
+        self.graph, self.results = traces[0][0], [results for _, results in traces]
+        self.output: Tree = unflatten(self.results[0], [None] * len(leaves(self.results[0])))
+        _compare(*(graph for graph, _ in traces))
         if polish:
             _loosen_views(self.graph)
             inline(self.graph)
@@ -68,8 +68,8 @@ class Traced:
         return line_of(again[place]) if len(again) == len(self.graph.graph.nodes) else ""
 
     def release(self) -> Traced:
-        """Forget the function, which may hold a whole problem; no line is asked for any more."""
-        self.function, self.arguments = None, ()
+        """Forget the function, which may hold a whole problem, and all numbers; no line is asked for any more."""
+        self.function, self.arguments, self.results = None, (), []
         return self
 
     def peak(self) -> int:
@@ -96,7 +96,8 @@ class Traced:
         return unflatten(self.output, list(self.graph(*self.flat(arguments))))
 
 
-def _trace(function: Callable[..., Tree], lane: tuple[Tree, ...], lines: bool = False) -> tuple[GraphModule, Tree]:
+def _trace(function: Callable[..., Tree], lane: tuple[Tree, ...], lines: bool = False) -> tuple[Recorded, Tree]:
+    """The graph, and the results on this lane."""
     output: list[Tree] = []
 
     def flat(*tensors: Tensor) -> list[Tensor]:
@@ -107,9 +108,9 @@ def _trace(function: Callable[..., Tree], lane: tuple[Tree, ...], lines: bool = 
     told = recorded(flat.__code__) if lines else nullcontext()
     with Guard(), told, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch about its own internals, once per process
-        graph = record(functionalize(flat), leaves(list(lane)))
+        graph, results = record(functionalize(flat), leaves(list(lane)))
         if any(_mutates(node) for node in graph.graph.nodes):  # what some of torch's operations are made of
-            graph = record(functionalize(Interpreter(graph).run), leaves(list(lane)))
+            graph, results = record(functionalize(graph.module()), leaves(list(lane)))
     for node in graph.graph.nodes:
         for tag, reason in _UNFAITHFUL.items():
             if tag in getattr(node.target, "tags", ()) and not _is_static_index(node):
@@ -117,11 +118,11 @@ def _trace(function: Callable[..., Tree], lane: tuple[Tree, ...], lines: bool = 
     _replace_fills(graph)
     _merge_equal(graph)
     graph.graph.eliminate_dead_code()
-    recompile(graph)
-    return graph, unflatten(output[0], [None] * len(leaves(output[0])))
+    graph.changed()
+    return graph, unflatten(output[0], results)
 
 
-def _replace_fills(graph: GraphModule) -> None:
+def _replace_fills(graph: Recorded) -> None:
     """An operation of derivative formulas for which vmap has no rule, by ones for which it has."""
     for node in graph.graph.nodes:
         if node.target is _aten.fill.Scalar:
@@ -132,7 +133,7 @@ def _replace_fills(graph: GraphModule) -> None:
             node.target, node.args = _aten.expand.default, (node.args[1], list(node.meta["val"].shape))
 
 
-def _loosen_views(graph: GraphModule) -> None:
+def _loosen_views(graph: Recorded) -> None:
     """A view of one lane need not be one of a batch, whose linear algebra lays its results out otherwise."""
     for node in graph.graph.nodes:
         if node.target is _aten.view.default:
@@ -143,7 +144,7 @@ def _mutates(node: Node) -> bool:
     return isinstance(node.target, OpOverload) and node.target._schema.is_mutable
 
 
-def _merge_equal(graph: GraphModule) -> None:
+def _merge_equal(graph: Recorded) -> None:
     """Without mutation an alias is its input, a copy over another tensor what was copied, and equal calls are one.
 
     Which of several equal nodes a trace refers to changes from trace to trace; afterwards there is one. (torch's own
@@ -177,7 +178,7 @@ def _is_static_index(node: Any) -> bool:
     return all(i is None or i.dtype not in (torch.bool, torch.uint8) for i in given)
 
 
-def _compare(first: GraphModule, second: GraphModule) -> None:
+def _compare(first: Recorded, second: Recorded) -> None:
     """Two traces of a pure function agree, constants included; names, which count dead nodes too, do not matter.
 
     A constant that is one object in both was there before: a tensor that changes later is no constant.
@@ -194,7 +195,7 @@ def _compare(first: GraphModule, second: GraphModule) -> None:
         )
 
 
-def _described(graph: GraphModule) -> Iterator[tuple[str, Tensor | None]]:
+def _described(graph: Recorded) -> Iterator[tuple[str, Tensor | None]]:
     """Each node by its operation, its arguments with nodes as their places, and its constant."""
     places = {node: place for place, node in enumerate(graph.graph.nodes)}
     for node in places:
@@ -203,9 +204,9 @@ def _described(graph: GraphModule) -> Iterator[tuple[str, Tensor | None]]:
         yield f"{node.op} {'' if node.op == 'get_attr' else node.target if node.op == 'call_function' else node.op} {args}", held
 
 
-def _held(graph: GraphModule, node: Node) -> Tensor | None:
+def _held(graph: Recorded, node: Node) -> Tensor | None:
     """The constant that a node stands for."""
-    return getattr(graph, str(node.target)) if node.op == "get_attr" else None
+    return graph.constants[str(node.target)] if node.op == "get_attr" else None
 
 
 def _same(a: tuple[str, Tensor | None] | None, b: tuple[str, Tensor | None] | None) -> bool:
@@ -214,18 +215,18 @@ def _same(a: tuple[str, Tensor | None] | None, b: tuple[str, Tensor | None] | No
     return a[1] is None or (b[1] is not None and _equal(a[1], b[1]))
 
 
-def fold(graph: GraphModule) -> None:
+def fold(graph: Recorded) -> None:
     """Compute once what depends on no input, or only on the shape of one."""
     known: dict[Any, Any] = {}
     for node in list(graph.graph.nodes):
         if node.op == "get_attr":
-            known[node] = getattr(graph, node.target)
+            known[node] = graph.constants[node.target]
         elif node.op == "call_function" and (node.target in _SHAPE_ONLY or known.keys() >= set(node.all_input_nodes)):
             args, kwargs = map_arg((node.args, node.kwargs), lambda a: known[a] if a in known else _blank(a))
             value = node.target(*args, **kwargs)
             known[_hold(graph, node, value) if isinstance(value, Tensor) else node] = value
     graph.graph.eliminate_dead_code()
-    recompile(graph)
+    graph.changed()
 
 
 def _blank(node: Any) -> Tensor:
@@ -237,13 +238,10 @@ def _blank(node: Any) -> Tensor:
 _SHAPE_ONLY = {_aten.ones_like.default, _aten.zeros_like.default, _aten.full_like.default, _aten.new_zeros.default}
 
 
-def _hold(graph: GraphModule, node: Any, value: Tensor) -> Any:
+def _hold(graph: Recorded, node: Any, value: Tensor) -> Any:
     """Put a constant in a node's place."""
-    name = f"constant_{node.name}"
-    graph.register_buffer(name, value)
     with graph.graph.inserting_before(node):
-        held = graph.graph.get_attr(name)
-    held.meta.update(val=value, device=value.device)
+        held = graph.hold(f"constant_{node.name}", value)
     node.replace_all_uses_with(held)
     return held
 

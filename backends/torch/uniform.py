@@ -12,9 +12,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.fx import GraphModule
 
-from backends.torch.record import recompile
+from backends.torch.record import Recorded
 
 # correctly rounded, or the same library call for every element of an array
 EVEN = frozenset(
@@ -26,7 +25,7 @@ EVEN = frozenset(
 EVEN_POWERS = (-2, -1, -0.5, 0.5, 1, 2, 3)
 
 
-def make_uniform(graph: GraphModule) -> None:
+def make_uniform(graph: Recorded) -> None:
     """Hand strided operands to every pointwise operation that is not known to be even."""
     for node in graph.graph.nodes:
         if torch.Tag.pointwise not in getattr(node.target, "tags", ()):
@@ -35,7 +34,7 @@ def make_uniform(graph: GraphModule) -> None:
         even_power = name == "pow" and len(node.args) == 2 and node.args[1] in EVEN_POWERS
         if name not in EVEN and not even_power:
             node.target = _strided(node.target)
-    recompile(graph)
+    graph.changed()
 
 
 def _strided(operation: Any) -> Callable[..., Any]:
