@@ -1,7 +1,8 @@
 """Derivatives without torch.compile: torch turns its compiler off around its own internals, and to do so loads it.
 
-Loading it takes longer than tracing a problem. Where it is not loaded there is nothing to turn off, so that a stand-in
-takes its place, which loads it when anything else is asked of it. Needs nothing but torch.
+Loading it takes longer than tracing a problem, and so does sympy, which torch asks whether a size is a symbol. Where they are
+not loaded there is nothing to turn off and no symbol, so that stand-ins take their places, which load them when anything else
+is asked of them. Needs nothing but torch.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import importlib
 import sys
 from collections.abc import Callable, Iterator
 from functools import cache
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import torch
@@ -43,9 +44,12 @@ def lean() -> Iterator[None]:
     for function in changed:
         setattr(function, DISABLED, function)
     torch._dynamo = _DYNAMO
+    standing = [module for module in _PLAIN if sys.modules.setdefault(module.__name__, module) is module]
     try:
         yield
     finally:
+        for module in standing:
+            module.leave()
         if torch.__dict__.get("_dynamo") is _DYNAMO:
             del torch._dynamo
         for function in changed:
@@ -62,6 +66,46 @@ class _StandIn:
 
 
 _DYNAMO: Any = _StandIn()
+
+
+class _Plain(ModuleType):
+    """A module in a world where all sizes are plain numbers: some of its functions, and the real one for all others."""
+
+    def __init__(self, name: str, **known: Any) -> None:
+        super().__init__(name)
+        self.__dict__.update(known)
+
+    def leave(self) -> None:
+        """Make room for the real one."""
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        for module in _PLAIN:  # the real ones want one another
+            module.leave()
+        with _disable_current_modes():
+            return getattr(importlib.import_module(self.__name__), name)
+
+
+def _holds(truth: Any, *_: Any, **__: Any) -> bool:
+    return bool(truth)
+
+
+_PLAIN = (
+    _Plain("sympy", Basic=type("Basic", (), {})),
+    _Plain(
+        "torch.fx.experimental.symbolic_shapes",
+        **dict.fromkeys(("expect_true", "guard_or_false", "guard_or_true", "guard_size_oblivious", "statically_known_true"), _holds),
+        **dict.fromkeys(("has_guarding_hint", "is_nested_int"), lambda _: False),
+        free_unbacked_symbols=lambda _: set(),
+        guarding_hint_or_throw=lambda size: size,
+        sym_and=lambda *truths: all(truths),
+        sym_eq=lambda a, b: a == b,
+        sym_or=lambda *truths: any(truths),
+    ),
+)
 
 
 @cache

@@ -27,6 +27,11 @@ LARGE = 4096
 """Elements above which a result's numbers are given up as soon as nothing reads them: all of a trace would fill the memory."""
 
 
+_aten = torch.ops.aten
+INPLACE_VIEWS = {_aten.squeeze_.dim: _aten.squeeze.dim, _aten.unsqueeze_.default: _aten.unsqueeze.default}
+"""Operations that change no number, only the shape, of a tensor that torch's rules for batches have just made."""
+
+
 class Recorded:
     """A graph of operations and its constants by name; a module of Python code is made of it when it is first run.
 
@@ -93,7 +98,11 @@ class Recorder(Mode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Arguments = (), kwargs: dict[str, Any] | None = None) -> Any:
         kwargs = kwargs or {}
-        result = func(*args, **kwargs)
+        if func in INPLACE_VIEWS and id(args[0]) in self.nodes:  # the tensor that it changes keeps its shape in what is known of it
+            self.nodes[id(args[0])].meta["val"] = args[0].detach()
+            result, func = func(*args, **kwargs), INPLACE_VIEWS[func]
+        else:
+            result = func(*args, **kwargs)
         several = isinstance(result, tuple | list)
         if not isinstance(result, Tensor) and not several and result is not None and self._is_constant((args, kwargs)):
             return result  # a number of a constant is one
