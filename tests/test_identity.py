@@ -206,7 +206,7 @@ PATCHES = {
     "an entry of a table": Patched("backends.fused.meanings:MEANINGS", "add", wrapped),
     "an entry of a table by another": Patched("backends.fused.meanings:MEANINGS", "add", lambda _: kernel.layout),
     "a set of names": Patched("backends.torch.uniform", "EVEN", lambda even: even - {"abs"}),
-    "a text of C++": Patched("backends.fused.kernel", "PRELUDE", lambda text: text.replace("-1 or 0", "0 or -1")),
+    "a text of C++": Patched("backends.fused.kernel", "DECLARED", lambda text: f"{text}\n"),
     "a limit of the code generator": Patched("backends.fused.kernel", "SHORT", lambda limit: limit + 1),
 }
 

@@ -7,7 +7,8 @@ import shlex
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -31,20 +32,36 @@ class Compiler:
     command: tuple[str, ...]
     identity: str
 
-    def compile(self, source: Path, output: Path, flags: tuple[str, ...]) -> None:
-        """One shared library from one source file.
+    def compile(self, source: Path, output: Path, flags: tuple[str, ...], parts: Sequence[int] = ()) -> None:
+        """One shared library from one source file; its parts, each some bits of LW_PARTS, side by side, if there are several.
 
         Raises ToolchainError when the compiler fails, is killed, or takes more than `TIMEOUT` seconds.
         """
+        environment = {**os.environ, "TMPDIR": str(output.parent)}  # a compiler that is stopped leaves its files there
         # Libraries are among the flags, and a linker wants them after what uses them.
-        command = [*self.command, str(source), *flags, "-o", str(output)]
-        # A compiler that is stopped leaves its files, in this directory.
-        code, words = _run(command, TIMEOUT, {**os.environ, "TMPDIR": str(output.parent)})
+        if len(parts) < 2:
+            self._checked([[*self.command, str(source), *flags, "-o", str(output)]], environment)
+        else:
+            objects = [str(output.with_name(f"{output.stem}-{k}.o")) for k in range(len(parts))]
+            alone = [flag for flag in flags if flag != "-shared" and not flag.startswith("-l")]
+            self._checked(
+                [
+                    [*self.command, "-c", str(source), f"-DLW_PARTS={mask}ul", *alone, "-o", made]
+                    for mask, made in zip(parts, objects, strict=True)
+                ],
+                environment,
+            )
+            self._checked([[*self.command, *objects, *flags, "-o", str(output)]], environment)
+        if not output.is_file():
+            raise ToolchainError(f"the C++ compiler {shlex.join(self.command)} made no library; {REMEDY}")
+
+    def _checked(self, commands: Sequence[list[str]], environment: Mapping[str, str]) -> None:
         name = shlex.join(self.command)
-        if code < 0:
-            raise ToolchainError(f"the C++ compiler {name} was killed by signal {-code}; solve again, with more memory free")
-        if code or not output.is_file():
-            raise ToolchainError(f"the C++ compiler {name} failed with status {code}; {REMEDY}. It said:\n{_excerpt(words)}")
+        for code, words in _run(commands, TIMEOUT, environment):
+            if code < 0:
+                raise ToolchainError(f"the C++ compiler {name} was killed by signal {-code}; solve again, with more memory free")
+            if code:
+                raise ToolchainError(f"the C++ compiler {name} failed with status {code}; {REMEDY}. It said:\n{_excerpt(words)}")
 
 
 def find_compiler() -> Compiler:
@@ -80,16 +97,35 @@ def _identified(command: tuple[str, ...]) -> Compiler:
 @cache
 def _version(command: tuple[str, ...], real: str, changed: int) -> str:
     """The compiler's own words; asked again when its file changed."""
-    code, words = _run([*command, "--version"], 20.0)
+    ((code, words),) = _run([[*command, "--version"]], 20.0)
     if code:
         raise ToolchainError(f"{shlex.join(command)} --version failed with status {code}; {REMEDY}. It said:\n{_excerpt(words)}")
     return words
 
 
-def _run(command: list[str], timeout: float, environment: Mapping[str, str] | None = None) -> tuple[int, str]:
-    """Exit status and output. The compiler starts programs of its own: all are stopped together, also on an interrupt."""
+def _run(commands: Sequence[list[str]], timeout: float, environment: Mapping[str, str] | None = None) -> list[tuple[int, str]]:
+    """Exit status and output of commands, side by side.
+
+    The compiler starts programs of its own: all are stopped together, also on an interrupt.
+    """
+    started: list[subprocess.Popen[bytes]] = []
+    end = time.monotonic() + timeout
     try:
-        process = subprocess.Popen(
+        for command in commands:
+            started.append(_started(command, environment))
+        return [_ended(process, end - time.monotonic()) for process in started]
+    except subprocess.TimeoutExpired:
+        raise ToolchainError(f"the C++ compiler {commands[0][0]} took over {timeout:g} s and was stopped; {REMEDY}") from None
+    finally:
+        for process in started:
+            if process.poll() is None:
+                _stop(process)
+            process.__exit__(None, None, None)
+
+
+def _started(command: list[str], environment: Mapping[str, str] | None) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -99,15 +135,10 @@ def _run(command: list[str], timeout: float, environment: Mapping[str, str] | No
         )
     except OSError as error:
         raise ToolchainError(f"the C++ compiler {command[0]} cannot be started ({error.strerror}); {REMEDY}") from None
-    with process:
-        try:
-            output, _ = process.communicate(timeout=timeout)
-        except subprocess.TimeoutExpired:
-            _stop(process)
-            raise ToolchainError(f"the C++ compiler {command[0]} took over {timeout:g} s and was stopped; {REMEDY}") from None
-        except BaseException:
-            _stop(process)
-            raise
+
+
+def _ended(process: subprocess.Popen[bytes], timeout: float) -> tuple[int, str]:
+    output, _ = process.communicate(timeout=max(timeout, 0.0))
     return process.returncode, output.decode(errors="replace")
 
 

@@ -66,9 +66,9 @@ class Tables:
             self.texts[key] = short or f"static const {kind} {name}[{values.size}] = {{{text}}};"
         return self.names[key]
 
-    def source(self) -> str:
-        """The declarations."""
-        return "\n".join(self.texts.values())
+    def named(self) -> list[tuple[str, str]]:
+        """The names and declarations."""
+        return [(self.names[key], text) for key, text in self.texts.items()]
 
 
 def literal(value: Any) -> str:
@@ -370,7 +370,7 @@ class Emitter:
         for k, part in enumerate(parts):
             self.lines.append(f"{kind} {part} = {self._read(flat, f'{row} * {length} + {k}')};")
         if cut > count:
-            self._loop("k", count, cut, count, count)
+            self._loop("k", count, cut, count, count if rows == 1 else WRITTEN_OUT)
             for k, part in enumerate(parts):
                 self.lines.append(f"{part} = {join.format(part, self._read(flat, f'{row} * {length} + k + {k}'))};")
             self.lines.append("}")
@@ -434,12 +434,12 @@ class Emitter:
         batch, rows, depth = a.shape
         columns = b.shape[2]
         sums = self._open_sums(group, 4)
-        few = self._tiles() <= TILES
+        statements = 1 if self._tiles() <= TILES else WRITTEN_OUT
         self._range("g", 0, batch, 1, rows * columns)
         for i0, i1, ti in _tiles(rows, self.tile[0]):
-            self._range("i", i0, i1, ti, 1 if few else ti * columns)
+            self._range("i", i0, i1, ti, statements)
             for j0, j1, tj in _tiles(columns, self.tile[1]):
-                self._range("j", j0, j1, tj, 1 if few else ti * tj)
+                self._range("j", j0, j1, tj, statements)
                 self._tile(group, node, ti, tj, depth, rows, columns, sums)
                 self.lines.append("}")
             self.lines.append("}")

@@ -56,4 +56,4 @@ class Hoisted:
     def source(self) -> str:
         """The function that computes it all, of vectors whose lanes are equal."""
         lines = "\n".join([*self.bodies, *self.copies])
-        return f"static __attribute__((ONCE)) void hoist(T *sh, V *h, V *w) {{\n{lines}\n}}"
+        return f"LW_OWN __attribute__((ONCE)) void hoist(T *sh, V *h, V *w) {{\n{lines}\n}}"

@@ -7,6 +7,7 @@ share is a plain array. The state's `status` and `loss` are where the loop over 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -36,65 +37,6 @@ SHORT = 70_000
 
 PIECE = 100_000_000
 """Flops of a block of lanes between two looks at whether to stop: 0.1 s for a core that does one a nanosecond."""
-
-PRELUDE = """
-typedef lw::Vec<float, W> F;
-typedef lw::Vec<double, W> D;
-typedef lw::Vec<Int, W> I;
-typedef lw::Vec<T, W> V;
-typedef Int __attribute__((may_alias)) Lane;
-// Keeps a vector that several products read in a register: the compiler would load it again for each.
-template <class A> static inline void hold(A &x) {
-#if defined(__AVX512F__)
-  if constexpr (sizeof(A) == sizeof(V)) asm("" : "+v"(x));
-#elif defined(__x86_64__)
-  if constexpr (sizeof(A) == sizeof(V)) asm("" : "+x"(x));
-#elif defined(__aarch64__)
-  if constexpr (sizeof(A) == sizeof(V)) asm("" : "+w"(x));
-#endif
-}
-// What runs once a lane: its machine code costs more to make than it could win back, fused multiply-adds apart.
-#if defined(__GNUC__) && !defined(__clang__)
-#define ONCE noinline, cold, optimize("O1", "expensive-optimizations")
-#else
-#define ONCE noinline, cold
-#endif
-// What has long chains of operations side by side: the compiler's order would put one behind the other again. Arrays of them are
-// registers only to a compiler that optimises, so that this holds for what runs once a lane, too.
-#if defined(__GNUC__) && !defined(__clang__)
-#define CHAINED noinline, optimize("schedule-insns", "sched-pressure")
-#else
-#define CHAINED noinline
-#endif
-template <class A> static inline A fill(lw::Element<A> x) { return lw::splat<A>(x); }
-template <class A> static inline I mask(A x) {
-  if constexpr (sizeof(A) == sizeof(I)) return (I)x;
-  else return __builtin_convertvector(x, I);
-}
-// A bit for each lane, set where the mask, -1 or 0, is.
-template <class M> static inline unsigned long bits(M m) {
-#if defined(__AVX512DQ__)
-  if constexpr (sizeof(M) == 64) {
-    if constexpr (W == 8) return (unsigned char)__builtin_ia32_cvtq2mask512((lw::Vec<long long, 8>)m);
-    else return (unsigned short)__builtin_ia32_cvtd2mask512((lw::Vec<int, 16>)m);
-  }
-#endif
-#if defined(__AVX__)
-  if constexpr (sizeof(M) == 32) {
-    if constexpr (W == 4) return (unsigned)__builtin_ia32_movmskpd256((lw::Vec<double, 4>)m);
-    else return (unsigned)__builtin_ia32_movmskps256((lw::Vec<float, 8>)m);
-  }
-#endif
-  unsigned long found = 0;
-  for (int l = 0; l < W; l++) found |= (unsigned long)(m[l] != 0) << l;
-  return found;
-}
-static inline bool any(I m) { return bits(m) != 0; }
-template <class A> static inline A select(I m, A a, A b) {
-  if constexpr (sizeof(A) == sizeof(I)) return (lw::Mask<A>)m ? a : b;
-  else return __builtin_convertvector(m, lw::Mask<A>) ? a : b;
-}
-"""
 
 
 @dataclass(frozen=True)
@@ -148,7 +90,7 @@ def header(name: str) -> str:
 
 def headers() -> list[str]:
     """The files of C++ that a kernel is made of; unlike the code of this package they are read when a kernel is made."""
-    return [header(name) for name in ("vmath.h", "lanes.h", "runtime.h")]
+    return [header(name) for name in ("vmath.h", "block.h", "lanes.h", "runtime.h")]
 
 
 def layout(tree_names: Sequence[str], arrays: Sequence[Any]) -> list[Leaf]:
@@ -237,9 +179,7 @@ def _assemble(
     last = _stretches(emitters["finish"].reads(), lane_inputs, state)
     flops = {name: emitter.flops() for name, emitter in emitters.items()}
     once = sum(vectors) + flops["init"] + 2 * flops["test"] + flops["finish"]
-    scalar, integer = ("double", "long") if dtype == "float64" else ("float", "int")
     numbers = dict(
-        W=width,
         NIN=vectors[0],
         NST=vectors[1],
         NRES=vectors[2],
@@ -254,23 +194,21 @@ def _assemble(
         NHOISTED=hoisted.size,
         NHOIST=hoisted.scratch,
     )
-    parts = [
-        header("vmath.h"),
-        f"typedef {scalar} T;\ntypedef {integer} Int;",
+    hot = {name: name in ("step", "test") or (every == 1 and len(body) <= SHORT) for name, body in bodies.items()}
+    functions = {n: _function(n, body, hot[n], emitters[n].chained) for n, body in bodies.items()}
+    functions["hoist"] = hoisted.source()
+    runtime = [
         "\n".join(f"constexpr long {name} = {value};" for name, value in numbers.items()),
         f"constexpr long CARRIED[][3] = {{{', '.join(f'{{{to}, {of}, {size}}}' for to, of, size in copies)}}};",
         f"constexpr long LAST[][2] = {{{', '.join(f'{{{first}, {size}}}' for first, size in last)}}};",
-        PRELUDE,
-        tables.source(),
-        *(_function(n, body, every == 1 and len(body) <= SHORT, emitters[n].chained) for n, body in bodies.items()),
-        hoisted.source(),
         DECLARED,
         header("lanes.h"),
         header("runtime.h"),
         loader(lane_inputs),
         storer(results),
     ]
-    source = "\n".join(parts)
+    parts = [Part("\n".join(runtime), RUNTIME), *(Part(text, 3 if hot.get(n) else 1) for n, text in functions.items())]
+    source = assembled(dtype, width, tables, [*map(_declared, functions.values())], parts)
     block = 3 * (vectors[0] + vectors[1]) + vectors[2] + scratch + vectors[1] + numbers["NCARRIED"]
     working_set = block * width * (8 if dtype == "float64" else 4)
     if len(source) > SOURCE_LIMIT:
@@ -279,6 +217,42 @@ def _assemble(
         raise NotLowered("a kernel", f"a block of lanes takes {working_set:,} bytes, more than {WORKING_SET_LIMIT:,}")
     sizes = dict(width=width, flops=flops["step"], once=once, piece=numbers["PIECE"], working_set=working_set)
     return Kernel(source, lane_inputs, shared_inputs, results, form, dtype, **sizes)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some of a kernel's text, which can be compiled apart, and how long a character of it takes, in a compiler's time."""
+
+    text: str
+    weight: float
+
+
+RUNTIME = 4.0
+"""Weight of the loop over lanes."""
+
+
+def assembled(dtype: str, width: int, tables: Tables, declared: Sequence[str], parts: Sequence[Part]) -> str:
+    """A kernel's whole text: what all parts need, and each part, with the tables that it reads, where its bit is asked for."""
+    scalar, integer = ("double", "long") if dtype == "float64" else ("float", "int")
+    lines = [
+        header("vmath.h"),
+        f"typedef {scalar} T;\ntypedef {integer} Int;\nconstexpr long W = {width};",
+        header("block.h"),
+        *declared,
+    ]
+    words = [set(re.findall(r"\bk\d+\b", part.text)) for part in parts]
+    for name, text in tables.named():
+        mask = sum(1 << k for k, own in enumerate(words) if name in own)
+        lines.append(f"#if LW_IN({mask})\n{text}\n#endif")
+    for k, part in enumerate(parts):
+        lines.append(f"#if LW_IN({1 << k})  // part {k}: {part.weight * len(part.text):.0f}\n{part.text}\n#endif")
+    return "\n".join(lines)
+
+
+def _declared(function: str) -> str:
+    """A function's declaration by its text, without how it is compiled."""
+    head = function[: function.index(" {\n")]
+    return f"LW_OWN {head[head.index('void') :]};"
 
 
 def _stretches(read: Iterable[Place], lane_inputs: list[Leaf], state: list[Leaf]) -> list[tuple[int, int]]:
@@ -296,16 +270,16 @@ def _stretches(read: Iterable[Place], lane_inputs: list[Leaf], state: list[Leaf]
     return found
 
 
-def _function(name: str, body: str, hot: bool = False, chained: bool = False) -> str:
+def _function(name: str, body: str, hot: bool, chained: bool) -> str:
     """A function apart, so that its one copy rounds in one way wherever it is called from."""
-    kind = "CHAINED" if chained else "noinline" if hot or name in ("step", "test") else "ONCE"
+    kind = "CHAINED" if chained else "noinline" if hot else "ONCE"
     arguments = "const V *__restrict in, V *__restrict s, const T *__restrict sh, V *__restrict w"
     if name == "step":
         name, arguments = "steps", f"{arguments}, long n"
         body = f'for (; n > 0; n--) {{\nasm volatile("" ::: "memory");  // or the whole state goes to registers, and spills\n{body}\n}}'
     elif name == "finish":
         arguments += ", V *__restrict r"
-    return f"static __attribute__(({kind})) void {name}({arguments}) {{\n{body}\n}}"
+    return f"LW_OWN __attribute__(({kind})) void {name}({arguments}) {{\n{body}\n}}"
 
 
 DECLARED = """struct Task;

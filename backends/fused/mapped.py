@@ -19,7 +19,7 @@ from backends.base import Unsupported
 from backends.fused.emit import Emitter, Place, Tables
 from backends.fused.ir import Graph
 from backends.fused.iterate import pointers, threads
-from backends.fused.kernel import DECLARED, PRELUDE, SOURCE_LIMIT, Leaf, _function, header, layout, loader, packed, storer
+from backends.fused.kernel import DECLARED, SOURCE_LIMIT, Leaf, Part, _function, assembled, header, layout, loader, packed, storer
 from backends.fused.lanes import Long, Pointer, Table, empty, for_kernel, in_place
 from backends.fused.lower import NotLowered, dtype_name, lowered
 from backends.fused.toolchain import ToolchainError, build, host_target
@@ -165,19 +165,15 @@ def _roomy(results: list[Leaf], dtype: torch.dtype) -> list[Leaf]:
 
 
 def _source(emitter: Emitter, own: list[Leaf], results: list[Leaf], tables: Tables, dtype: torch.dtype, width: int) -> str:
-    body = emitter.body()
-    double = dtype == torch.float64
+    finish = _function("finish", emitter.body(), False, emitter.chained)
     room = [sum(leaf.size for leaf in own), sum(2 * leaf.size + 1 for leaf in results), emitter.scratch + 1]
-    return "\n".join([
-        header("vmath.h"),
-        f"typedef {'double' if double else 'float'} T;\ntypedef {'long' if double else 'int'} Int;",
-        "\n".join(f"constexpr long {name} = {value};" for name, value in zip(("W", "NIN", "NRES", "NTMP"), (width, *room), strict=True)),
-        PRELUDE,
-        tables.source(),
-        _function("finish", body, chained=emitter.chained),
+    runtime = [
+        "\n".join(f"constexpr long {name} = {value};" for name, value in zip(("NIN", "NRES", "NTMP"), room, strict=True)),
         DECLARED,
         header("lanes.h"),
         header("map.h"),
         loader(own),
         storer(results),
-    ])  # fmt: skip
+    ]
+    parts = [Part("\n".join([finish, *runtime]), 1)]
+    return assembled(dtype_name(dtype), width, tables, [], parts)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import re
 import tempfile
 import threading
@@ -43,6 +44,12 @@ class Library:
 EXPORTED = re.compile(r'^extern "C" [\w *]+?(\w+)\(', re.MULTILINE)
 """The name of a function that a source exports."""
 
+PART = re.compile(r"^#if LW_IN\((\d+)\)  // part \d+: (\d+)$", re.MULTILINE)
+"""A part of a source that can be compiled apart: its bit, and how long it takes."""
+
+SMALL = 60_000
+"""A whole source that takes so long is not worth a second process."""
+
 _loaded: weakref.WeakValueDictionary[str, Handle] = weakref.WeakValueDictionary()
 _locks: weakref.WeakValueDictionary[str, threading.Lock] = weakref.WeakValueDictionary()
 _guard = threading.Lock()
@@ -74,6 +81,19 @@ def build(source: str, target: Target) -> Library:
         return library
 
 
+def shares(source: str, cores: int) -> list[int]:
+    """The parts of a source by who compiles them, as bits, none longer than need be; none where one process makes all."""
+    parts = sorted(((int(time), int(bit)) for bit, time in PART.findall(source)), reverse=True)
+    if len(parts) < 2 or cores < 2 or sum(time for time, _ in parts) < SMALL:
+        return []
+    loads, masks = [0] * min(cores, len(parts)), [0] * min(cores, len(parts))
+    for time_, bit in parts:  # the longest first, to whom has least (Graham's rule)
+        least = loads.index(min(loads))
+        loads[least] += time_
+        masks[least] |= bit
+    return masks
+
+
 def _key(source: str, target: Target, compiler: Compiler) -> str:
     parts = (source, target.name, str(target.vector_bytes), *target.flags, compiler.identity)
     # Each part by its own digest: no two lists of parts run together to the same text.
@@ -101,7 +121,7 @@ def _compiled(folder: Path | None, note: str, key: str, source: str, target: Tar
         with workplace.workplace() as private:
             text, output = Path(private, "kernel.cpp"), Path(private, "kernel.so")
             text.write_text(source)
-            compiler.compile(text, output, target.flags)
+            compiler.compile(text, output, target.flags, shares(source, len(os.sched_getaffinity(0))))
             seconds = time.perf_counter() - begun
             if folder is not None:
                 try:

@@ -97,7 +97,9 @@ _PLAIN = (
     _Plain("sympy", Basic=type("Basic", (), {})),
     _Plain(
         "torch.fx.experimental.symbolic_shapes",
-        **dict.fromkeys(("expect_true", "guard_or_false", "guard_or_true", "guard_size_oblivious", "statically_known_true"), _holds),
+        **dict.fromkeys(
+            ("expect_true", "guard_or_false", "guard_or_true", "guard_size_oblivious", "statically_known_true"), _holds
+        ),
         **dict.fromkeys(("has_guarding_hint", "is_nested_int"), lambda _: False),
         free_unbacked_symbols=lambda _: set(),
         guarding_hint_or_throw=lambda size: size,
