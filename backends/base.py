@@ -67,6 +67,8 @@ class Program:
     every   steps between two tests; the first test comes before the first step.
     size    about how many operations a step is written out in, where that grows with the unknowns (see `too_large`).
     key     gives a name that the same functions have in every process, and no others; an empty one where there is none.
+    users   inputs -> a tree: whatever of the four is not this project's own, called once as it is. None: all of it may be a
+            user's. Whoever traces looks here for numbers of one lane that are frozen in, and at the four only where it is None.
     """
 
     init: Callable[[Inputs], State]
@@ -76,6 +78,7 @@ class Program:
     every: int
     key: Callable[[], str] = str
     size: int = 0
+    users: Callable[[Inputs], Any] | None = None
 
 
 LARGEST = 1500

@@ -85,7 +85,22 @@ class Lane:
         every = self.solver.EVERY * (FREE_EVERY if self.free else 1)
         known = (every, self.backend, *static_key(self.solver), self.shapes, self.free, self.structure)
         size = 0 if self.structure is None else self.structure.size + COLUMN * self.structure.width
-        return Program(self.init, self.step, self.test, self.finish, every, partial(identity, self.problem, *known), size)
+        key = partial(identity, self.problem, *known)
+        users = self.declared if self._is_known() else None
+        return Program(self.init, self.step, self.test, self.finish, every, key, size, users)
+
+    def declared(self, inputs: Inputs) -> dict[str, Any]:
+        """All that the problem's own functions give, called once at the start."""
+        objective, _ = self._bind(inputs)
+        start = self._start(inputs, objective)
+        value = objective.loss(start) if self.problem.residual is None else objective.residual(start)
+        found = {"start": start, "value": value, "finish": self._canonical(objective, start)}
+        return found | {"measures": {name: self._measure(objective, name, start) for name in self.problem.measures}}
+
+    def _is_known(self) -> bool:
+        """Whether the solver and the domains are this project's own."""
+        parts = [self.solver, *(param.domain for param in self.problem.params.values())]  # type: ignore[union-attr]
+        return all(type(part).__module__.partition(".")[0] == "engine" for part in parts)
 
     def init(self, inputs: Inputs) -> State:
         """Starts, the solver's first state, and NONFINITE_INPUT where data or start is not finite."""

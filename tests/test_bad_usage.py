@@ -136,7 +136,7 @@ WRONG: dict[str, tuple[Callable[[], Any], list[str]]] = {
     "a loss that is a number": (lambda: solve(loss_problem(lambda X, A: 1.0), A), ["loss", "float", "scalar"]),
     "a residual that draws, second order": (
         lambda: solve(own(residual=lambda X, A: X - torch.rand(3, 3)), A, solver=None),
-        ["residual raised", "draw before", "line"],
+        ["draws random numbers", "pure function", "pass them as data"],
     ),
     "a residual that leaves the trace, second order": (
         lambda: solve(own(residual=lambda X, A: X @ np.asarray(A)), A, solver=None),

@@ -23,7 +23,7 @@ from backends.fused.hoist import Hoisted
 from backends.fused.ir import Graph, View
 from backends.fused.lower import NotLowered, dtype_name, lowered
 from backends.fused.target import Target
-from backends.torch.trace import Traced
+from backends.torch.trace import Traced, proven
 from backends.tree import Tree, leaves, names
 
 SOURCE_LIMIT = 4_000_000
@@ -104,7 +104,7 @@ def layout(tree_names: Sequence[str], arrays: Sequence[Any]) -> list[Leaf]:
 
 
 def build(program: Program, lanes: list[dict[str, Tensor]], shared: frozenset[str], target: Target) -> Kernel:
-    """Trace a program on two example lanes, lower it, and write its kernel.
+    """Trace a program on example lanes, lower it, and write its kernel.
 
     Raises NotLowered where an operation, a dtype or the size stands in the way.
     """
@@ -122,6 +122,7 @@ def build(program: Program, lanes: list[dict[str, Tensor]], shared: frozenset[st
         for leaf in (*lane_inputs, *shared_inputs)
     }
 
+    lanes = proven(program, lanes)
     init = Traced(program.init, [(lane,) for lane in lanes], polish=False)
     states = init.results
     state = layout(names(states[0]), leaves(states[0]))

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from backends.base import RUNNING, Inputs, Outcome, Program, Run, State
-from backends.torch.trace import Traced
+from backends.torch.trace import Traced, proven
 from backends.tree import Tree, leaves, tree_map, unflatten
 
 Batched = Callable[..., Tree]
@@ -39,10 +39,10 @@ class TorchExecutable:
         return max(2, lanes)
 
     def __init__(self, program: Program, example: Mapping[str, Tensor], compile: Compile = eager) -> None:
-        lanes = [random_lane(example, seed) for seed in (1, 2)]
-        init = Traced(program.init, [(lane,) for lane in lanes]).release()
-        states = [init(lane) for lane in lanes]
-        pairs = list(zip(lanes, states, strict=True))
+        lanes = proven(program, [random_lane(example, seed) for seed in (1, 2)])
+        init = Traced(program.init, [(lane,) for lane in lanes])
+        pairs = list(zip(lanes, init.results, strict=True))
+        init.release()
         self.every = program.every
         self.example = dict(example)
         # what runs once a solve is not worth the seconds that a compiler takes

@@ -1,7 +1,7 @@
 """From a pure one-lane function to a graph of ATen operations, or a refusal that says why not.
 
-The function is traced through torch.func (derivatives become plain operations) on two random lanes. A
-difference between the two graphs means that a number of one lane was frozen in. Needs `guard`, `linalg`, `lines` and `uniform`.
+The function is traced through torch.func (derivatives become plain operations), on two random lanes where it may be a user's:
+a difference between the two graphs means that a number of one lane was frozen in. Needs `guard`, `linalg`, `lines` and `uniform`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch._ops import OpOverload
 from torch.func import functionalize
 from torch.fx.node import Node, map_arg
 
-from backends.base import TraceError
+from backends.base import Program, TraceError
 from backends.torch.guard import Guard
 from backends.torch.linalg import make_safe
 from backends.torch.lines import line_of, recorded
@@ -35,10 +35,18 @@ _UNFAITHFUL = {
 }
 
 
+def proven(program: Program, lanes: list[dict[str, Tensor]]) -> list[dict[str, Tensor]]:
+    """The lanes that a program's functions are traced on: one, where its users' own functions are proven to be pure apart."""
+    if program.users is None:
+        return lanes
+    Traced(program.users, [(lane,) for lane in lanes], polish=False)
+    return lanes[:1]
+
+
 class Traced:
     """A one-lane function as a graph; called with trees of one lane's tensors, or batched by vmap.
 
-    `polish` makes it fit to be run by torch's own kernels: linear algebra that does not raise, even rounding.
+    Of two lanes, it is traced on both and compared; of one it is taken to be pure. `polish` makes it fit to be run by torch's own kernels: linear algebra that does not raise, even rounding.
     """
 
     def __init__(self, function: Callable[..., Tree], lanes: list[tuple[Tree, ...]], polish: bool = True) -> None:
@@ -48,7 +56,8 @@ class Traced:
         traces = [_trace(function, tree_map(torch.clone, lane)) for lane in lanes]  # one tensor, one input
         self.graph, self.results = traces[0][0], [results for _, results in traces]
         self.output: Tree = unflatten(self.results[0], [None] * len(leaves(self.results[0])))
-        _compare(*(graph for graph, _ in traces))
+        if len(traces) > 1:
+            _compare(*(graph for graph, _ in traces))
         if polish:
             _loosen_views(self.graph)
             inline(self.graph)
