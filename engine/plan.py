@@ -20,6 +20,7 @@ from engine.bind import Bound, captured_arrays
 from engine.identity import identity
 from engine.lane import Lane
 from engine.problem import Problem
+from engine.progress import announced
 from engine.solvers import LBFGS, GradientDescent, LevenbergMarquardt, Newton
 from engine.solvers.base import Solver, static_key
 from engine.structure import Structure
@@ -181,8 +182,16 @@ def prepare(
         return replace(made, solver=plan.solver), executable, 0.0
     began = time.perf_counter()
     example = {n: a if n in shared else _arrays.one_lane(a) for n, a in inputs.items()}
-    known[key] = _first_able(problem, plan, shapes, example, shared, free)
+    with announced(_waiting(problem, example)):
+        known[key] = _first_able(problem, plan, shapes, example, shared, free)
     return *known[key], time.perf_counter() - began
+
+
+def _waiting(problem: Problem, example: dict[str, Any]) -> str:
+    """What is compiled: a problem for the largest of its data."""
+    largest = max(example.values(), key=lambda array: len(array.shape))
+    shape = " x ".join(map(str, largest.shape)) or "numbers"
+    return f"compiling {problem.name} for {shape}, {_arrays.dtype_name(largest)}; once per size"
 
 
 def _methods(solver: type) -> list[Any]:

@@ -1,9 +1,29 @@
-"""A progress bar of lanes that are done, by rich; nothing is imported or printed unless asked for."""
+"""What somebody at a terminal sees while he waits: what is being compiled, and a bar of lanes that are done, by rich."""
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+PATIENCE = 1.0
+"""Seconds that nobody minds."""
+
+
+@contextmanager
+def announced(what: str) -> Iterator[None]:
+    """Say once, on a terminal's stderr, what it is that takes over a second."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    timer = threading.Timer(PATIENCE, lambda: print(what, file=sys.stderr, flush=True))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @contextmanager

@@ -31,7 +31,7 @@ def summary(solution: Solution) -> str:
     spread.add_row("steps", *(f"{q:,.0f}" for q in _arrays.quantiles(solution.steps, QUANTILES)))
     for name in ("loss", "residual"):
         spread.add_row(name, *(f"{q:.2e}" for q in _arrays.quantiles(getattr(solution, name), QUANTILES)))
-    run, compile = solution.timings["run_s"], solution.timings["compile_s"]
+    run, compile, wall = (solution.timings[f"{name}_s"] for name in ("run", "compile", "wall"))
     speed = f", {lanes / run:,.0f} matrices/s" if lanes and run > 0 else ""
     title = (
         f"{solution.plan.problem}: {lanes:,} {'lane' if lanes == 1 else 'lanes'}, {solution.plan.backend}, {solution.plan.dtype}"
@@ -41,7 +41,7 @@ def summary(solution: Solution) -> str:
         for status in solution.counts()
         if status != Status.CONVERGED
     ]
-    time = f"compile {compile:.3g} s, run {run:.3g} s{speed}"
+    time = f"compile {compile:.3g} s, run {run:.3g} s{speed}; {wall:.3g} s in all"
     text = io.StringIO()
     Console(file=text, width=100, color_system=None, force_jupyter=False).print(
         Group(title, str(solution.plan.solver), counts, spread, time, *notes)

@@ -65,7 +65,7 @@ class Solution:
         history: the loss before each step, `(..., T)`, NaN after a lane is done; None when not asked for.
         lane_steps: lane-steps executed, idle ones included.
         plan: solver, backend and why; printable.
-        timings: seconds, `compile_s` and `run_s`.
+        timings: seconds: `compile_s`, tracing included, `run_s`, and `wall_s` of the whole call.
 
     Example:
         >>> import numpy as np, engine, problems

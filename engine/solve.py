@@ -72,6 +72,7 @@ def solve(
         array([[0.5 , 0.  ],
                [0.  , 0.25]])
     """
+    entered = time.perf_counter()
     options = dict(solver=solver, backend=backend, tol=tol, max_steps=max_steps, seed=seed, history=history, progress=progress)
     if not isinstance(problem, Problem):
         call = ": call it" if callable(problem) else ""
@@ -101,6 +102,7 @@ def solve(
         return backends.get(plan.backend).unload(array.reshape((*bound.batch, *array.shape[1:])), bound.library)
 
     found = tree_map(leave, outcome.results)
+    timings["wall_s"] = time.perf_counter() - entered
     solution = Solution(
         **found,
         history=None if outcome.history is None else leave(outcome.history),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import time
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from array_api_compat import array_namespace
 
 import engine
 import problems
-from engine import Param, Problem, SolveError, Status
+from engine import Param, Problem, SolveError, Status, progress
 from engine.solvers import GradientDescent
 
 SGD = GradientDescent(0.5, momentum=0.9)
@@ -132,6 +134,7 @@ def test_the_plan_is_printable_and_the_timings_are_seconds() -> None:
     solution = solve(A, backend="torch", max_steps=10)
     assert all(word in str(solution.plan) for word in ("inverse", "torch", "GradientDescent", "as asked", "float64"))
     assert all(seconds >= 0 for seconds in solution.timings.values()) and solution.timings["run_s"] > 0
+    assert solution.timings["wall_s"] >= solution.timings["compile_s"] + solution.timings["run_s"]
     assert solve(A, backend="torch", max_steps=11).timings["compile_s"] == 0.0
 
 
@@ -254,3 +257,22 @@ def test_status_codes_are_the_contract() -> None:
     names = "CONVERGED ILL_CONDITIONED MAX_STEPS STALLED INFEASIBLE NONFINITE NONFINITE_INPUT UNDETERMINED".split()
     assert {name: int(Status[name]) for name in names} == {name: code for code, name in enumerate(names)}
     assert len(Status) == len(names)
+
+
+def test_a_compile_that_takes_long_says_so_once_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = io.StringIO()
+    monkeypatch.setattr(said, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sys.stderr", said)
+    monkeypatch.setattr(progress, "PATIENCE", 0.01)
+    with progress.announced("compiling svd for 8 x 8, float64; once per size"):
+        for _ in range(500):
+            if said.getvalue():
+                break
+            time.sleep(0.01)
+    assert said.getvalue() == "compiling svd for 8 x 8, float64; once per size\n"
+
+
+def test_nothing_is_said_where_nobody_looks(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "PATIENCE", 0.0)
+    solve(A, max_steps=1)
+    assert capsys.readouterr() == ("", "")
