@@ -70,7 +70,8 @@ def examine(tangent: Tangent, columns: Columns, curvature: Array | None) -> Find
     if curvature is not None:
         excess, falls = _curved(span, curvature, lengths)
         excess = xp.maximum(excess, _lower(tangent, span, vector, lengths, rounding, falls))
-        excess = xp.maximum(excess, _hidden(unit, vector, squares, lengths * tangent.magnitude()))
+        if vector.shape[0]:
+            excess = xp.maximum(excess, _hidden(unit, vector, squares, lengths * tangent.magnitude()))
     rounded = xp.all(vector**2 <= (ROUNDING * _eps(lengths)) ** 2 * squares)
     dead = dead if columns.free is None else dead & (columns.free > 0)
     return Finding(xp.where(rounded, xp.zeros_like(excess), excess), ~xp.any(dead))
