@@ -247,7 +247,7 @@ def assembled(dtype: str, width: int, tables: Tables, declared: Sequence[str], p
         lines.append(f"#if LW_IN({mask})\n{text}\n#endif")
     for k, part in enumerate(parts):
         lines.append(f"#if LW_IN({1 << k})  // part {k}: {part.weight * len(part.text):.0f}\n{part.text}\n#endif")
-    return "\n".join(lines)
+    return "\n".join([*lines, ""])
 
 
 def _declared(function: str) -> str:
