@@ -115,7 +115,12 @@ print(time.perf_counter() - begun)
 
 def run(code: str, cache: str, compiler: str | None = None) -> float:
     """What a fresh process prints."""
-    environment = os.environ | {"LANEWISE_CACHE": cache, "TORCHINDUCTOR_CACHE_DIR": cache, "OMP_WAIT_POLICY": "passive", "PYTHONPATH": "."}
+    environment = os.environ | {
+        "LANEWISE_CACHE": cache,
+        "TORCHINDUCTOR_CACHE_DIR": cache,
+        "OMP_WAIT_POLICY": "passive",
+        "PYTHONPATH": ".",
+    }
     if compiler:
         environment["CXX"] = compiler
     found = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
@@ -140,7 +145,14 @@ def whole(repeats: int) -> float:
         subprocess.run(
             [sys.executable, "-c", f"import numpy as np; np.save({str(path / 'A.npy')!r}, np.eye(4) + np.ones((100, 4, 4)))"]
         )
-        command = [str(Path(sys.executable).with_name("lanewise")), "solve", "inverse", str(path / "A.npy"), "-o", str(path / "out.npz")]
+        command = [
+            str(Path(sys.executable).with_name("lanewise")),
+            "solve",
+            "inverse",
+            str(path / "A.npy"),
+            "-o",
+            str(path / "out.npz"),
+        ]
         for _ in range(repeats + 1):
             (path / "out.npz").unlink(missing_ok=True)
             begun = time.perf_counter()

@@ -35,7 +35,7 @@ _PARTS = ("concat", "repeat")
 """Kinds of nodes that are written in several parts, into a buffer."""
 
 
-WRITTEN_OUT = 32
+WRITTEN_OUT = 48
 """Statements up to which a loop is written out: the C++ compiler gains little beyond, and its passes take long over each."""
 
 TILES = 16

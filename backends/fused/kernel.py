@@ -35,6 +35,9 @@ WORKING_SET_LIMIT = 64 * 2**20
 SHORT = 70_000
 """Characters of a function that runs once a lane up to which it is optimised as a step is, where lanes end after few steps."""
 
+LONG = 140_000
+"""Characters of a step up to which it is optimised in full; beyond, that takes seconds, and wins nothing that can be measured."""
+
 PIECE = 100_000_000
 """Flops of a block of lanes between two looks at whether to stop: 0.1 s for a core that does one a nanosecond."""
 
@@ -195,7 +198,9 @@ def _assemble(
         NHOISTED=hoisted.size,
         NHOIST=hoisted.scratch,
     )
-    hot = {name: name in ("step", "test") or (every == 1 and len(body) <= SHORT) for name, body in bodies.items()}
+    hot = {
+        name: len(body) <= (LONG if name == "step" else SHORT) and (name == "step" or every == 1) for name, body in bodies.items()
+    }
     functions = {n: _function(n, body, hot[n], emitters[n].chained) for n, body in bodies.items()}
     functions["hoist"] = hoisted.source()
     runtime = [
