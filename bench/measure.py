@@ -15,8 +15,8 @@ from typing import Any
 import torch
 
 import engine
-from backends.fused.target import ToolchainError, host_target
-from backends.fused.toolchain import build
+from backends.fused.build.target import ToolchainError, host_target
+from backends.fused.build.toolchain import build
 from bench import peak
 
 EXPONENTIALS = """

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from backends.fused.target import target
+from backends.fused.build.target import target
 
 CHAINS = 12
 """Independent accumulators: more than latency times ports of any current core."""
@@ -48,7 +48,7 @@ extern "C" double run_float64(long rounds) { volatile double a = 0.5, b = 0.25; 
 
 @cache
 def library(isa: str = "") -> ctypes.CDLL:
-    """The kernel, compiled for this processor, or for one of `backends.fused.target`'s instruction sets.
+    """The kernel, compiled for this processor, or for one of `backends.fused.build.target`'s instruction sets.
 
     Raises OSError, subprocess.CalledProcessError without a working compiler.
     """

@@ -8,7 +8,7 @@ import pytest
 
 import engine
 import problems
-from backends.fused.target import host_names
+from backends.fused.build.target import host_names
 from bench.measure import figures, first_call, highest, median
 from bench.peers import MOMENTUM, RATE
 from bench.test_inverse import DTYPES, SIZES, batch, useful

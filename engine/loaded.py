@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from engine.fingerprint import Hasher
 
 STATE = frozenset({
-    "backends._LOADED", "backends.fused.lower.BODIES", "backends.torch.repeat.BODIES", "backends.fused.toolchain._loaded",
-    "backends.fused.toolchain._locks", "engine.bytecode._KNOWN", "backends.fused.toolchain._guard",
+    "backends._LOADED", "backends.fused.lowering.lower.BODIES", "backends.torch.repeat.BODIES", "backends.fused.build.toolchain._loaded",
+    "backends.fused.build.toolchain._locks", "engine.bytecode._KNOWN", "backends.fused.build.toolchain._guard",
 })  # fmt: skip
 """Variables that a process fills as it runs: what the code did, no part of the code."""
 

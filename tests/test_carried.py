@@ -9,7 +9,7 @@ import pytest
 
 import engine
 import problems
-from backends.fused import carried
+from backends.fused.passes import carried
 from engine.solvers import Adam, GradientDescent
 
 RNG = np.random.default_rng(5)
@@ -61,7 +61,7 @@ def test_only_the_last_finite_params_are_taken_out_of_the_step(tol: float | None
         taken.append((found, [view.node.name for view in state]))
         return found
 
-    monkeypatch.setattr("backends.fused.kernel.find", find)
+    monkeypatch.setattr("backends.fused.codegen.kernel.find", find)
     problem = problems.svd_penalty.__wrapped__()
     engine.solve(problem, np.eye(3) + 0.1, solver=Adam(0.01), backend="fused", tol=tol, max_steps=20)
     ((found, names),) = taken

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.func import grad, jacfwd, jacrev, vmap
 
 import engine
-from backends.fused.mapped import MapKernel
+from backends.fused.run.mapped import MapKernel
 from backends.torch.trace import Traced
 from engine import Param, Problem
 from engine.solvers import LevenbergMarquardt

@@ -12,7 +12,7 @@ from torch import linalg
 
 import engine
 import problems
-from backends.fused.mapped import MapKernel
+from backends.fused.run.mapped import MapKernel
 from backends.tree import leaves
 from engine import Param, Problem, Status, domains
 from engine.solvers import LBFGS, Adam, FixedPoint, GaussNewton, GradientDescent, LevenbergMarquardt, Newton

@@ -17,8 +17,10 @@ from array_api_compat import array_namespace
 import engine
 import problems
 from backends.base import Unsupported
-from backends.fused import BACKEND, iterate, toolchain
-from backends.fused.meanings import MEANINGS
+from backends.fused import BACKEND
+from backends.fused.build import toolchain
+from backends.fused.lowering.meanings import MEANINGS
+from backends.fused.run import iterate
 from engine import Param, Problem, Status
 from engine.solvers import Adam, GradientDescent
 
@@ -228,7 +230,7 @@ def test_the_plan_says_why_a_kernel_was_not_kept_in_the_cache(tmp_path: Path) ->
 
 @pytest.mark.parametrize("isa", ["avx2", "plain"])
 def test_a_restricted_instruction_set_gives_the_answer_too(isa: str, tmp_path: Path) -> None:
-    from backends.fused import target
+    from backends.fused.build import target
 
     if isa not in target.host_names():
         pytest.skip(f"this processor does not run {isa}")

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, linalg
 from torch.func import grad
 
-from backends.fused.mapped import MapKernel
+from backends.fused.run.mapped import MapKernel
 from backends.tree import leaves
 
 GOOD = [0, 2, 4, 6, 8, 10, 11]

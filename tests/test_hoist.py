@@ -9,7 +9,7 @@ import pytest
 from array_api_compat import array_namespace
 
 import engine
-from backends.fused import emit
+from backends.fused.codegen import emit
 from engine import Param, Problem
 from engine.solvers import GradientDescent
 

@@ -20,7 +20,8 @@ import pytest
 import backends
 import engine
 import problems
-from backends.fused import kernel, notes
+from backends.fused.build import notes
+from backends.fused.codegen import kernel
 from engine import Param, Problem, libraries, loaded, smalllinalg
 from engine.identity import identity as name_of
 from engine.solvers import Adam, GradientDescent
@@ -191,7 +192,7 @@ PATCHES = {
     "a default argument": Patched("engine.objective:Objective.__init__", "__defaults__", lambda _: (None, 1)),
     "the code of a function": Patched("engine.objective:mean_square", "__code__", lambda _: (lambda block: block).__code__),
     "a module constant": Patched("engine.solvers.trust_region", "NOISE", lambda noise: 2 * noise),
-    "a module constant by one that is equal": Patched("backends.fused.kernel", "SHORT", float),
+    "a module constant by one that is equal": Patched("backends.fused.codegen.kernel", "SHORT", float),
     "a constant that is a tuple": Patched("engine.smalllinalg", "SWEEPS", lambda _: (1.0, 1.0)),
     "a class of a module": Patched("engine.lane", "Objective", derived),
     "a method of a class": Patched("engine.objective:Objective", "linearise", wrapped),
@@ -203,11 +204,11 @@ PATCHES = {
     "a function of a library where it is used": Patched("engine.objective", "array_namespace", lambda _: _user),
     "a function of a library by another": Patched("engine.objective", "array_namespace", lambda _: np.asarray),
     "a transform of the backend's class": Patched("backends.torch:TorchBackend", "value_and_grad", wrapped),
-    "an entry of a table": Patched("backends.fused.meanings:MEANINGS", "add", wrapped),
-    "an entry of a table by another": Patched("backends.fused.meanings:MEANINGS", "add", lambda _: kernel.layout),
+    "an entry of a table": Patched("backends.fused.lowering.meanings:MEANINGS", "add", wrapped),
+    "an entry of a table by another": Patched("backends.fused.lowering.meanings:MEANINGS", "add", lambda _: kernel.layout),
     "a set of names": Patched("backends.torch.uniform", "EVEN", lambda even: even - {"abs"}),
-    "a text of C++": Patched("backends.fused.kernel", "DECLARED", lambda text: f"{text}\n"),
-    "a limit of the code generator": Patched("backends.fused.kernel", "SHORT", lambda limit: limit + 1),
+    "a text of C++": Patched("backends.fused.codegen.kernel", "DECLARED", lambda text: f"{text}\n"),
+    "a limit of the code generator": Patched("backends.fused.codegen.kernel", "SHORT", lambda limit: limit + 1),
 }
 
 
@@ -277,7 +278,7 @@ def test_what_a_process_does_and_loads_changes_no_name() -> None:
     before = name_of(problems.svd(), fused, SGD)
     for backend in ("numpy", "torch", "fused"):
         engine.solve(problems.svd(), A[:, :2, :2], backend=backend, max_steps=2)
-    for module in ("engine.cli", "engine.figures", "backends.torch.inductor", "backends.fused.mapped"):
+    for module in ("engine.cli", "engine.figures", "backends.torch.inductor", "backends.fused.run.mapped"):
         importlib.import_module(module)
     assert name_of(problems.svd(), fused, SGD) == before != ""
 
@@ -368,7 +369,7 @@ def test_processes_share_notes_where_they_run_the_same_code_and_only_there(tmp_p
     patched, notes_left = run(PATCHED)
     assert patched != "0.5 False\n" and notes_left == 0
     edit("engine/eye.py", "def eye_like", "# no code\ndef eye_like")
-    edit("backends/fused/runtime.h", "// The loop", "// Read when a kernel is made. The loop")
+    edit("backends/fused/native/runtime.h", "// The loop", "// Read when a kernel is made. The loop")
     assert run() == ("0.5 False\n", 1)
     edit("problems/inverse.py", "X @ A - eye_like(A)", "X @ A - 3 * eye_like(A)")
     assert run() == ("1.5 False\n", 1)

@@ -56,3 +56,39 @@ def test_an_import_loads_neither_torch_nor_jax(statement: str) -> None:
     code = f"import sys; {statement}; print(sorted({{'torch', 'jax', 'plotly', 'rich', 'scipy'}} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def modules(package: str) -> dict[str, Path]:
+    """The modules of a package, and their files."""
+    files = (ROOT / package).rglob("*.py")
+    return {".".join(f.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): f for f in files}
+
+
+def wanted(source: str, known: dict[str, Path]) -> set[str]:
+    """The known modules that a source imports; of `from package import module` the module."""
+    found = imported(source)
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            found = found - ({node.module} if inner <= known.keys() else set()) | inner
+    return found & known.keys()
+
+
+def circle(edges: dict[str, set[str]]) -> list[str]:
+    """Modules that import one another in a circle; none where there is no circle."""
+    left = {name: set(others) for name, others in edges.items()}
+    while free := [name for name, others in left.items() if not others & left.keys()]:
+        for name in free:
+            del left[name]
+    return sorted(left)
+
+
+@pytest.mark.parametrize("package", ["backends", "problems", "bench"])
+def test_no_module_imports_itself_by_way_of_others(package: str) -> None:
+    """Imports inside functions and for types counted."""
+    known = modules(package)
+    assert circle({name: wanted(file.read_text(), known) - {name} for name, file in known.items()}) == []
+
+
+def test_a_circle_is_seen() -> None:
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}) == ["a", "b", "c"]

@@ -15,8 +15,8 @@ import torch
 
 import engine
 from backends import get
-from backends.fused import lanes
-from backends.fused.lanes import Lanes, Table
+from backends.fused.run import lanes
+from backends.fused.run.lanes import Lanes, Table
 from engine import Param, Problem
 from engine.solvers import GradientDescent
 

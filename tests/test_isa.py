@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.fused.target import host_names
+from backends.fused.build.target import host_names
 
 ROOT = Path(__file__).parents[1]
 ROWS = "(faulty or exact_backend) and (inverse-gd-fused or robust_mean-gd-fused) or faulty and robust_mean-gd-inductor"

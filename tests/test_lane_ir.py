@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backends.fused.ir import Graph, Node, View
-from backends.fused.schedule import needed
+from backends.fused.ir.graph import Graph, Node, View
+from backends.fused.passes.schedule import needed
 
 NUMPY: dict[str, Callable[..., Any]] = dict(
     add=np.add, sub=np.subtract, mul=np.multiply, div=np.divide, neg=np.negative, sqrt=np.sqrt, max=np.maximum, exp=np.exp,

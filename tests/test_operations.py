@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.func import grad, jacfwd, jacrev, jvp
 
-from backends.fused.mapped import MapKernel
-from backends.fused.target import host_target
+from backends.fused.build.target import host_target
+from backends.fused.run.mapped import MapKernel
 from backends.tree import leaves, names
 from tests.operations import GROUPS, Operation
 
@@ -40,7 +40,7 @@ def _() -> Iterator[None]:
     """Kernels that compile fast: what they say is tested, not what the compiler makes of it."""
     fast = replace(host_target(), flags=tuple("-O1" if flag == "-O3" else flag for flag in host_target().flags))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("backends.fused.mapped.host_target", lambda: fast)
+        patch.setattr("backends.fused.run.mapped.host_target", lambda: fast)
         yield
 
 
@@ -183,7 +183,7 @@ def test_nan_infinities_zeros_and_negative_numbers_give_what_they_give_in_torch(
 
     Optimised as kernels are: log2(1/2 + 1/2) is, as torch's, what a fused multiply-add leaves.
     """
-    monkeypatch.setattr("backends.fused.mapped.host_target", host_target)
+    monkeypatch.setattr("backends.fused.run.mapped.host_target", host_target)
     table = {name: one for name, one in GROUPS[group].items() if one.shapes in ("nm", "nm m", "nm nm") and name not in BETTER}
     part = {name: one for name, one in table.items() if not name.startswith(("integer", "casts"))}  # NaN and 1e10 are none
     args = [a for one in part.values() for a in at_special_numbers(one, dtype)]

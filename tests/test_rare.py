@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import torch
 
-import backends.fused.emit as emit
+import backends.fused.codegen.emit as emit
 import engine
 import problems
-from backends.fused.ir import Graph, View
-from backends.fused.rare import find
-from backends.fused.schedule import schedule
+from backends.fused.ir.graph import Graph, View
+from backends.fused.passes.rare import find
+from backends.fused.passes.schedule import schedule
 from tests.test_mapped import draw, native
 
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from backends.fused.lower import NotLowered
-from backends.fused.mapped import MapKernel
+from backends.fused.lowering.lower import NotLowered
+from backends.fused.run.mapped import MapKernel
 from backends.torch.quantile import replacement
 
 QUANTILES = pytest.mark.parametrize("own", [torch.quantile, torch.nanquantile])

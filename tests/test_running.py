@@ -23,7 +23,8 @@ from torch.fx import graph_module as fx
 
 import engine
 import problems
-from backends.fused import iterate, kernel, lanes
+from backends.fused.codegen import kernel
+from backends.fused.run import iterate, lanes
 from engine.solvers import GradientDescent
 from tests.test_fused import matrices, same, threads  # noqa: F401  (a fixture)
 

@@ -20,10 +20,11 @@ from array_api_compat import array_namespace
 
 import engine
 import problems
-from backends.fused import iterate, kernel, lanes, mapped
-from backends.fused.compiler import find_compiler
-from backends.fused.target import Target, host_names, target
-from backends.fused.toolchain import Library
+from backends.fused.build.compiler import find_compiler
+from backends.fused.build.target import Target, host_names, target
+from backends.fused.build.toolchain import Library
+from backends.fused.codegen import kernel
+from backends.fused.run import iterate, lanes, mapped
 from engine.solvers import Adam, GradientDescent
 
 PROGRAM = """

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from backends.fused import cache, compiler, target, toolchain, workplace
-from backends.fused.toolchain import Library, ToolchainError, build, host_target
+from backends.fused.build import cache, compiler, target, toolchain, workplace
+from backends.fused.build.toolchain import Library, ToolchainError, build, host_target
 
 SOURCE = 'extern "C" long answer() {{ return {0}; }}\n// {1}\n'
 
@@ -125,7 +125,7 @@ def test_a_killed_compile_leaves_nothing_that_is_later_loaded(folder: Path, monk
 
 def test_a_killed_process_leaves_nothing_that_is_later_loaded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = unique()
-    kill = "import os; from backends.fused import cache, toolchain; os.replace = lambda *_: os.kill(os.getpid(), 9)\n"
+    kill = "import os; from backends.fused.build import cache, toolchain; os.replace = lambda *_: os.kill(os.getpid(), 9)\n"
     code = kill + f"toolchain.build({source!r}, toolchain.host_target())"
     assert subprocess.run([sys.executable, "-c", code]).returncode == -9
     (left,) = folder.iterdir()
@@ -336,7 +336,7 @@ def test_without_room_for_temporary_files_the_reason_names_a_remedy(folder: Path
 
 def test_two_processes_at_once_are_both_right(folder: Path) -> None:
     source = unique(1234)
-    code = f"from backends.fused.toolchain import *; print(build({source!r}, host_target()).handle.answer())"
+    code = f"from backends.fused.build.toolchain import *; print(build({source!r}, host_target()).handle.answer())"
     both = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) for _ in range(2)]
     assert [process.communicate()[0] for process in both] == [b"1234\n"] * 2
     assert [process.returncode for process in both] == [0, 0]
@@ -470,7 +470,7 @@ def test_a_library_is_closed_when_its_last_user_is_gone(folder: Path, monkeypatc
 KILLED = """
 import os, sys, time
 from pathlib import Path
-from backends.fused.workplace import workplace
+from backends.fused.build.workplace import workplace
 with workplace() as place:
     (place / "kernel.cpp").write_text("half")
     (place / "ccAbC123.s").write_text("of the compiler")

@@ -16,9 +16,9 @@ import mpmath as mp
 import numpy as np
 import pytest
 
-from backends.fused.compiler import find_compiler
-from backends.fused.target import host_names, supported, target
-from backends.fused.toolchain import Target
+from backends.fused.build.compiler import find_compiler
+from backends.fused.build.target import host_names, supported, target
+from backends.fused.build.toolchain import Target
 from tests.vmath_driver import HEADER, MASKS, call, native, source, widths
 from tests.vmath_table import ACCURATE, EXACT, Exact, Function
 

@@ -1,4 +1,4 @@
-"""Vector math compiled for arrays: each function of `backends/fused/vmath.h` at each width, called with numpy arrays."""
+"""Vector math compiled for arrays: each function of `backends/fused/native/vmath.h` at each width, called with numpy arrays."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 import backends.fused
-from backends.fused.native import Handle
-from backends.fused.toolchain import Target, build
+from backends.fused.build.native import Handle
+from backends.fused.build.toolchain import Target, build
 from tests.vmath_table import ACCURATE, EXACT, Exact, Function
 
 HEADER = Path(backends.fused.__file__).with_name("vmath.h").read_text()

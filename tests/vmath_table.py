@@ -1,4 +1,4 @@
-"""The functions of `backends/fused/vmath.h`, each with its oracle in mpmath. A new function is one line.
+"""The functions of `backends/fused/native/vmath.h`, each with its oracle in mpmath. A new function is one line.
 
 The oracles of `ACCURATE` take and give mpmath numbers, those of `EXACT` arrays.
 """

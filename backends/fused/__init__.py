@@ -1,12 +1,14 @@
 """The fused backend, a lane compiler: one-lane functions become native kernels in which a SIMD element is a lane.
 
-    trace       backends.torch.trace: the function through torch.func, as a graph of ATen operations
-    lower       the graph in the lane IR (`ir`), by `meanings`, `movement` and torch's own decompositions
-    schedule    which operations share a loop; `emit` writes the loops, `kernel` the whole C++ text (`runtime.h`, `vmath.h`)
-    toolchain   text to a loaded library, through a cache
-    iterate     a program over many lanes, read where they lie (`lanes`)
+    pipeline    every pass from a traced function to C++ text, in order
+    ir          what a lane computes: the graph, pointwise operations
+    lowering    ATen operations to the IR
+    passes      what is carried, rare, in which loop, in which room
+    codegen     C++ text; `native` has the headers
+    build       text to a loaded library, through caches
+    run         a library over many lanes, read where they lie
 
-A new operation is one entry in `meanings` (and one in `ops`, if it is pointwise and new).
+A new operation is one entry in `lowering.meanings` (and one in `ir.ops`, if it is pointwise and new).
 """
 
 from __future__ import annotations
@@ -18,10 +20,10 @@ import numpy as np
 import torch
 
 from backends.base import Array, Executable, Program, Unsupported, too_large
-from backends.fused import notes
-from backends.fused.iterate import FusedExecutable
-from backends.fused.lanes import Lanes, host_view
-from backends.fused.toolchain import ToolchainError
+from backends.fused.build import notes
+from backends.fused.build.toolchain import ToolchainError
+from backends.fused.run.iterate import FusedExecutable
+from backends.fused.run.lanes import Lanes, host_view
 from backends.torch import TorchBackend
 
 
@@ -40,7 +42,7 @@ class FusedBackend(TorchBackend):
 
     def map_lanes(self, f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable[..., Any]:
         """vmap as a native kernel; a call raises Unsupported or TraceError where there is none for its arguments."""
-        from backends.fused.mapped import Mapped
+        from backends.fused.run.mapped import Mapped
 
         return Mapped(f, in_axes, out_axes)
 

@@ -6,7 +6,6 @@ Arguments and results are plain arrays, complex where they carry a derivative. N
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,8 @@ import numpy as np
 from backends.numpy import matrices, rules
 from backends.numpy import real as plain
 from backends.numpy.context import words
-from backends.numpy.dual import Rule, join, real
+from backends.numpy.dual import Rule, real
+from backends.numpy.extremes import LARGEST, LEAST, refusal
 
 _SHAPES = """
     append array_split atleast_1d atleast_2d atleast_3d block broadcast_arrays broadcast_to column_stack compress
@@ -36,21 +36,6 @@ _BY_REAL_PART = """
 
 def _named(text: str) -> list[Any]:
     return [getattr(np, word) for word in words(text) if hasattr(np, word)]
-
-
-def _extreme(pick: Callable[..., Any], name: str) -> Rule:
-    """max and min by real part; ties share the derivative evenly, as in torch and JAX."""
-
-    def rule(z: Any, axis: Any = None, *, keepdims: bool = False, **rest: Any) -> Any:
-        if any(value is not np._NoValue and value is not True for value in rest.values()):
-            raise rules.refusal(f"np.{name} with {', '.join(rest)}", "leave those arguments out, use where()")
-        top = pick(z.real, axis=axis, keepdims=True)
-        ties = z.real == top
-        shared = np.sum(np.where(ties, z.imag, 0.0), axis=axis, keepdims=True)
-        found = join(top, shared / np.sum(ties, axis=axis, keepdims=True))
-        return found if keepdims else np.squeeze(found, axis=axis) if axis is not None else found.reshape(())
-
-    return rule
 
 
 def _sort(z: Any, axis: int | None = -1, **rest: Any) -> Any:
@@ -78,9 +63,9 @@ def _vdot(a: Any, b: Any) -> Any:
 RULES: dict[Any, Rule] = {function: function for function in _named(_SHAPES + _SUMS)}
 RULES |= {function: (lambda f: lambda *a, **k: f(*map(real, a), **k))(function) for function in _named(_BY_REAL_PART)}
 RULES |= {
-    np.max: _extreme(np.max, "max"),
-    np.min: _extreme(np.min, "min"),
-    np.ptp: lambda z, axis=None, **k: RULES[np.max](z, axis, **k) - RULES[np.min](z, axis, **k),
+    np.max: LARGEST,
+    np.min: LEAST,
+    np.ptp: lambda z, axis=None, **k: LARGEST(z, axis, **k) - LEAST(z, axis, **k),
     np.sort: _sort,
     np.clip: _clip,
     np.where: _where,
@@ -101,5 +86,5 @@ def apply(function: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     if function not in RULES:
         module = getattr(function, "__module__", None) or "numpy"
         name = f"{module}.{function.__name__}".replace("numpy", "np", 1)
-        raise rules.refusal(name, matrices.REMEDIES.get(function.__name__, ""))
+        raise refusal(name, matrices.REMEDIES.get(function.__name__, ""))
     return RULES[function](*args, **kwargs)

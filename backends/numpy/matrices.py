@@ -13,6 +13,7 @@ import numpy as np
 from backends.numpy import linalg, rules
 from backends.numpy.context import words
 from backends.numpy.dual import Rule, imag, join, real
+from backends.numpy.extremes import LARGEST, LEAST, refusal
 
 _FACTORS = "write it with solve, inv, det or cholesky, which have rules, or use backend='torch'"
 REMEDIES = dict.fromkeys(words("cond eig eigh eigvals eigvalsh lstsq matrix_rank pinv qr svd svdvals"), _FACTORS)
@@ -65,8 +66,6 @@ def matrix_power(a: Any, n: int) -> Any:
 
 def vector_norm(z: Any, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
     """The norms 1, 2, inf and -inf over any axes; the derivative of the 2-norm at zero is 0, as in torch."""
-    from backends.numpy.functions import RULES
-
     size = rules.RULES["absolute"](z)
     if ord in (None, 2):
         y = np.linalg.vector_norm(z.real, axis=axis, keepdims=True)
@@ -76,8 +75,8 @@ def vector_norm(z: Any, *, axis: Any = None, keepdims: bool = False, ord: Any = 
     if ord == 1:
         return np.sum(size, axis=axis, keepdims=keepdims)
     if ord in (np.inf, -np.inf):
-        return RULES[np.max if ord > 0 else np.min](size, axis=axis, keepdims=keepdims)
-    raise rules.refusal(f"np.linalg.norm with ord={ord!r}", "the norms 1, 2 and inf have one")
+        return (LARGEST if ord > 0 else LEAST)(size, axis=axis, keepdims=keepdims)
+    raise refusal(f"np.linalg.norm with ord={ord!r}", "the norms 1, 2 and inf have one")
 
 
 def matrix_norm(z: Any, *, ord: Any = "fro", keepdims: bool = False) -> Any:
@@ -85,7 +84,7 @@ def matrix_norm(z: Any, *, ord: Any = "fro", keepdims: bool = False) -> Any:
     if ord in (None, "fro"):
         return vector_norm(z, axis=(-2, -1), keepdims=keepdims)
     if ord not in (1, np.inf):
-        raise rules.refusal(f"np.linalg.norm of a matrix with ord={ord!r}", "'fro', 1 and inf have one")
+        raise refusal(f"np.linalg.norm of a matrix with ord={ord!r}", "'fro', 1 and inf have one")
     sums = vector_norm(z, axis=-2 if ord == 1 else -1, ord=1, keepdims=True)
     return vector_norm(sums, axis=(-2, -1), ord=np.inf, keepdims=keepdims)
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from backends.base import TraceError
 from backends.numpy.context import words
 from backends.numpy.dual import Rule, chain, imag, join, real
+from backends.numpy.extremes import LARGEST, LEAST, refusal
 
 HOLOMORPHIC = frozenset(
     words(
@@ -24,15 +24,14 @@ _BY_REAL_PART = words(
     "equal not_equal less less_equal greater greater_equal logical_and logical_or logical_xor logical_not "
     "isfinite isnan isinf signbit sign floor ceil rint trunc floor_divide heaviside"
 )
-_REDUCED = {"maximum": "max", "minimum": "min", "logical_and": "all", "logical_or": "any"}
+_REDUCED: dict[str, Rule] = {
+    "maximum": LARGEST,
+    "minimum": LEAST,
+    "logical_and": lambda z, **k: np.all(real(z), **k),
+    "logical_or": lambda z, **k: np.any(real(z), **k),
+}
 
 _LN2, _LN10, _DEGREE = np.log(np.longdouble(2)), np.log(np.longdouble(10)), np.longdouble(np.pi) / 180
-
-
-def refusal(name: str, remedy: str = "") -> TraceError:
-    """What is raised for a function that has no rule."""
-    remedy = remedy or "write it with functions that have one, or use backend='torch'"
-    return TraceError(f"calls {name} on an array that is being differentiated; it has no rule for that: {remedy}")
 
 
 def maximum(a: Any, b: Any) -> Any:
@@ -132,7 +131,5 @@ def apply(ufunc: np.ufunc, method: str, inputs: list[Any], kwargs: dict[str, Any
     if method == "outer" and name in HOLOMORPHIC and name not in ("matmul", "matvec"):
         return ufunc.outer(*inputs, **kwargs)
     if method == "reduce" and name in _REDUCED:
-        from backends.numpy import functions
-
-        return functions.RULES[getattr(np, _REDUCED[name])](inputs[0], **{"axis": 0} | kwargs)
+        return _REDUCED[name](inputs[0], **{"axis": 0} | kwargs)
     raise refusal(f"np.{name}" if method == "__call__" else f"np.{name}.{method}")

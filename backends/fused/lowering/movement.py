@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from backends.fused.ir import Graph, View
+from backends.fused.ir.graph import Graph, View
 
 MOVES = frozenset(
     "alias as_strided as_strided_scatter cat clone constant_pad_nd contiguous detach diag_embed diagonal diagonal_backward "

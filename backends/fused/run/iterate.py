@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 
 from backends.base import Inputs, Outcome, Program, Run
-from backends.fused.kernel import Kernel, build, headers
-from backends.fused.lanes import Long, Pointer, Table, empty, for_kernel, host_view, in_place
-from backends.fused.notes import remembered
-from backends.fused.toolchain import Library, host_target
-from backends.fused.toolchain import build as compile_library
+from backends.fused.build.notes import remembered
+from backends.fused.build.toolchain import Library, host_target
+from backends.fused.build.toolchain import build as compile_library
+from backends.fused.codegen.kernel import Kernel, build, headers
+from backends.fused.run.lanes import Long, Pointer, Table, empty, for_kernel, host_view, in_place
 from backends.torch.iterate import random_lane
 from backends.tree import unflatten
 

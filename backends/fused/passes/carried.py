@@ -7,9 +7,13 @@ Of a row of steps only the last one's P matters where its m is true, so the loop
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
-from backends.fused.ir import Graph, View
-from backends.fused.schedule import needed
+from backends.fused.ir.graph import Graph, View
+from backends.fused.passes.schedule import needed
+
+P = TypeVar("P")
+"""Where an output is stored."""
 
 
 @dataclass(frozen=True)
@@ -44,3 +48,10 @@ def find(graph: Graph, state: list[View], outputs: list[View], status: int) -> C
     read = {view.node for node in needed(graph.nodes, rest) for view in node.args} | {view.node for view in rest}
     pairs = {k: place for k, (place, _) in found.items() if state[k].node not in read and place not in found}
     return Carried(tuple(pairs.items()), found[next(iter(pairs))][1]) if pairs else None
+
+
+def taken_out(found: Carried, outputs: list[View], places: list[P], moved: P) -> None:
+    """Leave out of outputs and their places what is carried, and put in whether a lane moved."""
+    gone = dict(found.pairs)
+    kept = [k for k in range(len(outputs)) if k not in gone]
+    outputs[:], places[:] = [*(outputs[k] for k in kept), found.moved], [*(places[k] for k in kept), moved]

@@ -18,7 +18,7 @@ import array_api_compat
 import numpy as np
 import torch
 
-from backends.fused import cache
+from backends.fused.build import cache
 
 SUFFIX = ".json"
 

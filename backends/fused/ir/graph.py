@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from backends.fused.ops import OPS, REDUCTIONS
+from backends.fused.ir.ops import OPS, REDUCTIONS
 
 Indices = np.ndarray[Any, np.dtype[np.intp]]
 

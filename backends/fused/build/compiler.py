@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from backends.fused.target import ToolchainError
+from backends.fused.build.target import ToolchainError
 
 __all__ = ["REMEDY", "TIMEOUT", "Compiler", "find_compiler"]
 

@@ -7,14 +7,12 @@ lists the entries. Values with their places come as two views.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from backends.fused.ir import View
-
-if TYPE_CHECKING:
-    from backends.fused.meanings import Lowering
+from backends.fused.ir.graph import View
+from backends.fused.lowering.call import Lowering
 
 
 def sort(c: Lowering, a: View, *args: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> list[View]:

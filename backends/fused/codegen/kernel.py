@@ -17,12 +17,13 @@ import torch
 from torch import Tensor
 
 from backends.base import Program
-from backends.fused.carried import Carried, find
-from backends.fused.emit import Emitter, Place, Tables, scalar_type
-from backends.fused.hoist import Hoisted
-from backends.fused.ir import Graph, View
-from backends.fused.lower import NotLowered, dtype_name, lowered
-from backends.fused.target import Target
+from backends.fused.build.target import Target
+from backends.fused.codegen.emit import Emitter, Place, Tables, scalar_type
+from backends.fused.codegen.hoist import Hoisted
+from backends.fused.ir.graph import Graph, View
+from backends.fused.lowering.lower import NotLowered, dtype_name
+from backends.fused.passes.carried import Carried, find, taken_out
+from backends.fused.pipeline import Input, written
 from backends.torch.trace import Traced, proven
 from backends.tree import Tree, leaves, names
 
@@ -88,7 +89,7 @@ GROUPS = ("lane_inputs", "shared_inputs", "results")
 
 def header(name: str) -> str:
     """The text of a file of C++ beside this one."""
-    return files("backends.fused").joinpath(name).read_text()
+    return files("backends.fused").joinpath("native", name).read_text()
 
 
 def headers() -> list[str]:
@@ -134,27 +135,33 @@ def build(program: Program, lanes: list[dict[str, Tensor]], shared: frozenset[st
     pairs = list(zip(lanes, states, strict=True))
     tables, emitters, form, carried = Tables(dtype), {}, None, None
     hoisted = Hoisted(sum(leaf.size for leaf in shared_inputs), tables)
+    at = [Input(leaf.name, leaf.shape, leaf.dtype, places[leaf.name]) for leaf in given]
+    before = [Input(leaf.name, leaf.shape, leaf.dtype, Place("s", leaf.offset)) for leaf in state]
+    kept = [Place("s", leaf.offset) for leaf in state]
+
+    def carry(graph: Graph, views: list[View], outputs: list[View], goes: list[Place]) -> Carried | None:
+        found = find(graph, views[len(given) :], outputs, names(states[0]).index("status"))
+        if found:
+            taken_out(found, outputs, goes, Place("s", sum(leaf.size for leaf in state)))
+        return found
+
     for name in ("init", "step", "test", "finish"):
         traced = init if name == "init" else Traced(getattr(program, name), pairs, polish=False)
-        graph = Graph()
-        views = [graph.input(leaf.name, leaf.shape, leaf.dtype) for leaf in (*given, *(state if name != "init" else ()))]
-        where = {view.node: places[leaf.name] for view, leaf in zip(views, given, strict=False)}
-        where |= {view.node: Place("s", leaf.offset) for view, leaf in zip(views[len(given) :], state, strict=False)}
-        outputs: list[View] = lowered(traced, views, graph)
+        made = written(
+            traced,
+            at if name == "init" else [*at, *before],
+            (lambda outputs: [Place("r", leaf.offset) for leaf in layout(names(traced.output), outputs)])  # noqa: B023
+            if name == "finish"
+            else (lambda _: list(kept)),
+            tables,
+            (2, 2) if name != "step" else (4, 4) if target.name in ("avx512", "neon") else (4, 2),
+            unroll=name == "step" or program.every == 1,  # who tests at every step ends after a few
+            carry=carry if name == "step" else None,
+            hoisted=hoisted,
+        )
+        emitters[name], carried = made.emitter, made.carried or carried
         if name == "finish":
-            form, results = traced.output, layout(names(traced.output), outputs)
-        goes = results if name == "finish" else state
-        targets = [Place("r" if name == "finish" else "s", leaf.offset) for leaf in goes]
-        if name == "step" and (carried := find(graph, views[len(given) :], outputs, names(states[0]).index("status"))):
-            gone = dict(carried.pairs)
-            kept = [k for k in range(len(outputs)) if k not in gone]
-            outputs, targets = [outputs[k] for k in kept], [targets[k] for k in kept]
-            outputs.append(carried.moved)
-            targets.append(Place("s", sum(leaf.size for leaf in state)))
-        tile = (2, 2) if name != "step" else (4, 4) if target.name in ("avx512", "neon") else (4, 2)
-        hot = name == "step" or program.every == 1  # who tests at every step ends after a few
-        where |= hoisted.places(graph.nodes, where, outputs)
-        emitters[name] = Emitter(graph.nodes, where, list(zip(outputs, targets, strict=True)), tables, tile, hot)
+            form, results = traced.output, layout(names(traced.output), made.outputs)
     return _assemble(
         emitters, program.every, lane_inputs, shared_inputs, state, carried, results, form, dtype, width, tables, hoisted
     )

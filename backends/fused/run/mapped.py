@@ -16,13 +16,26 @@ import torch
 from torch import Tensor
 
 from backends.base import Unsupported
-from backends.fused.emit import Emitter, Place, Tables
-from backends.fused.ir import Graph
-from backends.fused.iterate import pointers, threads
-from backends.fused.kernel import DECLARED, SOURCE_LIMIT, Leaf, Part, _function, assembled, header, layout, loader, packed, storer
-from backends.fused.lanes import Long, Pointer, Table, empty, for_kernel, in_place
-from backends.fused.lower import NotLowered, dtype_name, lowered
-from backends.fused.toolchain import ToolchainError, build, host_target
+from backends.fused.build.toolchain import ToolchainError, build, host_target
+from backends.fused.codegen.emit import Emitter, Place, Tables
+from backends.fused.codegen.kernel import (
+    DECLARED,
+    SOURCE_LIMIT,
+    Leaf,
+    Part,
+    _function,
+    assembled,
+    header,
+    layout,
+    loader,
+    packed,
+    storer,
+)
+from backends.fused.ir.graph import View
+from backends.fused.lowering.lower import NotLowered, dtype_name
+from backends.fused.pipeline import Input, written
+from backends.fused.run.iterate import pointers, threads
+from backends.fused.run.lanes import Long, Pointer, Table, empty, for_kernel, in_place
 from backends.torch.iterate import random_lane
 from backends.torch.trace import Traced
 from backends.tree import Tree, leaves, unflatten
@@ -47,20 +60,25 @@ class MapKernel:
         names = [f"x{k}" for k in range(len(example))]
         lanes = [list(random_lane(dict(zip(names, example, strict=True)), seed).values()) for seed in (1, 2)]
         traced = Traced(function, [tuple(lane) for lane in lanes], polish=False)
-        graph, tables = Graph(), Tables(dtype_name(self.dtype))
-        given = layout(names, list(example))
+        tables, given = Tables(dtype_name(self.dtype)), layout(names, list(example))
         own = packed([leaf for k, leaf in enumerate(given) if k not in shared])
         common = packed([leaf for k, leaf in enumerate(given) if k in shared])
         places = {leaf.name: Place("in", leaf.offset) for leaf in own} | {
             leaf.name: Place("sh", leaf.offset, True) for leaf in common
         }
-        views = [graph.input(leaf.name, leaf.shape, leaf.dtype) for leaf in given]
-        outputs = lowered(traced, views, graph)
+
+        def results(outputs: list[View]) -> list[Leaf]:
+            return _roomy(layout([f"r{k}" for k in range(len(outputs))], outputs), self.dtype)
+
+        made = written(
+            traced,
+            [Input(leaf.name, leaf.shape, leaf.dtype, places[leaf.name]) for leaf in given],
+            lambda outputs: [Place("r", leaf.offset) for leaf in results(outputs)],
+            tables,
+            (2, 2),
+        )
         self.form, self.shared = traced.output, shared
-        self.results = _roomy(layout([f"r{k}" for k in range(len(outputs))], outputs), self.dtype)
-        targets = [Place("r", leaf.offset) for leaf in self.results]
-        where = {view.node: places[leaf.name] for view, leaf in zip(views, given, strict=True)}
-        self.emitter = Emitter(graph.nodes, where, list(zip(outputs, targets, strict=True)), tables, (2, 2))
+        self.emitter, self.results = made.emitter, results(made.outputs)
         self.leaves = own
         target = host_target()
         self.width = target.vector_bytes // self.dtype.itemsize

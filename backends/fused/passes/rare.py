@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from backends.fused.ir import Node, View
+from backends.fused.ir.graph import Node, View
 
 LEAST = 300
 """Flops below which a test and a jump cost about what they save."""

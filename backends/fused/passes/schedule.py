@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from backends.fused.ir import Node, View
+from backends.fused.ir.graph import Node, View
 
 
 def is_rare(part: int) -> bool:

@@ -19,10 +19,10 @@ import weakref
 from dataclasses import dataclass
 from pathlib import Path
 
-from backends.fused import cache, workplace
-from backends.fused.compiler import REMEDY, Compiler, find_compiler
-from backends.fused.native import Handle
-from backends.fused.target import Target, ToolchainError, host_target
+from backends.fused.build import cache, workplace
+from backends.fused.build.compiler import REMEDY, Compiler, find_compiler
+from backends.fused.build.native import Handle
+from backends.fused.build.target import Target, ToolchainError, host_target
 
 __all__ = ["Library", "Target", "ToolchainError", "build", "host_target"]
 

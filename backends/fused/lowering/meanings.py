@@ -8,57 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
-from backends.fused import linalg, ordering
-from backends.fused.ir import Graph, View
+from backends.fused.ir.graph import View
+from backends.fused.lowering import linalg, ordering
+from backends.fused.lowering.call import Lowering
 
 Meaning = Callable[..., Any]
-
-
-@dataclass(frozen=True)
-class Lowering:
-    """One call of an operation: `into` makes nodes, `meta` is a tensor (or several) like the result."""
-
-    into: Graph
-    meta: Any
-    dtype_name: Callable[[torch.dtype], str]
-
-    @property
-    def dtype(self) -> str:
-        """The dtype of the result."""
-        return self.dtype_name((self.meta[0] if isinstance(self.meta, tuple | list) else self.meta).dtype)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of the result."""
-        return tuple((self.meta[0] if isinstance(self.meta, tuple | list) else self.meta).shape)
-
-    def cast(self, value: Any, dtype: str | None = None) -> View:
-        """A view or number in a dtype, that of the result by default."""
-        dtype = dtype or self.dtype
-        if not isinstance(value, View):
-            return self.into.const(np.asarray(value, dtype))
-        if dtype == "bool" and value.dtype != "bool":
-            return self.into.map("ne", value, self.into.const(np.zeros((), value.dtype)))
-        return self.into.map("copy", value, dtype=dtype)
-
-    def map(self, name: str, *args: Any, dtype: str | None = None) -> View:
-        """A pointwise operation in the dtype of the result, or another."""
-        dtype = dtype or self.dtype
-        return self.into.map(name, *(self.cast(a, dtype) for a in args))
-
-    def wide(self, view: View) -> View:
-        """A view in the shape of the result."""
-        return view.at(np.broadcast_to(view.index, self.shape))
-
-    def number(self, value: Any, dtype: str | None = None) -> View:
-        """A constant scalar."""
-        return self.into.const(np.asarray(value, dtype or self.dtype))
 
 
 def _pointwise(name: str) -> Meaning:

@@ -17,9 +17,10 @@ from torch.fx.node import Node as FxNode
 from torch.fx.node import map_arg
 
 from backends.base import Unsupported
-from backends.fused import movement
-from backends.fused.ir import Graph, Loop, View
-from backends.fused.meanings import DECOMPOSED, MEANINGS, Lowering
+from backends.fused.ir.graph import Graph, Loop, View
+from backends.fused.lowering import movement
+from backends.fused.lowering.call import Lowering
+from backends.fused.lowering.meanings import DECOMPOSED, MEANINGS
 from backends.torch.record import Recorded, record
 from backends.torch.repeat import BODIES
 from backends.torch.trace import Traced, fold

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from backends.fused.emit import Emitter, Place, Tables, scalar_type, vector_type
-from backends.fused.ir import Node, View, whole
-from backends.fused.schedule import needed
+from backends.fused.codegen.emit import Emitter, Place, Tables, scalar_type, vector_type
+from backends.fused.ir.graph import Node, View, whole
+from backends.fused.passes.arrange import arranged
+from backends.fused.passes.schedule import needed
 
 
 class Hoisted:
@@ -48,7 +49,8 @@ class Hoisted:
             )
             self.size += node.size
         if goes:
-            emitter = Emitter(nodes, dict(where), goes, self.tables, (2, 2), False)
+            order = arranged(nodes, [view for view, _ in goes], where)
+            emitter = Emitter(order, dict(where), goes, self.tables, (2, 2), False)
             self.bodies.append(f"{{\n{emitter.body()}\n}}")
             self.scratch = max(self.scratch, emitter.scratch)
         return found

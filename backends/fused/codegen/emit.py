@@ -8,18 +8,18 @@ A contraction is a loop over tiles whose accumulators stay in registers, with th
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from backends.fused.grid import declaration
-from backends.fused.ir import Node, View
-from backends.fused.ops import OPS
-from backends.fused.rare import find
-from backends.fused.rooms import Buffer, pack
-from backends.fused.schedule import Group, Schedule, is_rare, needed, schedule
+from backends.fused.codegen.grid import declaration
+from backends.fused.ir.graph import Node, View
+from backends.fused.ir.ops import OPS
+from backends.fused.passes.arrange import Arrangement, arranged, flops
+from backends.fused.passes.rooms import Buffer, pack
+from backends.fused.passes.schedule import Group, is_rare
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Emitter:
     """Writes the body of one function.
 
     Args:
-        nodes: the graph's nodes in order.
+        order: the function's nodes, rare works and loops.
         inputs: input node, or one that was computed before -> where it lies.
         outputs: views, each with where it goes.
         tables: of the kernel.
@@ -111,7 +111,7 @@ class Emitter:
 
     def __init__(
         self,
-        nodes: Sequence[Node],
+        order: Arrangement,
         inputs: dict[Node, Place],
         outputs: Sequence[tuple[View, Place]],
         tables: Tables,
@@ -121,11 +121,7 @@ class Emitter:
         scratch: int = 0,
     ) -> None:
         self.inputs, self.outputs, self.tables, self.tile = inputs, outputs, tables, tile
-        self.nodes = needed(nodes, [view for view, _ in outputs], inputs)
-        self.rare = find(self.nodes, [view for view, _ in outputs], _flops)
-        self.schedule: Schedule = schedule(
-            self.nodes, [rare.nodes for rare in self.rare], {rare.wanted.node for rare in self.rare}
-        )
+        self.nodes, self.rare, self.schedule = order.nodes, order.rare, order.schedule
         self.names: dict[Node, str] = {node: f"{prefix}{k}" for k, node in enumerate(self.nodes)}
         self.buffers: dict[Node, str] = {}
         self.direct: dict[Node, list[str]] = {}
@@ -155,7 +151,7 @@ class Emitter:
 
     def flops(self) -> int:
         """Floating-point operations of one lane."""
-        return _flops(self.nodes)
+        return flops(self.nodes)
 
     # Outputs: written where they are computed if nothing reads the old value later, else copied at the end.
 
@@ -401,7 +397,8 @@ class Emitter:
         places = [Place(name, int(start)) for start in starts]
         inputs = {view.node: place for view, place in zip(loop.inputs, places, strict=False)}
         outputs = list(zip(loop.outputs, places, strict=False))
-        inner = Emitter(loop.nodes, inputs, outputs, self.tables, self.tile, self.usual, f"{self.prefix}r", self.base)
+        order = arranged(loop.nodes, loop.outputs, inputs)
+        inner = Emitter(order, inputs, outputs, self.tables, self.tile, self.usual, f"{self.prefix}r", self.base)
         self._loop("round", 0, loop.count, 1, WRITTEN_OUT)
         self.lines.append(f"{inner.body()}\n}}")
         self.scratch = max(self.scratch, inner.scratch)
@@ -577,20 +574,6 @@ def _pointer(dtype: str, place: Place) -> str:
 def _is_costly(nodes: Sequence[Node]) -> bool:
     """Whether there is a function among them that takes many instructions, one waiting for the other."""
     return any(node.kind == "map" and OPS[node.name].flops >= 20 for node in nodes)
-
-
-def _flops(nodes: Collection[Node]) -> int:
-    total = 0
-    for node in nodes:
-        if node.kind == "map" and node.args[0].dtype.startswith("float"):
-            total += node.size * OPS[node.name].flops
-        elif node.kind == "reduce":
-            total += node.args[0].index.size
-        elif node.kind == "contract":
-            total += 2 * node.size * node.args[0].shape[2]
-        elif node.loop is not None:
-            total += node.loop.count * _flops(needed(node.loop.nodes, node.loop.outputs))
-    return total
 
 
 def _neutral(node: Node) -> str:

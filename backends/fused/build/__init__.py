@@ -1,0 +1,1 @@
+"""C++ text to a loaded library: compiler, target, caches on disk."""

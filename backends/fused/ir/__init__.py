@@ -1,0 +1,1 @@
+"""What a kernel computes, before it is text: `graph` of one lane, and the pointwise operations in `ops`."""

@@ -1,0 +1,45 @@
+"""Which nodes of a function are computed, which of them only where a lane wants them, and in what loops.
+
+Needs `schedule` and `rare`; the passes in the order in which they run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Container, Sequence
+from dataclasses import dataclass
+
+from backends.fused.ir.graph import Node, View
+from backends.fused.ir.ops import OPS
+from backends.fused.passes.rare import Rare, find
+from backends.fused.passes.schedule import Schedule, needed, schedule
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """The nodes in order, the rare works among them, and the loops."""
+
+    nodes: list[Node]
+    rare: list[Rare]
+    schedule: Schedule
+
+
+def arranged(nodes: Sequence[Node], outputs: Sequence[View], given: Container[Node] = ()) -> Arrangement:
+    """What the outputs need of a graph, beyond what is given."""
+    live = needed(nodes, outputs, given)
+    rare = find(live, outputs, flops)
+    return Arrangement(live, rare, schedule(live, [work.nodes for work in rare], {work.wanted.node for work in rare}))
+
+
+def flops(nodes: Collection[Node]) -> int:
+    """Floating-point operations of one lane."""
+    total = 0
+    for node in nodes:
+        if node.kind == "map" and node.args[0].dtype.startswith("float"):
+            total += node.size * OPS[node.name].flops
+        elif node.kind == "reduce":
+            total += node.args[0].index.size
+        elif node.kind == "contract":
+            total += 2 * node.size * node.args[0].shape[2]
+        elif node.loop is not None:
+            total += node.loop.count * flops(needed(node.loop.nodes, node.loop.outputs))
+    return total

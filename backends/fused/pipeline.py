@@ -1,0 +1,80 @@
+"""From a one-lane function to its C++ text: every pass, by name and in order, the same for whole solves and plain functions.
+
+    trace       backends.torch.trace      the function through torch.func, as a graph of ATen operations
+    lower       lowering.lower            ATen operations as nodes of the lane IR; equal nodes once, constants folded
+    carry       passes.carried            arrays that a step only remembers leave it
+    hoist       codegen.hoist             work on what all lanes share leaves every function
+    need        passes.schedule           the nodes that the outputs rest on
+    guard       passes.rare               work that few lanes want, behind one test each
+    schedule    passes.schedule           which nodes share a loop
+    place       passes.rooms              where buffers lie, dead ones lending their room
+    emit        codegen.emit              loops as C++
+    assemble    codegen.kernel            functions, tables, headers and the loop over lanes as one text, in parts
+    compile     build.toolchain           the text as a loaded library, from memory, from disk, or by the compiler
+
+`place` and `emit` run when a function's body is asked for. Needs the packages beside it; `codegen.kernel` and `run.mapped` drive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from backends.fused.codegen.emit import Emitter, Place, Tables
+from backends.fused.codegen.hoist import Hoisted
+from backends.fused.ir.graph import Graph, View
+from backends.fused.lowering.lower import lowered
+from backends.fused.passes.arrange import arranged
+from backends.fused.passes.carried import Carried
+from backends.torch.trace import Traced
+
+
+@dataclass(frozen=True)
+class Input:
+    """An array that a function is given: its name, shape and dtype, and where it lies."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    place: Place
+
+
+@dataclass(frozen=True)
+class Written:
+    """A function, ready to be written: its emitter, its outputs, and what a step only remembers."""
+
+    emitter: Emitter
+    outputs: list[View]
+    carried: Carried | None
+
+
+Carry = Callable[[Graph, list[View], list[View], list[Place]], Carried | None]
+"""Takes what is carried out of a step's outputs and their places."""
+
+
+def written(
+    traced: Traced, given: Sequence[Input], goes: Callable[[list[View]], list[Place]], tables: Tables, tile: tuple[int, int],
+    *, unroll: bool = True, carry: Carry | None = None, hoisted: Hoisted | None = None,
+) -> Written:  # fmt: skip
+    """The passes from a traced function to its emitter.
+
+    Args:
+        given: of the function, in order.
+        goes: outputs -> where each is stored.
+        tables: of the kernel.
+        tile: most rows and columns of a contraction's tile.
+        unroll: whether short loops are written out.
+        carry: of a step.
+        hoisted: where the kernel's shared work is collected.
+    """
+    graph = Graph()
+    views = [graph.input(one.name, one.shape, one.dtype) for one in given]
+    where = {view.node: one.place for view, one in zip(views, given, strict=True)}
+    outputs: list[View] = lowered(traced, views, graph)
+    kept, places = list(outputs), goes(outputs)
+    carried = None if carry is None else carry(graph, views, kept, places)
+    if hoisted is not None:
+        where |= hoisted.places(graph.nodes, where, kept)
+    order = arranged(graph.nodes, kept, where)
+    emitter = Emitter(order, where, list(zip(kept, places, strict=True)), tables, tile, unroll)
+    return Written(emitter, outputs, carried)

@@ -1,0 +1,1 @@
+"""A loaded library over many lanes: whole solves (`iterate`) and plain functions (`mapped`)."""
