@@ -339,7 +339,7 @@ SOLVED = """
 import sys, numpy as np, engine, problems
 A = np.array([[2.0, 0.0], [0.0, 4.0]])
 X = engine.solve(problems.inverse(), A, solver=engine.solvers.GradientDescent(0.1, momentum=0.9), backend="fused")["X"]
-print(np.round(X[0, 0], 6), any(m in sys.modules for m in ("torch._dynamo", "torch._inductor")))
+print(np.round(X[0, 0], 6), any(m in sys.modules for m in ("torch._dynamo", "torch._inductor", "sympy")))
 """
 PATCHED = """
 import functools

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import weakref
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +18,7 @@ from backends.torch.record import LARGE, record
 from backends.torch.trace import Traced
 from engine import Problem
 
+ROOT = Path(__file__).parents[1]
 A = np.eye(3) + 0.1 * np.random.default_rng(0).standard_normal((23, 3, 3))
 A[4, 0, 0] = np.nan
 
@@ -72,3 +76,20 @@ def test_large_numbers_of_a_trace_are_given_up() -> None:
     assert max(alive) == 1
     values = [n.meta["val"] for n in graph.graph.nodes if n.op == "call_function"]
     assert len(values) == 50 and all(v.shape == (LARGE + 1,) and v.dtype == torch.float32 for v in values)
+
+
+def test_who_asks_for_a_stand_in_s_module_gets_it_whole() -> None:
+    """What torch would load while it finds shapes is not loaded; a declared function that wants it itself finds it."""
+    code = """
+import sys, torch
+from backends.torch.lean import lean
+with lean():
+    torch.zeros(3, device="meta") + torch.zeros((), device="meta")
+    early = "sympy.core" in sys.modules
+    from sympy import Symbol
+    from torch.fx.experimental.symbolic_shapes import ShapeEnv
+import sympy, torch.fx.experimental.symbolic_shapes as shapes
+print(early, sympy.Symbol is Symbol, shapes.ShapeEnv is ShapeEnv, sympy.core.Symbol is Symbol)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True", "True", "True"]

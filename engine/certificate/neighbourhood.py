@@ -26,7 +26,6 @@ REACH = 0.1
 FAINT = 1e3
 """Times its rounding that a residual must change with a parameter that has an effect."""
 
-
 BELOW = 512.0
 """Units in the last place of its length within which the orthogonalisation cannot tell what is left of a column."""
 
