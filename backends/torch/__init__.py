@@ -5,6 +5,7 @@ One-lane functions are traced once into ATen operations (`trace`) and batched by
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -18,15 +19,20 @@ from backends.arrays import to_lanes
 from backends.base import Anatomy, Array, Executable, Program
 from backends.torch.anatomy import examine
 from backends.torch.iterate import TorchExecutable
-from backends.torch.lean import lean
+from backends.torch.lean import RULES, forward, lean
 from backends.torch.scalars import keeping
 
 Function = Callable[..., Any]
 
 
-@cache
 def _load_forward_mode() -> None:
     """torch loads its forward rules at the first use and warns about its own internals, which no user can mend."""
+    if RULES not in sys.modules:
+        _forward_mode()
+
+
+@cache
+def _forward_mode() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.func.jvp(torch.sin, (torch.zeros(()),), (torch.ones(()),))
@@ -62,14 +68,15 @@ class TorchBackend:
 
     def jvp(self, f: Function, primals: Any, tangents: Any, has_aux: bool = False) -> Any:
         _load_forward_mode()
-        return torch.func.jvp(keeping(f), tuple(primals), tuple(tangents), has_aux=has_aux)
+        return forward(lambda: torch.func.jvp(keeping(f), tuple(primals), tuple(tangents), has_aux=has_aux))
 
     def vjp(self, f: Function, *primals: Any, has_aux: bool = False) -> Any:
         return torch.func.vjp(f, *primals, has_aux=has_aux)
 
     def jacfwd(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
         _load_forward_mode()
-        return torch.func.jacfwd(keeping(f), argnums=argnums, has_aux=has_aux)
+        jacobian = torch.func.jacfwd(keeping(f), argnums=argnums, has_aux=has_aux)
+        return lambda *args: forward(lambda: jacobian(*args))
 
     def jacrev(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
         return torch.func.jacrev(f, argnums=argnums, has_aux=has_aux)
@@ -78,8 +85,10 @@ class TorchBackend:
         _load_forward_mode()
         if has_aux:
             inner = torch.func.jacrev(keeping(f), argnums=argnums, has_aux=True)
-            return torch.func.jacfwd(inner, argnums=argnums, has_aux=True)
-        return torch.func.hessian(keeping(f), argnums=argnums)
+            hessian = torch.func.jacfwd(inner, argnums=argnums, has_aux=True)
+        else:
+            hessian = torch.func.hessian(keeping(f), argnums=argnums)
+        return lambda *args: forward(lambda: hessian(*args))
 
     def vmap(self, f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
         return torch.vmap(f, in_dims=in_axes, out_dims=out_axes)

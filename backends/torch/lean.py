@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from functools import cache
 from types import ModuleType, SimpleNamespace
@@ -19,6 +20,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 NAME = "torch._dynamo"
+RULES = "torch._decomp.decompositions_for_jvp"
+"""Where torch has forward rules that are made of others: for the trace of a matrix, for normalisations. It compiles them first."""
 DISABLED = "__dynamo_disable"
 """The attribute where torch keeps a function with its compiler turned off, once it has made one."""
 
@@ -107,7 +110,23 @@ _PLAIN = (
         sym_eq=lambda a, b: a == b,
         sym_or=lambda *truths: any(truths),
     ),
+    _Plain(RULES),
 )
+
+
+def forward(call: Callable[[], Any]) -> Any:
+    """A forward derivative; where torch misses a rule that is made of others, they are loaded, and it is taken again."""
+    try:
+        return call()
+    except Exception as error:
+        if "forward AD" not in str(error) or not isinstance(sys.modules.get(RULES, _PLAIN[-1]), _Plain):
+            raise
+    for module in _PLAIN:
+        module.leave()
+    with _disable_current_modes(), torch._C.DisableTorchFunction(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch about its own internals
+        importlib.import_module(RULES)
+    return call()
 
 
 @cache
