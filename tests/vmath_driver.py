@@ -15,7 +15,7 @@ from backends.fused.build.native import Handle
 from backends.fused.build.toolchain import Target, build
 from tests.vmath_table import ACCURATE, EXACT, Exact, Function
 
-HEADER = Path(backends.fused.__file__).with_name("vmath.h").read_text()
+HEADER = Path(backends.fused.__file__).with_name("native").joinpath("vmath.h").read_text()
 MASKS = ("isnan", "isinf", "isfinite")
 
 # Arrays of whole vectors: n is a multiple of the width.
