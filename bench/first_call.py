@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 import click
+import numpy as np
 
 HEAD = "import time, numpy as np, torch, engine, problems\nrng = np.random.default_rng(0)\n"
 TIMED = "begun = time.perf_counter()\n{call}\nprint(time.perf_counter() - begun)\n"
@@ -113,21 +114,18 @@ print(time.perf_counter() - begun)
 """
 
 
-def run(code: str, cache: str, compiler: str | None = None) -> float:
+def run(code: str, cache: str, compiler: str = "") -> float:
     """What a fresh process prints."""
-    environment = os.environ | {
-        "LANEWISE_CACHE": cache,
-        "TORCHINDUCTOR_CACHE_DIR": cache,
-        "OMP_WAIT_POLICY": "passive",
-        "PYTHONPATH": ".",
-    }
-    if compiler:
-        environment["CXX"] = compiler
+    environment = _environment(cache) | {"PYTHONPATH": "."} | ({"CXX": compiler} if compiler else {})
     found = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     return float(found.stdout.split()[-1])
 
 
-def median(code: str, repeats: int, compiler: str | None = None) -> tuple[float, float]:
+def _environment(cache: str) -> dict[str, str]:
+    return os.environ | {"LANEWISE_CACHE": cache, "TORCHINDUCTOR_CACHE_DIR": cache, "OMP_WAIT_POLICY": "passive"}
+
+
+def median(code: str, repeats: int, compiler: str = "") -> tuple[float, float]:
     """Of fresh processes: with empty caches, and with the caches that another one filled."""
     cold, warm = [], []
     for _ in range(repeats):
@@ -142,21 +140,13 @@ def whole(repeats: int) -> float:
     times = []
     with tempfile.TemporaryDirectory(prefix="lanewise-first-") as folder:
         path = Path(folder)
-        subprocess.run(
-            [sys.executable, "-c", f"import numpy as np; np.save({str(path / 'A.npy')!r}, np.eye(4) + np.ones((100, 4, 4)))"]
-        )
-        command = [
-            str(Path(sys.executable).with_name("lanewise")),
-            "solve",
-            "inverse",
-            str(path / "A.npy"),
-            "-o",
-            str(path / "out.npz"),
-        ]
+        np.save(path / "A.npy", np.eye(4) + np.ones((100, 4, 4)))
+        front = Path(sys.executable).with_name("lanewise")
+        command = [str(front), "solve", "inverse", str(path / "A.npy"), "-o", str(path / "out.npz")]
         for _ in range(repeats + 1):
             (path / "out.npz").unlink(missing_ok=True)
             begun = time.perf_counter()
-            subprocess.run(command, env=os.environ | {"LANEWISE_CACHE": folder}, capture_output=True, check=True)
+            subprocess.run(command, env=_environment(folder), capture_output=True, check=True)
             times.append(time.perf_counter() - begun)
     return statistics.median(times[1:])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -189,3 +190,19 @@ def test_integer_and_bool_data_are_promoted(dtype: Any) -> None:
     mixed = own(data={"A": "n n", "b": "n"}, residual=lambda X, A, b: X @ A - b)
     data = {"A": np.eye(3).astype(dtype), "b": np.ones(3, np.float32)}
     assert solve(mixed, data)["X"].dtype == np.float32
+
+
+@dataclass(frozen=True)
+class Noisy(GradientDescent):
+    """A user's solver that is not pure."""
+
+    def step(self, objective: Any, state: Any) -> Any:
+        params = super().step(objective, state)["params"]
+        return super().step(objective, state) | {"params": {n: x + random.random() for n, x in params.items()}}
+
+
+@pytest.mark.parametrize("backend", ["torch", "fused"])
+def test_a_number_that_a_solver_of_one_s_own_freezes_is_refused(backend: str) -> None:
+    """All of it is traced twice: nobody has proven it pure."""
+    with pytest.raises(TypeError, match="frozen"):
+        engine.solve(problems.inverse(), A, solver=Noisy(0.1), backend=backend)

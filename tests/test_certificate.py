@@ -132,8 +132,9 @@ def test_rounding_of_the_data_counts_as_nothing() -> None:
         residual=lambda a, t, s, y: a * t + s - y,
     )  # fmt: skip
     s = 1e9 + np.cos(T)
-    assert judge(shifted, {"t": T, "s": s, "y": 1.7 * T + s}, {"a": 1.7}).optimality <= 1e-6
-    assert judge(shifted, {"t": T, "s": s, "y": 1.7 * T + s}, {"a": 1.7 + 1e-4}).optimality > 1e-2
+    y = s + np.spacing(1e9) * RNG.choice([-1.0, 0.0, 1.0], 30) + 1.7 * T
+    assert judge(shifted, {"t": T, "s": s, "y": y}, {"a": 1.7}).optimality <= 1e-6
+    assert judge(shifted, {"t": T, "s": s, "y": y}, {"a": 1.7 + 1e-4}).optimality > 1e-2
 
 
 def test_a_maximum_whose_columns_are_not_zero_is_no_minimum() -> None:

@@ -205,7 +205,7 @@ PATCHES = {
     "a function of a library by another": Patched("engine.objective", "array_namespace", lambda _: np.asarray),
     "a transform of the backend's class": Patched("backends.torch:TorchBackend", "value_and_grad", wrapped),
     "an entry of a table": Patched("backends.fused.lowering.meanings:MEANINGS", "add", wrapped),
-    "an entry of a table by another": Patched("backends.fused.lowering.meanings:MEANINGS", "add", lambda _: kernel.layout),
+    "an entry of a table by another": Patched("backends.fused.lowering.meanings:MEANINGS", "add", lambda _: kernel.loader),
     "a set of names": Patched("backends.torch.uniform", "EVEN", lambda even: even - {"abs"}),
     "a text of C++": Patched("backends.fused.codegen.kernel", "DECLARED", lambda text: f"{text}\n"),
     "a limit of the code generator": Patched("backends.fused.codegen.kernel", "SHORT", lambda limit: limit + 1),

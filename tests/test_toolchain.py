@@ -530,3 +530,49 @@ def test_a_compiler_that_is_stopped_leaves_no_file(tmp_path: Path, monkeypatch: 
     with pytest.raises(ToolchainError, match="was stopped"):
         build(unique(), host_target())
     assert not list((tmp_path / "tmp").iterdir())
+
+
+PARTED = """
+#ifdef LW_PARTS
+#define OWN __attribute__((visibility("hidden")))
+#else
+#define LW_PARTS ~0ul
+#define OWN static
+#endif
+#define LW_IN(MASK) ((LW_PARTS) & (MASK))
+OWN long half();
+#if LW_IN(1)  // part 0: 90000
+extern "C" long answer() {{ return 2 * half(); }}
+#endif
+#if LW_IN(2)  // part 1: {weight}
+OWN long half() {{ return 21; }}
+#endif
+// {unique}
+"""
+
+
+@pytest.mark.parametrize("cores", [1, 2, 5])
+def test_parts_compile_side_by_side_and_make_one_library(cores: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[list[str]] = []
+    run = compiler._run
+
+    def seen(given: list[list[str]], *rest: object) -> list[tuple[int, str]]:
+        commands.extend(given)
+        return run(given, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(compiler, "_run", seen)
+    monkeypatch.setattr(toolchain, "_cores", lambda: cores)
+    right(build(PARTED.format(weight=50000, unique=uuid.uuid4()), host_target()), "compiled")
+    masks = [flag for command in commands for flag in command if flag.startswith("-DLW_PARTS")]
+    assert masks == ([] if cores == 1 else ["-DLW_PARTS=1ul", "-DLW_PARTS=2ul"])
+
+
+def test_the_longest_parts_go_to_different_compilers_and_little_text_to_one() -> None:
+    source = "".join(f"#if LW_IN({1 << k})  // part {k}: {load}\n#endif\n" for k, load in enumerate((50000, 30000, 25000, 1)))
+    assert toolchain.shares(source, 2) == [0b1001, 0b0110]
+    assert toolchain.shares(source, 1) == [] and toolchain.shares(source.replace("0000", "000"), 2) == []
+
+
+def test_a_mistake_in_a_part_is_told() -> None:
+    with pytest.raises(ToolchainError, match="nowhere"):
+        build(PARTED.format(weight=50000, unique=uuid.uuid4()).replace("return 21", "return nowhere"), host_target())

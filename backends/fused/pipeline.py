@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 from backends.fused.codegen.emit import Emitter, Place, Tables
 from backends.fused.codegen.hoist import Hoisted
+from backends.fused.codegen.layout import Leaf
 from backends.fused.ir.graph import Graph, View
 from backends.fused.lowering.lower import lowered
 from backends.fused.passes.arrange import arranged
@@ -30,21 +31,11 @@ from backends.torch.trace import Traced
 
 
 @dataclass(frozen=True)
-class Input:
-    """An array that a function is given: its name, shape and dtype, and where it lies."""
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-    place: Place
-
-
-@dataclass(frozen=True)
 class Written:
-    """A function, ready to be written: its emitter, its outputs, and what a step only remembers."""
+    """A function, ready to be written: its emitter, its results and where they lie, and what a step only remembers."""
 
     emitter: Emitter
-    outputs: list[View]
+    results: list[tuple[Leaf, Place]]
     carried: Carried | None
 
 
@@ -53,14 +44,15 @@ Carry = Callable[[Graph, list[View], list[View], list[Place]], Carried | None]
 
 
 def written(
-    traced: Traced, given: Sequence[Input], goes: Callable[[list[View]], list[Place]], tables: Tables, tile: tuple[int, int],
+    traced: Traced, given: Sequence[tuple[Leaf, Place]], goes: Callable[[list[View]], list[tuple[Leaf, Place]]],
+    tables: Tables, tile: tuple[int, int],
     *, unroll: bool = True, carry: Carry | None = None, hoisted: Hoisted | None = None,
 ) -> Written:  # fmt: skip
     """The passes from a traced function to its emitter.
 
     Args:
-        given: of the function, in order.
-        goes: outputs -> where each is stored.
+        given: what the function is given, in order, and where it lies.
+        goes: outputs -> what they are called, and where each is stored.
         tables: of the kernel.
         tile: most rows and columns of a contraction's tile.
         unroll: whether short loops are written out.
@@ -68,13 +60,14 @@ def written(
         hoisted: where the kernel's shared work is collected.
     """
     graph = Graph()
-    views = [graph.input(one.name, one.shape, one.dtype) for one in given]
-    where = {view.node: one.place for view, one in zip(views, given, strict=True)}
-    outputs: list[View] = lowered(traced, views, graph)
-    kept, places = list(outputs), goes(outputs)
+    views = [graph.input(leaf.name, leaf.shape, leaf.dtype) for leaf, _ in given]
+    where = {view.node: place for view, (_, place) in zip(views, given, strict=True)}
+    kept: list[View] = lowered(traced, views, graph)
+    results = goes(kept)
+    places = [place for _, place in results]
     carried = None if carry is None else carry(graph, views, kept, places)
     if hoisted is not None:
         where |= hoisted.places(graph.nodes, where, kept)
     order = arranged(graph.nodes, kept, where)
     emitter = Emitter(order, where, list(zip(kept, places, strict=True)), tables, tile, unroll)
-    return Written(emitter, outputs, carried)
+    return Written(emitter, results, carried)

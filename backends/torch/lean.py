@@ -96,6 +96,7 @@ def _holds(truth: Any, *_: Any, **__: Any) -> bool:
     return bool(truth)
 
 
+_RULES = _Plain(RULES)
 _PLAIN = (
     _Plain("sympy", Basic=type("Basic", (), {})),
     _Plain(
@@ -110,7 +111,7 @@ _PLAIN = (
         sym_eq=lambda a, b: a == b,
         sym_or=lambda *truths: any(truths),
     ),
-    _Plain(RULES),
+    _RULES,
 )
 
 
@@ -119,7 +120,7 @@ def forward(call: Callable[[], Any]) -> Any:
     try:
         return call()
     except Exception as error:
-        if "forward AD" not in str(error) or not isinstance(sys.modules.get(RULES, _PLAIN[-1]), _Plain):
+        if "forward AD" not in str(error) or not isinstance(sys.modules.get(RULES, _RULES), _Plain):
             raise
     for module in _PLAIN:
         module.leave()

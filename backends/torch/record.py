@@ -98,9 +98,8 @@ class Recorder(Mode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Arguments = (), kwargs: dict[str, Any] | None = None) -> Any:
         kwargs = kwargs or {}
-        if (
-            func in INPLACE_VIEWS and id(args[0]) in self.nodes
-        ):  # the tensor that it changes keeps its shape in what is known of it
+        if func in INPLACE_VIEWS and id(args[0]) in self.nodes:
+            # the tensor that it changes keeps its shape in what is known of it
             self.nodes[id(args[0])].meta["val"] = args[0].detach()
             result, func = func(*args, **kwargs), INPLACE_VIEWS[func]
         else:

@@ -46,7 +46,8 @@ def proven(program: Program, lanes: list[dict[str, Tensor]]) -> list[dict[str, T
 class Traced:
     """A one-lane function as a graph; called with trees of one lane's tensors, or batched by vmap.
 
-    Of two lanes, it is traced on both and compared; of one it is taken to be pure. `polish` makes it fit to be run by torch's own kernels: linear algebra that does not raise, even rounding.
+    Of two lanes, it is traced on both and compared; of one it is taken to be pure. `polish` makes it fit to be run by torch's own
+    kernels: linear algebra that does not raise, even rounding.
     """
 
     def __init__(self, function: Callable[..., Tree], lanes: list[tuple[Tree, ...]], polish: bool = True) -> None:

@@ -64,13 +64,14 @@ def examine(tangent: Tangent, columns: Columns, curvature: Array | None) -> Find
     if curvature is not None:
         idle = _idle(tangent, vector, lengths, FAINT * rounding)
         dead, unit = dead | idle, xp.where(idle[:, None], xp.zeros_like(unit), unit)
-    span = project(unit, vector, squares, lengths * tangent.magnitude())
+    grid = lengths * tangent.magnitude()
+    span = project(unit, vector, squares, grid)
     excess = xp.sum(span.shares * span.shares)
     if curvature is not None:
         excess, falls = _curved(span, curvature, lengths)
         excess = xp.maximum(excess, _lower(tangent, span, vector, lengths, rounding, falls))
         if vector.shape[0]:
-            excess = xp.maximum(excess, _hidden(unit, vector, squares, lengths * tangent.magnitude()))
+            excess = xp.maximum(excess, _hidden(unit, vector, squares, grid))
     rounded = xp.all(vector**2 <= (ROUNDING * _eps(lengths)) ** 2 * squares)
     dead = dead if columns.free is None else dead & (columns.free > 0)
     return Finding(xp.where(rounded, xp.zeros_like(excess), excess), ~xp.any(dead))

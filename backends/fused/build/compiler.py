@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -110,17 +111,17 @@ def _run(commands: Sequence[list[str]], timeout: float, environment: Mapping[str
     """
     started: list[subprocess.Popen[bytes]] = []
     end = time.monotonic() + timeout
-    try:
-        for command in commands:
-            started.append(_started(command, environment))
-        return [_ended(process, end - time.monotonic()) for process in started]
-    except subprocess.TimeoutExpired:
-        raise ToolchainError(f"the C++ compiler {commands[0][0]} took over {timeout:g} s and was stopped; {REMEDY}") from None
-    finally:
-        for process in started:
-            if process.poll() is None:
-                _stop(process)
-            process.__exit__(None, None, None)
+    with ExitStack() as stack:
+        try:
+            for command in commands:
+                started.append(stack.enter_context(_started(command, environment)))
+            return [_ended(process, end - time.monotonic()) for process in started]
+        except subprocess.TimeoutExpired:
+            raise ToolchainError(f"the C++ compiler {commands[0][0]} took over {timeout:g} s and was stopped; {REMEDY}") from None
+        finally:
+            for process in started:
+                if process.poll() is None:
+                    _stop(process)
 
 
 def _started(command: list[str], environment: Mapping[str, str] | None) -> subprocess.Popen[bytes]:

@@ -83,15 +83,20 @@ def build(source: str, target: Target) -> Library:
 
 def shares(source: str, cores: int) -> list[int]:
     """The parts of a source by who compiles them, as bits, none longer than need be; none where one process makes all."""
-    parts = sorted(((int(time), int(bit)) for bit, time in PART.findall(source)), reverse=True)
-    if len(parts) < 2 or cores < 2 or sum(time for time, _ in parts) < SMALL:
+    parts = sorted(((int(load), int(bit)) for bit, load in PART.findall(source)), reverse=True)
+    if len(parts) < 2 or cores < 2 or sum(load for load, _ in parts) < SMALL:
         return []
     loads, masks = [0] * min(cores, len(parts)), [0] * min(cores, len(parts))
-    for time_, bit in parts:  # the longest first, to whom has least (Graham's rule)
+    for load, bit in parts:  # the longest first, to whom has least (Graham's rule)
         least = loads.index(min(loads))
-        loads[least] += time_
+        loads[least] += load
         masks[least] |= bit
     return masks
+
+
+def _cores() -> int:
+    """Processors that this process may use; not every system tells it apart from all."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _key(source: str, target: Target, compiler: Compiler) -> str:
@@ -121,7 +126,7 @@ def _compiled(folder: Path | None, note: str, key: str, source: str, target: Tar
         with workplace.workplace() as private:
             text, output = Path(private, "kernel.cpp"), Path(private, "kernel.so")
             text.write_text(source)
-            compiler.compile(text, output, target.flags, shares(source, len(os.sched_getaffinity(0))))
+            compiler.compile(text, output, target.flags, shares(source, _cores()))
             seconds = time.perf_counter() - begun
             if folder is not None:
                 try:

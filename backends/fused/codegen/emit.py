@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -60,15 +61,11 @@ class Tables:
         """The name of an array of numbers; `kind` is its C++ type."""
         text = ", ".join(literal(v) for v in values.reshape(-1))
         key = f"{kind}:{text}"
-        if key not in self.texts:
+        if key not in self.names:
             self.names[key] = name = f"k{len(self.texts)}"
             short = declaration(name, values.reshape(-1)) if kind == "int" else None
-            self.texts[key] = short or f"static const {kind} {name}[{values.size}] = {{{text}}};"
+            self.texts[name] = short or f"static const {kind} {name}[{values.size}] = {{{text}}};"
         return self.names[key]
-
-    def named(self) -> list[tuple[str, str]]:
-        """The names and declarations."""
-        return [(self.names[key], text) for key, text in self.texts.items()]
 
 
 def literal(value: Any) -> str:
@@ -284,9 +281,12 @@ class Emitter:
     def _loop(self, name: str, first: int, last: int, step: int = 1, statements: int = 1, body: str = "{") -> None:
         """The head of a loop, which stays one unless it is short."""
         rounds = -(-(last - first) // step)
-        short = self.unroll and self.usual and rounds * statements <= WRITTEN_OUT
-        kept = f"LW_WRITTEN_OUT({rounds})" if short else "LW_LOOP"
+        kept = self._written_out(rounds if rounds * statements <= WRITTEN_OUT else 0)
         self.lines.append(f"{kept} for (int {name} = {first}; {name} < {last}; {name} += {step}) {body}")
+
+    def _written_out(self, rounds: int) -> str:
+        """What makes some rounds of a loop written out, where that is worth it; 0: none."""
+        return f"LW_WRITTEN_OUT({rounds})" if rounds and self.unroll and self.usual else "LW_LOOP"
 
     def _element(self, group: Group, at: str, known: dict[Node, str], lane: int) -> None:
         """Everything of a group for one element."""
@@ -431,7 +431,7 @@ class Emitter:
         batch, rows, depth = a.shape
         columns = b.shape[2]
         sums = self._open_sums(group, 4)
-        statements = 1 if self._tiles() <= TILES else WRITTEN_OUT
+        statements = 1 if self.tiles <= TILES else WRITTEN_OUT
         self._range("g", 0, batch, 1, rows * columns)
         for i0, i1, ti in _tiles(rows, self.tile[0]):
             self._range("i", i0, i1, ti, statements)
@@ -443,7 +443,8 @@ class Emitter:
         self.lines.append("}")
         self._close_sums(sums)
 
-    def _tiles(self) -> int:
+    @cached_property
+    def tiles(self) -> int:
         """How many tiles all contractions have."""
         shapes = [(g.head.args[0].shape, g.head.args[1].shape[2]) for g in self.schedule.groups if g.head is not None]
         high, wide = self.tile
@@ -463,8 +464,7 @@ class Emitter:
             if not first:
                 if depth == 1:
                     break
-                some = "LW_WRITTEN_OUT(4)" if self.unroll and self.usual else "LW_LOOP"
-                self.lines.append(f"{some} for (int k = 1; k < {depth}; k++) {{")
+                self.lines.append(f"{self._written_out(4)} for (int k = 1; k < {depth}; k++) {{")
             k = "0" if first else "k"
             left = [self._cell(a, ("g", f"(i + {x})", k)) for x in range(ti)]
             right = [self._cell(b, ("g", k, f"(j + {y})")) for y in range(tj)]

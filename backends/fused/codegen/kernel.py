@@ -6,24 +6,24 @@ share is a plain array. The state's `status` and `loss` are where the loop over 
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from backends.base import Program
 from backends.fused.build.target import Target
 from backends.fused.codegen.emit import Emitter, Place, Tables, scalar_type
 from backends.fused.codegen.hoist import Hoisted
+from backends.fused.codegen.layout import Leaf, layout, packed
 from backends.fused.ir.graph import Graph, View
-from backends.fused.lowering.lower import NotLowered, dtype_name
+from backends.fused.lowering.lower import NotLowered
 from backends.fused.passes.carried import Carried, find, taken_out
-from backends.fused.pipeline import Input, written
+from backends.fused.pipeline import written
 from backends.torch.trace import Traced, proven
 from backends.tree import Tree, leaves, names
 
@@ -41,21 +41,6 @@ LONG = 140_000
 
 PIECE = 100_000_000
 """Flops of a block of lanes between two looks at whether to stop: 0.1 s for a core that does one a nanosecond."""
-
-
-@dataclass(frozen=True)
-class Leaf:
-    """An array of the lane: its dotted name, shape, dtype, and where its first number stands."""
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-    offset: int
-
-    @property
-    def size(self) -> int:
-        """How many numbers it has."""
-        return math.prod(self.shape)
 
 
 @dataclass(frozen=True)
@@ -97,16 +82,6 @@ def headers() -> list[str]:
     return [header(name) for name in ("vmath.h", "block.h", "lanes.h", "runtime.h")]
 
 
-def layout(tree_names: Sequence[str], arrays: Sequence[Any]) -> list[Leaf]:
-    """Leaves one after the other; arrays are tensors or views of one lane."""
-    found, offset = [], 0
-    for name, array in zip(tree_names, arrays, strict=True):
-        dtype = dtype_name(array.dtype) if isinstance(array.dtype, torch.dtype) else array.dtype
-        found.append(Leaf(name, tuple(array.shape), dtype, offset))
-        offset += found[-1].size
-    return found
-
-
 def build(program: Program, lanes: list[dict[str, Tensor]], shared: frozenset[str], target: Target) -> Kernel:
     """Trace a program on example lanes, lower it, and write its kernel.
 
@@ -133,11 +108,9 @@ def build(program: Program, lanes: list[dict[str, Tensor]], shared: frozenset[st
     if any(leaf.dtype.startswith("float") and leaf.dtype != dtype for leaf in state):
         raise NotLowered("a state of several float dtypes")
     pairs = list(zip(lanes, states, strict=True))
-    tables, emitters, form, carried = Tables(dtype), {}, None, None
+    tables, emitters, carried = Tables(dtype), {}, None
     hoisted = Hoisted(sum(leaf.size for leaf in shared_inputs), tables)
-    at = [Input(leaf.name, leaf.shape, leaf.dtype, places[leaf.name]) for leaf in given]
-    before = [Input(leaf.name, leaf.shape, leaf.dtype, Place("s", leaf.offset)) for leaf in state]
-    kept = [Place("s", leaf.offset) for leaf in state]
+    before = [(leaf, Place("s", leaf.offset)) for leaf in state]
 
     def carry(graph: Graph, views: list[View], outputs: list[View], goes: list[Place]) -> Carried | None:
         found = find(graph, views[len(given) :], outputs, names(states[0]).index("status"))
@@ -149,10 +122,8 @@ def build(program: Program, lanes: list[dict[str, Tensor]], shared: frozenset[st
         traced = init if name == "init" else Traced(getattr(program, name), pairs, polish=False)
         made = written(
             traced,
-            at if name == "init" else [*at, *before],
-            (lambda outputs: [Place("r", leaf.offset) for leaf in layout(names(traced.output), outputs)])  # noqa: B023
-            if name == "finish"
-            else (lambda _: list(kept)),
+            [*((leaf, places[leaf.name]) for leaf in given), *(before if name != "init" else ())],
+            partial(_results, traced) if name == "finish" else lambda _: before,
             tables,
             (2, 2) if name != "step" else (4, 4) if target.name in ("avx512", "neon") else (4, 2),
             unroll=name == "step" or program.every == 1,  # who tests at every step ends after a few
@@ -160,20 +131,15 @@ def build(program: Program, lanes: list[dict[str, Tensor]], shared: frozenset[st
             hoisted=hoisted,
         )
         emitters[name], carried = made.emitter, made.carried or carried
-        if name == "finish":
-            form, results = traced.output, layout(names(traced.output), made.outputs)
+    form, results = traced.output, [leaf for leaf, _ in made.results]
     return _assemble(
         emitters, program.every, lane_inputs, shared_inputs, state, carried, results, form, dtype, width, tables, hoisted
     )
 
 
-def packed(leaves_: list[Leaf]) -> list[Leaf]:
-    """Leaves one after the other, without gaps."""
-    found, offset = [], 0
-    for leaf in leaves_:
-        found.append(Leaf(leaf.name, leaf.shape, leaf.dtype, offset))
-        offset += leaf.size
-    return found
+def _results(traced: Traced, outputs: list[View]) -> list[tuple[Leaf, Place]]:
+    """The results, one after the other."""
+    return [(leaf, Place("r", leaf.offset)) for leaf in layout(names(traced.output), outputs)]
 
 
 def _assemble(
@@ -205,9 +171,7 @@ def _assemble(
         NHOISTED=hoisted.size,
         NHOIST=hoisted.scratch,
     )
-    hot = {
-        name: len(body) <= (LONG if name == "step" else SHORT) and (name == "step" or every == 1) for name, body in bodies.items()
-    }
+    hot = {name: emitters[name].unroll and len(body) <= (LONG if name == "step" else SHORT) for name, body in bodies.items()}
     functions = {n: _function(n, body, hot[n], emitters[n].chained) for n, body in bodies.items()}
     functions["hoist"] = hoisted.source()
     runtime = [
@@ -254,7 +218,7 @@ def assembled(dtype: str, width: int, tables: Tables, declared: Sequence[str], p
         *declared,
     ]
     words = [set(re.findall(r"\bk\d+\b", part.text)) for part in parts]
-    for name, text in tables.named():
+    for name, text in tables.texts.items():
         mask = sum(1 << k for k, own in enumerate(words) if name in own)
         lines.append(f"#if LW_IN({mask})\n{text}\n#endif")
     for k, part in enumerate(parts):

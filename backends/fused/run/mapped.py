@@ -18,22 +18,11 @@ from torch import Tensor
 from backends.base import Unsupported
 from backends.fused.build.toolchain import ToolchainError, build, host_target
 from backends.fused.codegen.emit import Emitter, Place, Tables
-from backends.fused.codegen.kernel import (
-    DECLARED,
-    SOURCE_LIMIT,
-    Leaf,
-    Part,
-    _function,
-    assembled,
-    header,
-    layout,
-    loader,
-    packed,
-    storer,
-)
+from backends.fused.codegen.kernel import DECLARED, SOURCE_LIMIT, Part, _function, assembled, header, loader, storer
+from backends.fused.codegen.layout import Leaf, layout, packed
 from backends.fused.ir.graph import View
 from backends.fused.lowering.lower import NotLowered, dtype_name
-from backends.fused.pipeline import Input, written
+from backends.fused.pipeline import written
 from backends.fused.run.iterate import pointers, threads
 from backends.fused.run.lanes import Long, Pointer, Table, empty, for_kernel, in_place
 from backends.torch.iterate import random_lane
@@ -67,18 +56,13 @@ class MapKernel:
             leaf.name: Place("sh", leaf.offset, True) for leaf in common
         }
 
-        def results(outputs: list[View]) -> list[Leaf]:
-            return _roomy(layout([f"r{k}" for k in range(len(outputs))], outputs), self.dtype)
+        def results(outputs: list[View]) -> list[tuple[Leaf, Place]]:
+            found = _roomy(layout([f"r{k}" for k in range(len(outputs))], outputs), self.dtype)
+            return [(leaf, Place("r", leaf.offset)) for leaf in found]
 
-        made = written(
-            traced,
-            [Input(leaf.name, leaf.shape, leaf.dtype, places[leaf.name]) for leaf in given],
-            lambda outputs: [Place("r", leaf.offset) for leaf in results(outputs)],
-            tables,
-            (2, 2),
-        )
+        made = written(traced, [(leaf, places[leaf.name]) for leaf in given], results, tables, (2, 2))
         self.form, self.shared = traced.output, shared
-        self.emitter, self.results = made.emitter, results(made.outputs)
+        self.emitter, self.results = made.emitter, [leaf for leaf, _ in made.results]
         self.leaves = own
         target = host_target()
         self.width = target.vector_bytes // self.dtype.itemsize
