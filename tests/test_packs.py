@@ -93,3 +93,11 @@ print(early, sympy.Symbol is Symbol, shapes.ShapeEnv is ShapeEnv, sympy.core.Sym
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "True", "True", "True"]
+
+
+def test_what_changes_a_shape_in_place_is_recorded_as_a_view() -> None:
+    """torch's rules for batches do so; a graph without mutation need not be traced again."""
+    graph, (result,) = record(lambda x: [x.clone().squeeze_(0)], [torch.rand(1, 3)])
+    clone, squeezed = (n for n in graph.graph.nodes if n.op == "call_function")
+    assert squeezed.target is torch.ops.aten.squeeze.dim and squeezed.args == (clone, 0)
+    assert clone.meta["val"].shape == (1, 3) and squeezed.meta["val"].shape == result.shape == (3,)
