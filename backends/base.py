@@ -3,7 +3,8 @@
 A backend turns pure functions of ONE lane into batched ones. It needs only this file, and offers:
 
 1.  `name`, `library`               what it is called; whose arrays it computes with
-2.  `load`, `load_lanes`, `unload`  arrays in and out of its library, without a copy where that can be
+2.  `load`, `unload`                arrays in and out of its library, without a copy where that can be;
+    `load_lanes`, `load_shared`     inputs of a whole solve
 3.  `grad`, `value_and_grad`        derivatives of one-lane functions, with JAX's signatures;
     `jvp`, `vjp`, `jacfwd`,         arguments may be nested dicts, tuples and lists of arrays
     `jacrev`, `hessian`
@@ -126,7 +127,9 @@ class Outcome:
 
 
 class Executable(Protocol):
-    """A prepared program."""
+    """A prepared program; `about` says for the plan what runs, where the backend's name does not."""
+
+    about: str
 
     def iterate(self, inputs: Inputs, run: Run) -> Outcome:
         """Run every lane until its status says that it is done."""
@@ -142,6 +145,10 @@ class Backend(Protocol):
     """Whether a derivative may be of a function that closes over what an outer derivative perturbs."""
 
     def load(self, array: Array, dtype: str | None = None, device: Any = None) -> Array: ...
+    def load_shared(self, array: Array, dtype: str | None, device: Any = None) -> Array:
+        """An array or number that all lanes share, for this backend's `iterate`, in the dtype given."""
+        ...
+
     def load_lanes(self, array: Array, batch: tuple[int, ...], rank: int, dtype: str, device: Any = None) -> Array:
         """An array whose axes before the last `rank` broadcast to `batch`, as lanes: one axis in front, the last one fastest.
 
@@ -165,8 +172,8 @@ class Backend(Protocol):
         ...
 
     def remembered(self, key: str, make: Callable[[], Any]) -> Any: ...
-    def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str]) -> Executable:
-        """Make a program ready for lanes like the example, some of whose inputs all lanes share.
+    def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str], device: Any = None) -> Executable:
+        """Make a program ready for lanes like the example, host arrays, on a device; all lanes share some of the inputs.
 
         Raises TraceError for a function that is not pure, Unsupported where another backend should be asked.
         """

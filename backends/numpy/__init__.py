@@ -50,6 +50,10 @@ class NumpyBackend:
             array = array.numpy()
         return np.asarray(array, dtype)
 
+    def load_shared(self, array: Array, dtype: str | None, device: Any = None) -> Array:
+        """The array."""
+        return self.load(array, dtype, device)
+
     def load_lanes(self, array: Array, batch: tuple[int, ...], rank: int, dtype: str, device: Any = None) -> Array:
         """An array with one lane axis in front, without a copy where dtype and strides allow."""
         return self.load(to_lanes(array, batch, rank), dtype, device)
@@ -100,7 +104,9 @@ class NumpyBackend:
         """Made anew in every process."""
         return make()
 
-    def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str] = frozenset()) -> Executable:
+    def prepare(
+        self, program: Program, example: Mapping[str, Array], shared: frozenset[str] = frozenset(), device: Any = None
+    ) -> Executable:
         """Check the program on the example lane."""
         return NumpyExecutable(program, example)
 

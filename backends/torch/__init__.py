@@ -51,6 +51,10 @@ class TorchBackend:
             array = _fit_for_torch(array)
         return torch.as_tensor(array, dtype=getattr(torch, dtype) if dtype else None, device=device)
 
+    def load_shared(self, array: Array, dtype: str | None, device: Any = None) -> Array:
+        """The tensor."""
+        return self.load(array, dtype, device)
+
     def load_lanes(self, array: Array, batch: tuple[int, ...], rank: int, dtype: str, device: Any = None) -> Array:
         """A tensor with one lane axis in front, without a copy where dtype, strides and device allow."""
         return self.load(to_lanes(array, batch, rank), dtype, device)
@@ -124,9 +128,9 @@ class TorchBackend:
         """Made anew in every process."""
         return make()
 
-    def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str]) -> Executable:
+    def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str], device: Any = None) -> Executable:
         """Trace the program on lanes of the example's shapes, dtypes and device."""
-        return TorchExecutable(program, dict(example))
+        return TorchExecutable(program, {name: self.load(array, device=device) for name, array in example.items()})
 
 
 class _Writable:

@@ -34,6 +34,8 @@ def eager(traced: Traced) -> Batched:
 class TorchExecutable:
     """A program traced for the shapes of one example lane."""
 
+    about = ""
+
     def width(self, lanes: int) -> int:
         """Rows of a pack: at least two, as a batch of one takes other library kernels, which round differently."""
         return max(2, lanes)

@@ -53,6 +53,31 @@ def static_key(solver: Solver) -> tuple[Any, ...]:
     return (type(solver), *(getattr(plain, f.name) for f in dataclasses.fields(plain)))  # type: ignore[arg-type]
 
 
+def _is_fixed(value: Any) -> bool:
+    """Whether a value stays as it is: no list, dict or object is in it."""
+    return all(map(_is_fixed, value)) if type(value) is tuple else isinstance(value, float | int | str | None)
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """A solver's settings: what is compiled, and the numbers that are not."""
+
+    static: tuple[Any, ...]
+    numbers: list[float]
+
+
+def settings(solver: Solver, memory: dict[Any, Any]) -> Settings:
+    """The settings of a solver, kept in a memory for the next call with the same one."""
+    last = memory.get("settings")
+    if last is not None and last[0] is solver:
+        known: Settings = last[1]
+        return known
+    found = Settings(static_key(solver), numbers(solver))
+    if _is_fixed(tuple(vars(solver).values())):
+        memory["settings"] = solver, found
+    return found
+
+
 def _map_floats(solver: S, f: Callable[[float], Any]) -> S:
     """A copy whose floats, also inside tuples, are mapped; `replace` would validate scalars as settings."""
     made = copy.copy(solver)
