@@ -12,7 +12,7 @@ import linecache
 import operator
 import weakref
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -40,7 +40,7 @@ FILLING = {
     _aten.zero_.default: _aten.zero.default,
     _aten.copy_.default: _aten.copy.default,
 }
-"""Operations that give all of a tensor's numbers anew: of one that shares its memory with no other, it is another tensor."""
+"""Operations that give all of a tensor's numbers anew: one that shares its memory with no other is then another tensor."""
 
 
 class Recorded:
@@ -90,7 +90,7 @@ class Call:
         self.constant = constant  # whether it rests on no input
         self.value: Any = None
         self.device: Any = None
-        self.first, self.same = self, self  # the call that made the tensor, and the first one that is equal
+        self.first, self.same = self, self  # the call that made the memory, and the first one that is equal
         self.marks = dict(marks.current_meta)  # the user's line, where it is wanted
         self.node: Node | None = None
 
@@ -200,6 +200,7 @@ class Recorder(Mode):  # type: ignore[no-untyped-call]
         self.large: list[Any] = []  # or a weak reference sees it
         self.constants: dict[str, Tensor] = {}
         self.made: dict[int, Call] = {}
+        self.held: set[Call] = set()  # constants whose memory is of this run
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Arguments = (), kwargs: dict[str, Any] | None = None) -> Any:
         kwargs = kwargs or {}
@@ -208,7 +209,7 @@ class Recorder(Mode):  # type: ignore[no-untyped-call]
             self.made[id(args[0])].value = args[0].detach()
             result, func = func(*args, **kwargs), INPLACE_VIEWS[func]
         elif self.pure and func._schema.is_mutable:
-            return self._filled(func, args, kwargs)
+            return self._changed(func, args, kwargs)
         else:
             result = func(*args, **kwargs)
         several = isinstance(result, tuple | list)
@@ -221,31 +222,43 @@ class Recorder(Mode):  # type: ignore[no-untyped-call]
                 self.known(part, self.call("call_function", operator.getitem, (call, k)))
         return result
 
-    def _filled(self, func: Any, args: Arguments, kwargs: dict[str, Any]) -> Any:
-        """A tensor of this run alone, filled."""
-        before = self.made.get(id(args[0]))
-        if func not in FILLING or before is None or not self._is_alone(args[0], before):
+    def _changed(self, func: Any, args: Arguments, kwargs: dict[str, Any]) -> Any:
+        """A tensor of this run, changed in place: filled where no other shares its memory, or a constant that nothing has read."""
+        tensor, before = args[0], self.made.get(id(args[0]))
+        if before is None or (before.first.op != "call_function" and before.first not in self.held):
             raise Mutation
-        result, func = func(*args, **kwargs), FILLING[func]
-        call = self.call("call_function", *_ruled(func, args), kwargs)
-        call.first = before.first
-        self.known(args[0], call)
-        return result
+        sharing = [call for call in self.calls[before.first.number :] if call.first is before.first]
+        if func in FILLING and all(call.value is tensor for call in sharing):
+            result, func = func(*args, **kwargs), FILLING[func]
+            call = self.call("call_function", *_ruled(func, args), kwargs)
+            call.first = before.first
+            self.known(tensor, call)
+            return result
+        if not self._is_constant((args, kwargs)) or not self._are_unread(sharing):
+            raise Mutation
+        for call in sharing:
+            if isinstance(call.value, Tensor):
+                call.op, call.target, call.args, call.kwargs = "get_attr", f"constant_{call.number}", (), {}
+                self.constants[call.target] = call.value
+        self.held.add(before.first)
+        return func(*args, **kwargs)
 
-    def _is_alone(self, tensor: Tensor, made: Call) -> bool:
-        """Whether no other tensor has a part of this one's memory; any that was made of it came later."""
-        if made.op != "call_function" or made.value is not tensor:
-            return False
-        memory, found = tensor.untyped_storage().data_ptr(), list[Call]()
-        _each((made.first.args, made.first.kwargs), found.append)
-        others = [call.value for call in (*found, *self.calls[made.first.number :])]
-        return all(other is tensor or _memory(other) != memory for value in others for other in _tensors(value))
+    def _are_unread(self, sharing: list[Call]) -> bool:
+        """Whether the numbers of some tensors, those of one memory, are known and went nowhere else."""
+        own, read = set(sharing), list[Call]()
+        for call in self.calls[sharing[0].number :]:
+            if call not in own:
+                _each((call.args, call.kwargs), read.append)
+        held = all(not isinstance(call.value, Tensor) or call.value.device.type != "meta" for call in sharing)
+        return held and own.isdisjoint(read)
 
     def call(self, op: str, target: Any, args: Arguments = (), kwargs: dict[str, Any] | None = None) -> Call:
         """A new call."""
         given: list[Call] = []
         args, kwargs = self._arguments(args, given), self._arguments(kwargs or {}, given)
         call = Call(len(self.calls), op, target, args, kwargs, op != "placeholder" and all(g.constant for g in given))
+        if given and _is_view(target):
+            call.first = given[0].first
         self.calls.append(call)
         return call
 
@@ -300,12 +313,12 @@ def _ruled(func: Any, args: Arguments) -> tuple[Any, Arguments]:
     return (_aten.zeros_like.default, args) if func is _aten.zero.default else (func, args)
 
 
-def _tensors(value: Any) -> list[Tensor]:
-    return [v for v in (value if isinstance(value, tuple | list) else [value]) if isinstance(v, Tensor)]
-
-
-def _memory(tensor: Tensor) -> int:
-    return 0 if tensor.is_meta else tensor.untyped_storage().data_ptr()
+@cache
+def _is_view(target: Any) -> bool:
+    """Whether an operation gives a part of its first argument's memory."""
+    if not isinstance(target, OpOverload):
+        return target is operator.getitem
+    return target is _aten._unsafe_view.default or any(out.alias_info is not None for out in target._schema.returns)
 
 
 def mutates(call: Call | Node) -> bool:
