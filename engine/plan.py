@@ -142,8 +142,25 @@ class _Look:
         if what not in self.known:
             own = backends.get(self.backend)
             name = identity(self.problem, own, "found", what, self.shapes, self.sizes)
-            self.known[what] = made(own.remembered(name, lambda: find(self.problem, self.backend, self.shapes, self.sizes)))
+            try:
+                value = own.remembered(name, _nothing)
+            except _NotKept:
+                value = find(self.problem, self.backend, self.shapes, self.sizes)
+                self.problem.memory.setdefault("unproven", []).append((self.backend, name, value))
+            self.known[what] = made(value)
         return self.known[what]
+
+
+class _NotKept(Exception):
+    """Nothing was kept under a name."""
+
+
+def _nothing() -> Any:
+    raise _NotKept
+
+
+def _given(value: Any) -> Any:
+    return value
 
 
 def _detected(kind: str, problem: Problem, backend: str, shapes: Sizes, data: Sizes) -> dict[str, Any]:
@@ -182,8 +199,11 @@ def prepare(
         return replace(made, solver=plan.solver), executable, 0.0
     began = time.perf_counter()
     example = {n: a if n in shared else _arrays.one_lane(a) for n, a in inputs.items()}
+    unproven = problem.memory.pop("unproven", [])
     with announced(_waiting(problem, example)):
         known[key] = _first_able(problem, plan, shapes, example, shared, free)
+    for backend, name, found in unproven:  # the functions that were looked at are now proven to be pure
+        backends.get(backend).remembered(name, partial(_given, found))
     return *known[key], time.perf_counter() - began
 
 
