@@ -6,9 +6,11 @@ Nothing here imports an array library until arrays of it, or its name, come.
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable
 from typing import Any
 
+from backends import pristine  # first: it notes what is loaded after it
 from backends.base import Array, Backend, Executable, Outcome, Program, Run, TraceError, Unsupported
 
 __all__ = ["NAMES", "Array", "Backend", "Executable", "Outcome", "Program", "Run", "TraceError", "Unsupported", "get", "repeat"]
@@ -65,3 +67,6 @@ def repeat(step: Callable[..., tuple[Any, ...]], count: int, *state: Array) -> t
     for _ in range(count):
         state = step(*state)
     return state
+
+
+pristine.note(sys.modules[__name__])
