@@ -12,6 +12,7 @@ from typing import Any
 
 from backends import pristine  # first: it notes what is loaded after it
 from backends.base import Array, Backend, Executable, Outcome, Program, Run, TraceError, Unsupported
+from backends.stopwatch import span
 
 __all__ = ["NAMES", "Array", "Backend", "Executable", "Outcome", "Program", "Run", "TraceError", "Unsupported", "get", "repeat"]
 
@@ -41,7 +42,8 @@ def get(name: str) -> Backend:
     if name not in NAMES:
         raise ValueError(f"backend: got {name!r}; expected one of {', '.join(map(repr, ('auto', *NAMES)))}")
     if name not in _LOADED:
-        _LOADED[name] = importlib.import_module(NAMES[name]).BACKEND
+        with span("import"):
+            _LOADED[name] = importlib.import_module(NAMES[name]).BACKEND
     return _LOADED[name]
 
 
