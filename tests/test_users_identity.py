@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 
@@ -17,7 +19,7 @@ from array_api_compat import array_namespace
 from engine import Param, Problem
 from engine.domains import Box
 
-RATE = 2.0
+RATE, FACTOR = 2.0, 3.0
 TABLE = [1.0, {"a": (2, 3.0)}]
 W = np.ones(2)
 PLACES = np.array([1, 0])
@@ -81,6 +83,9 @@ class Slotted:
 class Config:
     power: int = 2
     names: tuple = ("p", "q")
+    made: list = dataclasses.field(default_factory=list)
+    def own(self, x):
+        return x * FACTOR
 
 class Pair(typing.NamedTuple):
     first: float
@@ -99,7 +104,7 @@ def switch(x, y):
 
 def residual(x, y):
     xp = array_namespace(x)
-    total = RATE * x + TABLE[1]["a"][1] + helper(x) + decorated(x) + model(x) + slotted.both(x) + x ** config.power + pair.second
+    total = RATE * x + TABLE[1]["a"][1] + helper(x) + decorated(x) + model(x) + slotted.both(x) + x ** config.power + pair.second + config.own(x)
     total = total + space.level + partial(x) + closed(7.0)(x) + module.shifted(x) + y[PLACES] * W + xp.exp(x) + math.pi
     total = total + sum([k * x for k in range(3)]) + (lambda t: t - 0.25)(x) + switch(x, y)
     return xp.where(x > 0, total, -total) + np.float64(0.5) - y
@@ -111,8 +116,10 @@ def declared():
 MUTATIONS = {
     "a constant of the function": ("+ np.float64(0.5)", "+ np.float64(0.75)"),
     "an operator": ("- y\n\ndef declared", "+ y\n\ndef declared"),
-    "a global number": ("RATE = 2.0", "RATE = 2.5"),
-    "the type of a global number": ("RATE = 2.0", "RATE = 2"),
+    "a global number": ("RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.5, 3.0"),
+    "the type of a global number": ("RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2, 3.0"),
+    "a number that a dataclass's method reads": ("RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.5"),
+    "a dataclass's factory": ("default_factory=list", "default_factory=lambda: [1]"),
     "a number deep in a container": ("(2, 3.0)", "(2, 3.5)"),
     "a key of a container": ('TABLE = [1.0, {"a": (2, 3.0)}]', 'TABLE = [1.0, {"a": (2, 3.0), "b": 1}]'),
     "the kind of a container": ("(2, 3.0)", "[2, 3.0]"),
@@ -163,20 +170,48 @@ MUTATIONS = {
     "a domain": (", Box(-9.0, 9.0)", ""),
     "the role of a function": ("residual=residual, weights={\"\": 2.0}", "loss=lambda x, y: residual(x, y).sum()"),
     "a measure": ("residual=residual", "residual=residual, measures={'m': lambda x: x}"),
-    "np.exp by a lambda": ("RATE = 2.0", "RATE = 2.0\nnp.exp = lambda x: 2 * x"),
-    "np.exp by np.sin": ("RATE = 2.0", "RATE = 2.0\nnp.exp = np.sin"),
-    "torch.exp by a lambda": ("RATE = 2.0", "RATE = 2.0\ntorch.exp = lambda x: 2 * x"),
-    "torch.exp by torch.sin": ("RATE = 2.0", "RATE = 2.0\ntorch.exp = torch.sin"),
-    "the namespace's where": ("RATE = 2.0", "RATE = 2.0\nimport array_api_compat.torch as at\nat.where = lambda c, a, b: a"),
+    "np.exp by a lambda": ("RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.0\nnp.exp = lambda x: 2 * x"),
+    "np.exp by np.sin": ("RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.0\nnp.exp = np.sin"),
+    "np.sum by np.cumulative_sum": ("RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.0\nnp.sum = np.cumulative_sum"),
+    "torch.exp by torch.matrix_exp": ("RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.0\ntorch.exp = torch.matrix_exp"),
+    "a method of torch's by an object": (
+        "RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.0\ntorch.Tensor.sum = functools.partialmethod(torch.Tensor.prod)"),
+    "torch.exp by a lambda": ("RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.0\ntorch.exp = lambda x: 2 * x"),
+    "torch.exp by torch.sin": ("RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.0\ntorch.exp = torch.sin"),
+    "the namespace's where": ("RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.0\nimport array_api_compat.torch as at\nat.where = lambda c, a, b: a"),
     "a helper of the namespace": (
-        "RATE = 2.0", "RATE = 2.0\nimport array_api_compat.torch._aliases as at\nat._fix_promotion = lambda *a, **k: a"),
-    "an operator of tensors": ("RATE = 2.0", "RATE = 2.0\ntorch.Tensor.__add__ = lambda a, b: torch.sub(a, b)"),
-    "an operator of tensors by another": ("RATE = 2.0", "RATE = 2.0\ntorch.Tensor.__add__ = torch.Tensor.__sub__"),
-    "math.pi": ("RATE = 2.0", "RATE = 2.0\nmath.pi = 3.0"),
-    "a builtin": ("RATE = 2.0", "RATE = 2.0\nimport builtins\nbuiltins.sum = lambda x: x[0]"),
-    "a global that hides a builtin": ("RATE = 2.0", "RATE = 2.0\nsum = lambda x: x[0]"),
-    "a mode of torch": ("RATE = 2.0", "RATE = 2.0\ntorch.set_default_device('cpu')"),
-    "the code of a library's function": ("RATE = 2.0", "RATE = 2.0\ntorch.einsum.__code__ = (lambda *o: o[1]).__code__"),
+        "RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.0\nimport array_api_compat.torch._aliases as at\nat._fix_promotion = lambda *a, **k: a"),
+    "an operator of tensors": ("RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.0\ntorch.Tensor.__add__ = lambda a, b: torch.sub(a, b)"),
+    "an operator of tensors by another": ("RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.0\ntorch.Tensor.__add__ = torch.Tensor.__sub__"),
+    "math.pi": ("RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.0\nmath.pi = 3.0"),
+    "a builtin": ("RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.0\nimport builtins\nbuiltins.sum = lambda x: x[0]"),
+    "a global that hides a builtin": ("RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.0\nsum = lambda x: x[0]"),
+    "torch's own dispatch": (
+        "RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.0\ntorch.Tensor.__torch_function__ = classmethod(lambda cls, f, t, a=(), k=None: f(*a))"),
+    "a partial function in a library": (
+        "RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.0\nimport array_api_compat.torch._aliases as at\nat._fix_promotion = functools.partial(lambda *a: a)"),
+    "a module in a library": (
+        "RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.0\nimport array_api_compat.torch._aliases as at\nat.torch = types.ModuleType('torch')"),
+    "a namespace in a library": (
+        "RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.0\nimport array_api_compat.torch._aliases as at\nat.torch = types.SimpleNamespace()"),
+    "NumPy by a copy": (
+        "RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.0\nimport sys\nfake = types.ModuleType('numpy')\nvars(fake).update(vars(np))\nsys.modules['numpy'] = np = fake"),
+    "the class of NumPy": (
+        "RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.0\nclass Module(types.ModuleType):\n    pass\nnp.__class__ = Module"),
+    "a module of the engine by another": (
+        "RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.0\nimport sys\nsys.modules['engine.curvature'] = types.ModuleType('engine.curvature')"),
+    "a function of the engine": (
+        "RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.0\nimport engine.curvature\nengine.curvature.solve = lambda *a: 0"),
+    "a default of the engine": (
+        "RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.0\nimport backends.tree\nbackends.tree.leaves.__defaults__ = (1,)"),
+    "a table of the engine": (
+        "RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.0\nfrom backends.torch import guard\nguard.REPLACED.clear()"),
+    "the notes of what was loaded": (
+        "RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.0\nfrom backends import pristine\npristine._NOTES.clear()"),
+    "a class of problems": (
+        "RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.0\nclass Problem(Problem):\n    exact = True"),
+    "a mode of torch": ("RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.0\ntorch.set_default_device('cpu')"),
+    "the code of a library's function": ("RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.0\ntorch.einsum.__code__ = (lambda *o: o[1]).__code__"),
 }  # fmt: skip
 """What is changed in the script, from and to."""
 
@@ -210,7 +245,7 @@ def changed(old: str, new: str) -> str:
 
 
 def test_every_change_of_what_a_function_reads_is_another_name_or_none() -> None:
-    same = [SCRIPT, "# a comment\n" + SCRIPT, changed("RATE = 2.0", "RATE = 2.0\nUNREAD = object()")]
+    same = [SCRIPT, "# a comment\n" + SCRIPT, changed("RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.0\nUNREAD = object()")]
     before, *rest = names_of([*same, *(changed(*change) for change in MUTATIONS.values())])
     alike, others = rest[:2], dict(zip(MUTATIONS, rest[2:], strict=True))
     assert before != "none" and alike == [before] * 2
@@ -253,13 +288,22 @@ IMPURE = {
     "a name that a class shares with NumPy": "x * named.random.rand()",
     "a module under a false name": "x * fake.pi",
     "a function with builtins of its own": "strange(x)",
+    "whether two names are one object": "x * (WORDS is anything)",
+    "whether an entry is an object": "x * (WORDS is PAIR[0])",
+    "a text of an object by %": "x * len('%s' % anything)",
+    "an attribute of a partial function": "x * Holder.partial.rate()",
+    "a function of a library on a class": "Holder.shuffle([1, 2]) or x",
+    "a class's closed methods": "x * dressed.rate()",
+    "a getter that is none": "x * Holder.odd",
+    "an unfinished text": "x * float('{}'.format(anything))",
+    "a tensor of a class": "x * Holder.tensor",
     "a library that is not known": "x * fractions.Fraction(1, 2)",
     "a method of an instance that is no copy": "x * np.lib.NumpyVersion('1.0.0').major",
 }
 """Expressions that have no name."""
 
 IMPURE_SCRIPT = """
-import fractions, functools, itertools, operator, os, random, sys, time, types
+import dataclasses, fractions, functools, itertools, operator, os, random, sys, time, types
 from time import time as clock
 import numpy as np, torch
 from engine import Param, Problem
@@ -281,8 +325,24 @@ class List(list):
     pass
 LIST = List([2.0])
 
+PAIR = [WORDS, 1.0]
+
+class _tuplegetter:
+    def __get__(self, instance, owner):
+        return time.time()
+
 class Holder:
-    array = np.ones(1)
+    array, tensor = np.ones(1), torch.ones(1)
+    partial = functools.partial(helper)
+    partial.rate = time.time
+    odd = _tuplegetter()
+    shuffle = staticmethod(random.shuffle)
+
+@dataclasses.dataclass
+class Dressed:
+    a: float = 1.0
+    rate = staticmethod(lambda: time.time())
+dressed = Dressed()
 
 @functools.cache
 def cached():
@@ -301,3 +361,108 @@ def test_what_cannot_be_hashed_completely_has_no_name() -> None:
     found = names_of([IMPURE_SCRIPT.replace("EXPRESSION", text) for text in ("x * RATE - y", *IMPURE.values())])
     assert found[0] != "none"
     assert not [what for what, name in zip(IMPURE, found[1:], strict=True) if name != "none"]
+
+
+SOLVED = """
+import sys
+traced = []
+def watch(frame, event, argument):
+    if event == "call" and frame.f_code.co_name == "_trace" and frame.f_code.co_filename.endswith("trace.py"):
+        traced.append(frame.f_code.co_name)
+sys.setprofile(watch)
+import os, time
+import numpy as np, engine
+import mymodel
+from array_api_compat import array_namespace
+RATE, W = 2.0, np.array([1.0, 2.0])
+class Model:
+    def __init__(self):
+        self.shift = 1.0
+    def apply(self, y):
+        return array_namespace(y).abs(y) + self.shift
+model = Model()
+def residual(x, y):
+    return x - RATE * model.apply(y) - W - mymodel.helper(y)
+problem = engine.Problem(name="p", data={"y": "n"}, params={"x": engine.Param("n", start="zeros")}, residual=residual)
+found = engine.solve(problem, np.ones((1, 2)), solver=engine.solvers.GradientDescent(1.0), tol=0, max_steps=1, backend="fused")
+print(np.asarray(found["x"])[0].tolist(), bool(traced))
+"""
+MODULE = "def helper(y):\n    return 3.0 * y\n"
+
+EDITS: dict[str, tuple[str, str, list[float]]] = {
+    "a number": ("RATE, W = 2.0", "RATE, W = 3.0", [10.0, 11.0]),
+    "a field": ("self.shift = 1.0", "self.shift = 2.0", [10.0, 11.0]),
+    "a method": ("return array_namespace(y).abs(y) +", "return -array_namespace(y).abs(y) +", [4.0, 5.0]),
+    "a helper in another file": ("3.0 * y", "4.0 * y", [9.0, 10.0]),
+    "a replaced function of a library": (
+        "class Model", "import array_api_compat.torch as at\nat.abs = lambda y: 5 * y\nclass Model", [16.0, 17.0]),
+    "the environment": ("- mymodel", "- float(os.environ['EXTRA']) - mymodel", [13.0, 14.0]),
+}  # fmt: skip
+
+
+def test_a_second_process_runs_the_same_script_without_a_trace_and_another_script_with_its_own_answer(tmp_path: Path) -> None:
+    def run(script: str = SOLVED, module: str = MODULE, **more: str) -> list[Any]:
+        (tmp_path / "script.py").write_text(script)
+        (tmp_path / "mymodel.py").write_text(module)
+        cache = str(tmp_path / "cache")
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "LANEWISE_CACHE": cache, "PYTHONDONTWRITEBYTECODE": "1", **more}
+        done = subprocess.run(
+            [sys.executable, str(tmp_path / "script.py")], env=environment, capture_output=True, text=True, check=True
+        )
+        numbers, _, traced = done.stdout.strip().rpartition(" ")
+        return [json.loads(numbers), traced == "True"]
+
+    tmp_path.chmod(0o700)
+    assert run() == [[8.0, 9.0], True]
+    assert run(EXTRA="5") == [[8.0, 9.0], False]
+    assert run(SOLVED.replace("W = 2.0, np.array([1.0, 2.0])", "W = 2.0, np.array([3.0, 4.0])")) == [[10.0, 11.0], False]
+    for old, new, expected in EDITS.values():
+        assert run(SOLVED.replace(old, new), MODULE.replace(old, new), EXTRA="5") == [expected, True]
+    assert run(SOLVED.replace(*EDITS["the environment"][:2]), EXTRA="7") == [[15.0, 16.0], True]
+    assert run() == [[8.0, 9.0], False]
+
+
+IMPURE_SOLVED = """
+import numpy as np, engine
+from engine import Param, Problem
+calls = []
+def residual(x, y):
+    calls.append(1)
+    return x - len(calls) * y
+problem = Problem(name="p", data={"y": "n"}, params={"x": Param("n", start="zeros")}, residual=residual)
+try:
+    engine.solve(problem, np.ones((1, 2)), backend="fused")
+except TypeError as error:
+    print("frozen in" in str(error))
+"""
+
+
+def test_a_function_that_is_not_pure_leaves_nothing_on_disk(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "LANEWISE_CACHE": str(tmp_path / "cache")}
+    for _ in range(2):
+        done = subprocess.run([sys.executable, "-c", IMPURE_SOLVED], env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout == "True\n"
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_a_name_is_the_same_whether_torch_and_what_needs_it_are_loaded_or_not() -> None:
+    code = """
+import sys, numpy as np, engine, problems
+from array_api_compat import array_namespace
+from engine.identity import identity
+if "torch" in sys.argv:
+    import torch, backends, array_api_compat.torch
+    backends.get("fused"), backends.get("inductor"), backends.get("numpy")
+    import backends.fused.run.mapped, engine.cli, scipy.special, einops
+W, FACTOR = np.ones(2), 2.0
+def residual(x, y):
+    return x - FACTOR * array_namespace(y).exp(y) - W
+user = engine.Problem(name="p", data={"y": "n"}, params={"x": engine.Param("n", start="zeros")}, residual=residual)
+print(identity(problems.svd()), identity(user), "torch" in sys.modules)
+"""
+    without, loaded = (
+        subprocess.run([sys.executable, "-c", code, *more], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+        for more in ([], ["torch"])
+    )
+    assert without == [*loaded[:2], "False"] and loaded[2] == "True" and len({*loaded}) == 3
