@@ -61,7 +61,7 @@ def identity(problem: Problem, *rest: Any) -> str:
 
 
 def _declaration(problem: Problem) -> tuple[Any, ...]:
-    """What of a problem is part of a program; starts and weights that are numbers are inputs of it."""
+    """The parts of a problem that make its program; starts and weights that are numbers are inputs of it."""
     if type(problem) is not Problem or any(type(param) is not Param for param in problem.params.values()):
         raise Unhashable("a class of the user's")
     functions = {

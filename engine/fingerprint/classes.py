@@ -41,7 +41,7 @@ WRITTEN = frozenset(
     __dataclass_builtins_object__ __dataclass_self__ _HAS_DEFAULT_FACTORY MISSING
     """.split()
 )
-"""What methods read that `dataclass` and `namedtuple` write, beside fields; none of it holds anything of the user's."""
+"""Names that methods read that `dataclass` and `namedtuple` write, beside fields; none of it holds anything of the user's."""
 
 MARKS = (dataclasses.FrozenInstanceError, dataclasses.MISSING, getattr(dataclasses, "_HAS_DEFAULT_FACTORY", dataclasses.MISSING))
 
@@ -112,7 +112,7 @@ def _is_written(kind: type, function: types.FunctionType) -> bool:
 
 
 def content(cell: types.CellType) -> Any:
-    """What a cell of a closure holds. Raises Unhashable where that is nothing yet."""
+    """The content of a cell of a closure. Raises Unhashable where that is nothing yet."""
     try:
         return cell.cell_contents
     except ValueError:

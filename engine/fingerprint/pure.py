@@ -1,4 +1,4 @@
-"""What a user's function may use and still have a fingerprint: builtins, modules of libraries, and the names of their attributes.
+"""Names that a user's function may use and still have a fingerprint: builtins, modules of libraries, and the names of their attributes.
 
 A name stands here if it is a pure function, a constant or a type in every module of `MODULES` and every class of arrays, numbers,
 texts and containers that has it: its result depends on its arguments alone. What draws random numbers, reads a clock, a file, the

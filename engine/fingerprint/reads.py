@@ -1,4 +1,4 @@
-"""What a function's bytecode reads beside its arguments: globals, attributes and modules, by name.
+"""Reads of a function's bytecode beside its arguments: globals, attributes and modules, by name.
 
 Names are complete only where none is computed: `pure` lists the builtins and attributes that a function may use, and `getattr`,
 `globals` or `eval` are not among them. Code that makes classes or sets, or writes globals, is refused: a set of strings is read in
@@ -37,11 +37,11 @@ class Reads:
 
 
 _KNOWN: dict[int, tuple[types.CodeType, Reads]] = {}
-"""What was read off; a code object does not change, and is kept so that its id stays its own."""
+"""Reads that were looked up; a code object does not change, and is kept so that its id stays its own."""
 
 
 def reads(code: types.CodeType) -> Reads:
-    """What a code object and those within it read. Raises Unhashable where that cannot be told."""
+    """Names that a code object and those within it read. Raises Unhashable where that cannot be told."""
     known = _KNOWN.get(id(code))
     if known is None:
         found = _own(code)
