@@ -46,7 +46,7 @@ Stamp = tuple[int, ...]
 
 
 class Note:
-    """What a module held when it was loaded: each of its functions, classes, tables and objects, and the parts of each."""
+    """Contents of a module when it was loaded: each of its functions, classes, tables and objects, and the parts of each."""
 
     def __init__(self, module: types.ModuleType, path: str, stamp: Stamp) -> None:
         self.module, self.path, self.stamp = module, path, stamp
@@ -82,7 +82,7 @@ class _Finder(importlib.abc.MetaPathFinder):
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: types.ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        """Where a module of this project is, by the other finders, with the loader that notes it."""
+        """Find a module of this project by the other finders, with the loader that notes it."""
         if name.partition(".")[0] not in PACKAGES:
             return None
         others = (finder for finder in sys.meta_path if finder is not self and hasattr(finder, "find_spec"))
@@ -142,7 +142,7 @@ def _digest(path: str) -> bytes:
 
 
 def _stamp(path: str) -> Stamp:
-    """What changes when a file is written or exchanged."""
+    """Numbers that change when a file is written or exchanged."""
     try:
         about = os.stat(path)
     except OSError:
