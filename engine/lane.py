@@ -21,6 +21,7 @@ from array_api_compat import array_namespace, device
 from backends.base import RUNNING, Backend, Inputs, Program, State
 from backends.tree import leaves, tree_map
 from engine import certificate
+from engine.errors import DeclaredFunctionError
 from engine.identity import identity
 from engine.objective import Objective, Params, weights_of, zero
 from engine.params import select
@@ -335,7 +336,7 @@ class Lane:
     def _declared(self, name: str, value: Any, like: Array) -> Array:
         if isinstance(value, dict):
             if name not in value:
-                raise TypeError(
+                raise DeclaredFunctionError(
                     f"problem {self.problem.name!r}: start of {name!r} returned a dict of {sorted(value)}; expected {name!r} in it"
                 )
             value = value[name]
@@ -348,7 +349,9 @@ class Lane:
         changed = objective.call("finish", answer)
         if not isinstance(changed, dict) or not changed.keys() <= answer.keys():
             came = sorted(changed) if isinstance(changed, dict) else type(changed).__name__
-            raise TypeError(f"problem {self.problem.name!r}: finish returned {came}; expected a dict of some of {sorted(answer)}")
+            raise DeclaredFunctionError(
+                f"problem {self.problem.name!r}: finish returned {came}; expected a dict of some of {sorted(answer)}"
+            )
         for name, value in changed.items():
             self._check_shape(f"finish for {name!r}", value, name)
         return answer | changed
@@ -356,7 +359,7 @@ class Lane:
     def _measure(self, objective: Objective, name: str, answer: Params) -> Array:
         value = objective.call(f"measures.{name}", answer)
         if not hasattr(value, "shape"):
-            raise TypeError(
+            raise DeclaredFunctionError(
                 f"problem {self.problem.name!r}: measures[{name!r}] returned {type(value).__name__}; expected an array"
             )
         return value
@@ -367,7 +370,7 @@ class Lane:
             came = type(value).__name__ if shape is None else f"shape {tuple(shape)}"
             axes = self.problem.params[name]
             assert isinstance(axes, Param)
-            raise ValueError(
+            raise DeclaredFunctionError(
                 f"problem {self.problem.name!r}: {what} returned {came}; expected shape {self.shapes[name]} "
                 f"({axes.axes or 'a scalar array'}) for one lane, no batch axis"
             )

@@ -14,9 +14,11 @@ from typing import Any
 
 import backends
 from backends import arrays as _arrays
+from backends import contract
 from backends.base import Executable
 from engine import certificate, sparsity
 from engine.bind import Bound, captured_arrays
+from engine.errors import ArgumentError, TraceError, Unsupported
 from engine.identity import identity
 from engine.lane import Lane
 from engine.problem import Problem
@@ -58,13 +60,6 @@ class Plan:
 
 ASKED = "as asked"
 
-KERNELS = {
-    "fused": "one native kernel: a SIMD element is a lane, the loop over steps inside, done lanes replaced at once",
-    "torch": "one-lane step traced to ATen operations, batched by torch.vmap, run eagerly; done lanes compacted away",
-    "inductor": "one-lane step traced to ATen operations, batched by torch.vmap, compiled by Inductor; done lanes compacted away",
-    "numpy": "plain Python loop over lanes; complex-step derivatives",
-}
-
 
 def choose(problem: Problem, solver: Any, backend: str, bound: Bound) -> Plan:
     """Settle solver and backend.
@@ -74,32 +69,32 @@ def choose(problem: Problem, solver: Any, backend: str, bound: Bound) -> Plan:
             reach the data.
     """
     if not isinstance(backend, str):
-        raise TypeError(f"backend came as {backend!r}; expected its name, such as 'torch'")
+        raise ArgumentError(f"backend came as {backend!r}; expected its name, such as 'torch'")
     where = str(bound.device) if bound.device is not None else "cpu"
     name, why = (_automatic(where)[0], "the first choice of auto") if backend == "auto" else (backend, ASKED)
-    backends.get(name)
-    if name == "numpy" and where != "cpu":
-        raise ValueError(
-            f"backend: got 'numpy' with data on {where}; nothing moves to the host silently: use backend='torch' or data.cpu()"
+    own = backends.get(name)
+    if own.library == "numpy" and where != "cpu":
+        raise ArgumentError(
+            f"backend: got {name!r} with data on {where}; nothing moves to the host silently: use backend='torch' or data.cpu()"
         )
     look = _Look(problem, name, bound)
     given = problem.solver if solver is None else solver
     chosen: Any = _default(problem, look, bound) if given is None else given
     if isinstance(chosen, type) or not all(callable(getattr(chosen, name, None)) for name in ("init", "step")):
-        raise TypeError(
+        raise ArgumentError(
             f"solver came as {chosen!r}; expected one of engine.solvers with its settings, such as GradientDescent(0.1, momentum=0.9)"
         )
     kind = getattr(chosen, "CURVATURE", None)
     if kind is not None and not any(math.prod(shape) for shape in bound.shapes.values()):
         chosen, kind = GradientDescent(0.0), None  # no unknowns: there is no curvature to speak of
     if kind == "residual" and problem.residual is None:
-        raise ValueError(
+        raise ArgumentError(
             f"problem {problem.name!r}: solver {type(chosen).__name__} came with a loss; expected a residual: "
             "use engine.solvers.Newton() or LBFGS(), or declare residual="
         )
     structure = None if kind is None else look.structure(kind)
     judged = certificate.described(problem, sparsity.unknowns(problem, bound.shapes), look.height)
-    return Plan(problem.name, chosen, name, why, bound.dtype, where, KERNELS[name], judged, structure)
+    return Plan(problem.name, chosen, name, why, bound.dtype, where, own.describe(), judged, structure)
 
 
 def _default(problem: Problem, look: _Look, bound: Bound) -> Solver:
@@ -208,18 +203,17 @@ def _first_able(
     for name in (plan.backend,) if plan.why == ASKED else _automatic(plan.device):
         backend = backends.get(name)
         try:
-            executable = backend.prepare(
-                Lane(problem, plan.solver, backend, shapes, free, plan.structure).program(), example, shared
-            )
-        except backends.Unsupported as error:
+            program = Lane(problem, plan.solver, backend, shapes, free, plan.structure).program()
+            executable = contract.check_executable(name, backend.prepare(program, example, shared))
+        except Unsupported as error:
             refused.append(f"{name} cannot: {error}")
             continue
-        except backends.TraceError as error:
+        except TraceError as error:
             named = str(error).startswith("problem ")
-            raise backends.TraceError(f"{'' if named else f'problem {problem.name!r}: a declared function '}{error}") from error
+            raise TraceError(f"{'' if named else f'problem {problem.name!r}: a declared function '}{error}") from error
         why = "; ".join(refused) if refused else plan.why
-        return replace(plan, backend=name, why=why, kernel=KERNELS[name]), executable
-    raise TypeError(
+        return replace(plan, backend=name, why=why, kernel=backend.describe()), executable
+    raise ArgumentError(
         f"problem {problem.name!r}: backend={plan.backend!r} cannot run it: {refused[0]}; expected operations that it knows: "
         "use backend='auto', which takes the next backend that can"
     )

@@ -19,8 +19,9 @@ import pytest
 
 import engine
 import problems
-from backends.reading import FileError, read
+from backends.reading import read
 from engine.cli import main
+from engine.errors import FileError
 
 COMMAND = [sys.executable, "-m", "engine"]
 GOOD = np.eye(3) + 0.1 * np.arange(18).reshape(2, 3, 3) / 10

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from array_api_compat import array_namespace
 
-from backends.base import RUNNING, Program, Run, TraceError
+from backends.base import RUNNING, Program, Run
 from backends.numpy import BACKEND as B
 from backends.numpy.complex_step import Perturbed
 from backends.numpy.lane import Lane
+from engine.errors import TraceError
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from backends.base import Array, Executable, Program, Unsupported, too_large
+from backends.base import Array, Executable, Program, too_large
+from backends.errors import Unsupported
 from backends.fused.build import notes
 from backends.fused.build.toolchain import ToolchainError
 from backends.fused.run.iterate import FusedExecutable
@@ -31,6 +32,10 @@ class FusedBackend(TorchBackend):
     """torch.func's transforms, and native kernels on the CPU."""
 
     name = "fused"
+
+    def describe(self) -> str:
+        """Vectors of lanes, each lane for itself."""
+        return "one native kernel: a SIMD element is a lane, the loop over steps inside, done lanes replaced at once"
 
     def load_lanes(self, array: Array, batch: tuple[int, ...], rank: int, dtype: str, device: Any = None) -> Array:
         """The lanes where they lie, whatever their strides, type and byte order."""

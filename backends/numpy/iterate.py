@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from backends.base import RUNNING, Inputs, Outcome, Program, Run, State, TraceError
+from backends.base import RUNNING, Inputs, Outcome, Program, Run, State
+from backends.errors import TraceError
 from backends.numpy.context import call
 from backends.numpy.point import as_lane
 from backends.tree import Tree, leaves, names, tree_map

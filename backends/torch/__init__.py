@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from backends.arrays import to_lanes
-from backends.base import Anatomy, Array, Executable, Program
+from backends.base import Anatomy, Array, Backend, Executable, Program
 from backends.torch.anatomy import examine
 from backends.torch.iterate import TorchExecutable
 from backends.torch.lean import RULES, forward, lean
@@ -38,22 +37,22 @@ def _forward_mode() -> None:
         torch.func.jvp(torch.sin, (torch.zeros(()),), (torch.ones(()),))
 
 
-class TorchBackend:
+class TorchBackend(Backend):
     """torch.func under JAX's names and signatures."""
 
     name = "torch"
     library = "torch"
     closures = True
 
+    def describe(self) -> str:
+        """Whole packs of lanes, operation by operation."""
+        return "one-lane step traced to ATen operations, batched by torch.vmap, run eagerly; done lanes compacted away"
+
     def load(self, array: Array, dtype: str | None = None, device: Any = None) -> torch.Tensor:
         """A tensor of an array or number, without a copy where dtype, strides and device allow."""
         if isinstance(array, np.ndarray):
             array = _fit_for_torch(array)
         return torch.as_tensor(array, dtype=getattr(torch, dtype) if dtype else None, device=device)
-
-    def load_lanes(self, array: Array, batch: tuple[int, ...], rank: int, dtype: str, device: Any = None) -> Array:
-        """A tensor with one lane axis in front, without a copy where dtype, strides and device allow."""
-        return self.load(to_lanes(array, batch, rank), dtype, device)
 
     def unload(self, array: torch.Tensor, library: str) -> Array:
         """The tensor, or a NumPy view of it."""
@@ -119,10 +118,6 @@ class TorchBackend:
 
     def examine(self, f: Function, x: torch.Tensor) -> Anatomy | None:
         return examine(f, x)
-
-    def remembered(self, key: str, make: Callable[[], Any]) -> Any:
-        """Made anew in every process."""
-        return make()
 
     def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str]) -> Executable:
         """Trace the program on lanes of the example's shapes, dtypes and device."""

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from array_api_compat import array_namespace
 
 from backends.tree import leaves, tree_map
+from engine.errors import ArgumentError
 from engine.objective import Objective, Params, zero, zeros_like
 from engine.solvers.base import State, checked
 
@@ -56,7 +57,7 @@ class Adam:
             value = checked("Adam", name, getattr(self, name), 0.0, math.inf, closed=False)
             object.__setattr__(self, name, value)
         if not isinstance(self.betas, tuple | list) or len(self.betas) != 2:
-            raise TypeError(f"Adam: betas came as {self.betas!r}; expected two numbers, such as (0.9, 0.999)")
+            raise ArgumentError(f"Adam: betas came as {self.betas!r}; expected two numbers, such as (0.9, 0.999)")
         betas = tuple(checked("Adam", "betas", beta, 0.0, 1.0, closed=False) for beta in self.betas)
         object.__setattr__(self, "betas", betas)
         object.__setattr__(self, "complements", tuple(1 - beta for beta in betas))

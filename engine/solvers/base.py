@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from backends.tree import tree_map
+from engine.errors import ArgumentError
 from engine.objective import Objective, Params
 
 State = dict[str, Any]
@@ -71,11 +72,11 @@ def checked(owner: str, name: str, value: Any, low: float, high: float, closed: 
     Raises TypeError, ValueError naming the setting, what came and what was expected.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{owner}: {name} came as {repr(value)[:80]}; expected a number")
+        raise ArgumentError(f"{owner}: {name} came as {repr(value)[:80]}; expected a number")
     if isinstance(value, int) and abs(value) > sys.float_info.max:
-        raise ValueError(f"{owner}: {name} came as a whole number beyond all floats; expected {low} <= {name} <= {high}")
+        raise ArgumentError(f"{owner}: {name} came as a whole number beyond all floats; expected {low} <= {name} <= {high}")
     if not low <= value <= high or (value == high and not closed):
-        raise ValueError(f"{owner}: {name} came as {value!r}; expected {low} <= {name} {'<=' if closed else '<'} {high}")
+        raise ArgumentError(f"{owner}: {name} came as {value!r}; expected {low} <= {name} {'<=' if closed else '<'} {high}")
     return float(value)
 
 
@@ -85,10 +86,10 @@ def whole(owner: str, name: str, value: Any, low: int, high: int) -> int:
     Raises TypeError, ValueError naming the setting, what came and what was expected.
     """
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{owner}: {name} came as {repr(value)[:80]}; expected a whole number")
+        raise ArgumentError(f"{owner}: {name} came as {repr(value)[:80]}; expected a whole number")
     if not low <= value <= high:
         came = repr(value) if abs(value) < 10**30 else "a number of over 30 digits"
-        raise ValueError(f"{owner}: {name} came as {came}; expected {low} <= {name} <= {high}")
+        raise ArgumentError(f"{owner}: {name} came as {came}; expected {low} <= {name} <= {high}")
     return value
 
 

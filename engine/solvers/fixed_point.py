@@ -8,6 +8,7 @@ from typing import ClassVar
 from array_api_compat import array_namespace, device
 
 from engine import smalllinalg
+from engine.errors import ArgumentError
 from engine.objective import Array, Objective, Params
 from engine.params import flat, shaped
 from engine.solvers.base import MEMORY, State, checked, whole
@@ -85,7 +86,7 @@ def _by_param(objective: Objective, params: Params) -> Params:
     shapes = {name: tuple(x.shape) for name, x in params.items()}
     came = {name: tuple(r.shape) for name, r in blocks.items()}
     if came != shapes:
-        raise ValueError(
+        raise ArgumentError(
             f"problem {objective.problem.name!r}: FixedPoint moves params by the residual, which came as {came}; "
             f"expected the params' names and shapes {shapes}: choose LevenbergMarquardt()"
         )

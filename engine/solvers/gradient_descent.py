@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from backends.tree import tree_map
+from engine.errors import ArgumentError
 from engine.objective import Objective, Params, zeros_like
 from engine.solvers.base import State, checked
 
@@ -47,9 +48,9 @@ class GradientDescent:
             value = checked("GradientDescent", name, getattr(self, name), 0.0, math.inf, closed=False)
             object.__setattr__(self, name, value)
         if not isinstance(self.nesterov, bool):
-            raise TypeError(f"GradientDescent: nesterov came as {self.nesterov!r}; expected True or False")
+            raise ArgumentError(f"GradientDescent: nesterov came as {self.nesterov!r}; expected True or False")
         if self.nesterov and not self.momentum:
-            raise ValueError("GradientDescent: nesterov=True came with momentum 0; expected a momentum: give momentum=0.9")
+            raise ArgumentError("GradientDescent: nesterov=True came with momentum 0; expected a momentum: give momentum=0.9")
 
     def init(self, objective: Objective, params: Params) -> State:
         """Zero velocity; the loss is not known yet."""

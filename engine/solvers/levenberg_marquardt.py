@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from engine.curvature import least_squares
+from engine.errors import ArgumentError
 from engine.objective import Objective, Params
 from engine.solvers.base import State, checked
 from engine.solvers.damped import damped_init, damped_step
@@ -50,7 +51,7 @@ class LevenbergMarquardt:
 
     def __post_init__(self) -> None:
         if not isinstance(self.bends, bool):
-            raise TypeError(f"LevenbergMarquardt: bends came as {self.bends!r}; expected True or False")
+            raise ArgumentError(f"LevenbergMarquardt: bends came as {self.bends!r}; expected True or False")
         object.__setattr__(self, "damping", checked("LevenbergMarquardt", "damping", self.damping, 1e-15, 1e15))
 
     def init(self, objective: Objective, params: Params) -> State:

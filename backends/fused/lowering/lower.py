@@ -16,7 +16,7 @@ from torch.func import functionalize
 from torch.fx.node import Node as FxNode
 from torch.fx.node import map_arg
 
-from backends.base import Unsupported
+from backends.errors import Unsupported
 from backends.fused.ir.graph import Graph, Loop, View
 from backends.fused.lowering import movement
 from backends.fused.lowering.call import Lowering
