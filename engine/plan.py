@@ -18,13 +18,16 @@ from backends import contract
 from backends.base import Executable
 from engine import certificate, sparsity
 from engine.bind import Bound, captured_arrays
+from engine.domains import probe
 from engine.errors import ArgumentError, TraceError, Unsupported
 from engine.identity import identity
 from engine.lane import Lane
-from engine.problem import Problem
+from engine.libraries import package
+from engine.problem import Param, Problem
 from engine.progress import announced
 from engine.solvers import LBFGS, GradientDescent, LevenbergMarquardt, Newton
-from engine.solvers.base import Solver, static_key
+from engine.solvers.base import Solver, said, static_key
+from engine.solvers.contract import check as check_solver
 from engine.structure import Structure
 
 Sizes = dict[str, tuple[int, ...]]
@@ -78,13 +81,11 @@ def choose(problem: Problem, solver: Any, backend: str, bound: Bound) -> Plan:
             f"backend: got {name!r} with data on {where}; nothing moves to the host silently: use backend='torch' or data.cpu()"
         )
     look = _Look(problem, name, bound)
+    look.check_domains()
     given = problem.solver if solver is None else solver
     chosen: Any = _default(problem, look, bound) if given is None else given
-    if isinstance(chosen, type) or not all(callable(getattr(chosen, name, None)) for name in ("init", "step")):
-        raise ArgumentError(
-            f"solver came as {chosen!r}; expected one of engine.solvers with its settings, such as GradientDescent(0.1, momentum=0.9)"
-        )
-    kind = getattr(chosen, "CURVATURE", None)
+    check_solver(chosen)
+    kind = said(chosen, "CURVATURE")
     if kind is not None and not any(math.prod(shape) for shape in bound.shapes.values()):
         chosen, kind = GradientDescent(0.0), None  # no unknowns: there is no curvature to speak of
     if kind == "residual" and problem.residual is None:
@@ -120,6 +121,15 @@ class _Look:
         """The structure of the curvature."""
         found: Structure = self._found(kind, partial(_detected, kind), _structure)
         return found
+
+    def check_domains(self) -> None:
+        """Whether the domains that are not of this project keep their contract. Raises ExtensionError."""
+        theirs = {
+            n: p.domain for n, p in self.problem.params.items() if isinstance(p, Param) and package(type(p.domain)) != "engine"
+        }
+        if theirs and "domains" not in self.known:
+            probe.check(self.problem.name, backends.get(self.backend), theirs, self.shapes, self.sizes)
+            self.known["domains"] = True
 
     @property
     def height(self) -> int:

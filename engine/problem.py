@@ -14,6 +14,7 @@ from backends.arrays import is_array
 from engine import axes as _axes
 from engine.captures import Frozen, freeze
 from engine.domains import Domain, Real
+from engine.domains.contract import check as check_domain
 from engine.errors import DeclarationError
 from engine.signatures import is_compiled, parameters, wrapping
 
@@ -47,9 +48,7 @@ class Param:
 
     def __post_init__(self) -> None:
         _axes.parse(self.axes, "Param")
-        if isinstance(self.domain, type) or not callable(getattr(self.domain, "retract", None)):
-            call = ": call it" if isinstance(self.domain, type) else ""
-            raise DeclarationError(f"Param: domain came as {self.domain!r}; expected one of engine.domains, such as Real(){call}")
+        check_domain(self.domain, "Param")
         if isinstance(self.start, str) and self.start not in STARTS:
             raise DeclarationError(
                 f"Param: start came as {self.start!r}; expected one of {STARTS}, a number, an array or a function"
@@ -152,7 +151,7 @@ class Problem:
     def _check_bounds(self, where: str) -> None:
         for name, param in self.params.items():
             assert isinstance(param, Param)
-            for datum in getattr(param.domain, "names", ()):
+            for datum in param.domain.names:
                 if datum not in self.data:
                     raise DeclarationError(
                         f"{where}: param {name!r}: its domain reads the datum {datum!r}, which is not declared; "

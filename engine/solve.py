@@ -20,7 +20,7 @@ from engine.errors import ArgumentError
 from engine.problem import Problem
 from engine.progress import reporter
 from engine.solution import Call, Solution
-from engine.solvers.base import Solver
+from engine.solvers.base import Solver, said
 
 HISTORY_LIMIT = 1 << 30
 """Bytes of history above which a call is refused, with the stride that fits."""
@@ -145,7 +145,7 @@ def _tolerance(tol: Any, problem: Problem, bound: _bind.Bound) -> float:
 
 def _limit(max_steps: Any, plan: _plan.Plan) -> int:
     if max_steps is None:
-        return int(getattr(plan.solver, "MAX_STEPS", 10_000))
+        return int(said(plan.solver, "MAX_STEPS"))
     if isinstance(max_steps, bool) or not hasattr(max_steps, "__index__") or not 0 <= int(max_steps) < 2**31:
         raise ArgumentError(f"max_steps came as {max_steps!r}; expected a whole number, 0 or more")
     return int(max_steps)

@@ -11,11 +11,11 @@ from array_api_compat import array_namespace
 from backends.tree import leaves, tree_map
 from engine.errors import ArgumentError
 from engine.objective import Objective, Params, zero, zeros_like
-from engine.solvers.base import State, checked
+from engine.solvers.base import Solver, State, checked
 
 
 @dataclass(frozen=True)
-class Adam:
+class Adam(Solver):
     r"""Adam: first and second moments of the gradient, with bias correction.
 
     g <- g + w x;  a <- a + (1 - b1)(g - a);  q <- b2 q + (1 - b2) g^2;

@@ -9,8 +9,9 @@ from __future__ import annotations
 import copy
 import dataclasses
 import sys
+from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from backends.tree import tree_map
 from engine.errors import ArgumentError
@@ -20,19 +21,40 @@ State = dict[str, Any]
 S = TypeVar("S", bound="Solver")
 
 
-class Solver(Protocol):
-    """The contract. `EVERY` steps lie between two tests of a lane; `MAX_STEPS` is the default limit."""
+class Solver:
+    """What a solver is: derive from it and write `init` and `step`; what it says of itself beside them has a default.
 
-    EVERY: ClassVar[int]
-    MAX_STEPS: ClassVar[int]
+    EVERY               steps between two tests of a lane, 1 or more
+    MAX_STEPS           the default limit of a lane
+    CURVATURE           `"residual"` where it solves with J'J (`curvature.least_squares`), `"loss"` where with the Hessian
+                        (`curvature.second_order`): the plan looks for its blocks. None: with neither
+    OWN_OPTIMALITY      whether it judges its own steps. Its params are then always the best so far, and its state holds
+                        what stops a lane, as scalars: `optimality`, compared with `tol`; `halving`, whether the last steps still
+                        halved it; `stuck`, whether it can get no further; for a residual that need not vanish, `rate`, the
+                        share of the optimality that the last step left, and `reference`, the size of the residual's terms
 
+    A frozen dataclass that has `init` and `step` is a solver without deriving, too. `contract` checks what is handed in.
+    """
+
+    EVERY: ClassVar[int] = 4
+    MAX_STEPS: ClassVar[int] = 10_000
+    CURVATURE: ClassVar[str | None] = None
+    OWN_OPTIMALITY: ClassVar[bool] = False
+
+    @abstractmethod
     def init(self, objective: Objective, params: Params) -> State:
         """The state before the first step: at least `{"params": params, "loss": scalar}`."""
-        ...
+        raise NotImplementedError
 
+    @abstractmethod
     def step(self, objective: Objective, state: State) -> State:
-        """One iteration: new params, and in `"loss"` the loss of the params before it."""
-        ...
+        """One iteration: the same entries, with new params, and in `"loss"` the loss of the params before it."""
+        raise NotImplementedError
+
+
+def said(solver: Solver | type, name: str) -> Any:
+    """What a solver says of itself beside its settings; the default of `Solver` where it does not."""
+    return getattr(solver, name, getattr(Solver, name))
 
 
 def numbers(solver: Solver) -> list[float]:

@@ -11,11 +11,11 @@ from engine import smalllinalg
 from engine.errors import ArgumentError
 from engine.objective import Array, Objective, Params
 from engine.params import flat, shaped
-from engine.solvers.base import MEMORY, State, checked, whole
+from engine.solvers.base import MEMORY, Solver, State, checked, whole
 
 
 @dataclass(frozen=True)
-class FixedPoint:
+class FixedPoint(Solver):
     r"""x <- x + damping * r(x), for residuals of the params' shapes, accelerated from the last few changes.
 
     With memory, x <- x + b r - (dX + b dR)' c, where c minimises |r - dR' c| over the last changes dX, dR. The residual

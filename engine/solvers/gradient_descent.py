@@ -9,11 +9,11 @@ from typing import ClassVar
 from backends.tree import tree_map
 from engine.errors import ArgumentError
 from engine.objective import Objective, Params, zeros_like
-from engine.solvers.base import State, checked
+from engine.solvers.base import Solver, State, checked
 
 
 @dataclass(frozen=True)
-class GradientDescent:
+class GradientDescent(Solver):
     r"""Gradient descent with momentum: v <- m v + g, x <- x - rate v.
 
     With `nesterov`, x <- x - rate (g + m v). On a domain g is the projected or Riemannian gradient. The first velocity is the first gradient. Scalars have the

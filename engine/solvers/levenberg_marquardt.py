@@ -8,12 +8,12 @@ from typing import ClassVar
 from engine.curvature import least_squares
 from engine.errors import ArgumentError
 from engine.objective import Objective, Params
-from engine.solvers.base import State, checked
+from engine.solvers.base import Solver, State, checked
 from engine.solvers.damped import damped_init, damped_step
 
 
 @dataclass(frozen=True)
-class LevenbergMarquardt:
+class LevenbergMarquardt(Solver):
     r"""Levenberg-Marquardt for residual problems: (J'J + mu D) u = -J'r in tangent coordinates.
 
     D is the largest diagonal of J'J so far, so that units of the params do not matter. mu shrinks by
@@ -48,6 +48,7 @@ class LevenbergMarquardt:
     EVERY: ClassVar[int] = 1
     MAX_STEPS: ClassVar[int] = 500
     CURVATURE: ClassVar[str] = "residual"
+    OWN_OPTIMALITY: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not isinstance(self.bends, bool):
