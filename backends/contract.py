@@ -27,7 +27,7 @@ def check_backend(name: str, backend: Any) -> Backend:
             f"{who}: BACKEND came as {repr(backend)[:80]}; expected an object of a class that derives from "
             "backends.base.Backend: derive it"
         )
-    check_methods(who, backend, Backend)
+    check_methods(f"{who} ({type(backend).__name__})", backend, Backend)
     if backend.name != name:
         raise ExtensionError(f"{who}: its name came as {backend.name!r}; expected that of its line in NAMES: set name = {name!r}")
     if backend.library not in LIBRARIES:
@@ -72,22 +72,22 @@ def check_outcome(name: str, outcome: Any, lanes: int) -> Outcome:
 
 def check_methods(who: str, extension: Any, base: type) -> None:
     """Whether an object has all that a base class leaves to it, and takes the base's arguments. Raises ExtensionError."""
-    own, kind = type(extension), type(extension).__name__
+    own = type(extension)
     known = {name: value for name, value in vars(base).items() if inspect.isfunction(value) and not name.startswith("_")}
     written = {name for name in known if getattr(own, name, None) not in (None, known[name])}
     missing = [name for name in known if name not in written and getattr(known[name], "__isabstractmethod__", False)]
     if missing:
-        calls = " and ".join(name + called(arguments(known[name])) for name in missing)
+        calls = ", ".join(name + called(arguments(known[name])) for name in missing)
         raise ExtensionError(
-            f"{who}: {kind} has no {' and no '.join(missing)}; expected {calls}: write {'it' if len(missing) == 1 else 'them'}"
+            f"{who} has no {', '.join(missing)}; expected {calls}: write {'it' if len(missing) == 1 else 'them'}"
         )
     for name in sorted(written):
         found, expected = getattr(extension, name), arguments(known[name])
         if not callable(found):
-            raise ExtensionError(f"{who}: {kind}.{name} is {found!r}; expected a method {name}{called(expected)}: rename it")
+            raise ExtensionError(f"{who}: {name} is {found!r}; expected a method {name}{called(expected)}: rename it")
         if not takes(found, expected):
             came = called(list(inspect.signature(found).parameters.values()))
-            raise ExtensionError(f"{who}: {kind}.{name} takes {came}; expected {name}{called(expected)}: give it these arguments")
+            raise ExtensionError(f"{who}: {name} takes {came}; expected {name}{called(expected)}: give it these arguments")
 
 
 def arguments(method: Any) -> list[inspect.Parameter]:

@@ -21,12 +21,23 @@ Function = Callable[..., Any]
 Array = Any
 
 
+def from_the_front(argnums: int | tuple[int, ...], count: int) -> int | tuple[int, ...]:
+    """`argnums` of a call with so many arguments, without those that count from the end. Raises ValueError beyond either end.
+
+    >>> from_the_front(-1, 2), from_the_front((0, -1), 3)
+    (1, (0, 2))
+    """
+    if not isinstance(argnums, int):
+        return tuple(number for each in argnums if isinstance(number := from_the_front(each, count), int))
+    if not -count <= argnums < count:
+        raise ValueError(f"argnums came as {argnums}; the function was called with {count} arguments")
+    return argnums % count
+
+
 def of_chosen(f: Function, argnums: int | tuple[int, ...], args: tuple[Any, ...]) -> tuple[Function, tuple[Any, ...]]:
     """f as a function of the arguments that `argnums` names alone, and these arguments."""
-    places = (argnums,) if isinstance(argnums, int) else tuple(argnums)
-    if any(not -len(args) <= place < len(args) for place in places):
-        raise ValueError(f"argnums came as {argnums}; the function was called with {len(args)} arguments")
-    places = tuple(place % len(args) for place in places)
+    counted = from_the_front(argnums, len(args))
+    places = (counted,) if isinstance(counted, int) else counted
 
     def chosen(*values: Any) -> Any:
         given = dict(zip(places, values, strict=True))

@@ -86,7 +86,8 @@ def choose(problem: Problem, solver: Any, backend: str, bound: Bound) -> Plan:
     chosen: Any = _default(problem, look, bound) if given is None else given
     check_solver(chosen)
     kind = said(chosen, "CURVATURE")
-    if kind is not None and not any(math.prod(shape) for shape in bound.shapes.values()):
+    unknowns = sparsity.unknowns(problem, bound.shapes)
+    if kind is not None and not unknowns:
         chosen, kind = GradientDescent(0.0), None  # no unknowns: there is no curvature to speak of
     if kind == "residual" and problem.residual is None:
         raise ArgumentError(
@@ -94,7 +95,7 @@ def choose(problem: Problem, solver: Any, backend: str, bound: Bound) -> Plan:
             "use engine.solvers.Newton() or LBFGS(), or declare residual="
         )
     structure = None if kind is None else look.structure(kind)
-    judged = certificate.described(problem, sparsity.unknowns(problem, bound.shapes), look.height)
+    judged = certificate.described(problem, unknowns, look.height)
     return Plan(problem.name, chosen, name, why, bound.dtype, where, own.describe(), judged, structure)
 
 

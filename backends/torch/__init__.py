@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from backends.base import Anatomy, Array, Backend, Executable, Program
+from backends.derived import from_the_front
 from backends.torch.anatomy import examine
 from backends.torch.iterate import TorchExecutable
 from backends.torch.lean import RULES, forward, lean
@@ -74,20 +75,27 @@ class TorchBackend(Backend):
 
     def jacfwd(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
         _load_forward_mode()
-        jacobian = torch.func.jacfwd(keeping(f), argnums=argnums, has_aux=has_aux)
-        return lambda *args: forward(lambda: jacobian(*args))
+        kept = keeping(f)
+
+        def jacobian(*args: Any) -> Any:
+            places = from_the_front(argnums, len(args))  # torch gives zeros for those that count from the end
+            return forward(lambda: torch.func.jacfwd(kept, argnums=places, has_aux=has_aux)(*args))
+
+        return jacobian
 
     def jacrev(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
         return torch.func.jacrev(f, argnums=argnums, has_aux=has_aux)
 
     def hessian(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
         _load_forward_mode()
-        if has_aux:
-            inner = torch.func.jacrev(keeping(f), argnums=argnums, has_aux=True)
-            hessian = torch.func.jacfwd(inner, argnums=argnums, has_aux=True)
-        else:
-            hessian = torch.func.hessian(keeping(f), argnums=argnums)
-        return lambda *args: forward(lambda: hessian(*args))
+        kept = keeping(f)
+
+        def hessian(*args: Any) -> Any:
+            places = from_the_front(argnums, len(args))
+            rows = torch.func.jacrev(kept, argnums=places, has_aux=has_aux)
+            return forward(lambda: torch.func.jacfwd(rows, argnums=places, has_aux=has_aux)(*args))
+
+        return hessian
 
     def vmap(self, f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
         return torch.vmap(f, in_dims=in_axes, out_dims=out_axes)

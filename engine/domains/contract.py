@@ -12,8 +12,8 @@ from engine.domains.base import Domain
 from engine.errors import ExtensionError
 
 TOGETHER = (
-    ("lift", ("pull",), "pull is the adjoint of lift"),
-    ("pull", ("lift",), "pull is the adjoint of lift"),
+    ("lift", ("pull",), "coordinates and gradients would not belong together"),
+    ("pull", ("lift",), "coordinates and gradients would not belong together"),
     ("project", ("retract",), "a step of any solver would leave the domain"),
     ("retract", ("project",), "a start would not be brought into the domain"),
     ("move", ("project",), "a start would not be brought into the domain"),

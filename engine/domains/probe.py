@@ -69,14 +69,19 @@ class Probe:
         """What the methods are to each other."""
         x, u, domain = self.x, self.u, self.domain
         xp = array_namespace(x)
+        self._same("lift", domain.lift(x, 2 * u), 2 * self.lifted, "linear in u: lift(x, 2 u) = 2 lift(x, u)")
         left, right = xp.sum(self.lifted * self.t), xp.sum(u * self.pulled)
         self._same("pull", left, right, "the adjoint of lift: sum(lift(x, u) * g) = sum(u * pull(x, g))")
-        self._same("lift", domain.lift(x, 2 * u), 2 * self.lifted, "linear in u: lift(x, 2 u) = 2 lift(x, u)")
         for name, point in (("project", x), ("move", self.moved), ("retract", self.retracted)):
             self._same(name, domain.project(point), point, f"a point of the domain: project({name}(...)) = {name}(...)")
         for name in ("curve",) if domain.closed else ("curve", "move"):
             step = (getattr(domain, name)(x, SHORT * u) - x) / SHORT
-            self._same(name, step, self.lifted, f"along lift: ({name}(x, h u) - x) / h = lift(x, u) for small h")
+            self._same(
+                name,
+                step,
+                self.lifted,
+                f"a way whose direction is that of lift: ({name}(x, h u) - x) / h = lift(x, u) for small h",
+            )
 
     def _call(self, name: str, given: tuple[Array, ...], shape: Shape, is_mask: bool = False) -> Any:
         """A method's result, of that shape; a mask may be left out."""

@@ -86,7 +86,7 @@ def _check_setting(what: str, value: Any) -> None:
             _check_setting(f"{what}, its {field.name!r}", getattr(value, field.name))
     elif library_or_none(value) is not None:
         raise ExtensionError(
-            f"{what} holds an array ({type(value).__name__}), which may change; expected numbers, text, True or False, "
+            f"{what} holds {type(value).__name__} numbers of an array library; expected numbers, text, True or False, "
             "or tuples of them: give float(...) or a tuple of floats, or declare it as data"
         )
     elif type(value).__hash__ is None or getattr(value, "__dict__", None):

@@ -32,7 +32,7 @@ def begin(solver: Solver, objective: Objective, params: Params) -> State:
                 f"{who} {type(leaf).__name__} for {name!r}; expected arrays alone: make it of another array, "
                 "as 0 * objective.loss(params) + number"
             )
-    _check_alike(who, state["params"], params, "params as they came", "params.")
+    _check_alike(who, state["params"], params, "the params of the start", "params.")
     for name in state.keys() & {"loss", *_needed(solver, objective)} - {"params"}:
         if tuple(getattr(state[name], "shape", (...,))) != ():
             raise ExtensionError(f"{who} {name!r} of shape {_shape(state[name])}; expected a scalar of one lane: reduce it")
@@ -86,7 +86,7 @@ def _check_alike(who: str, came: Any, before: Any, words: str, prefix: str = "")
     for name, leaf in entries.items():
         if _shape(leaf) != _shape(expected[name]):
             raise ExtensionError(
-                f"{who} {prefix + name!r} of shape {_shape(leaf)}; expected {_shape(expected[name])} as in {words}: keep its shape"
+                f"{who} {prefix + name!r} of shape {_shape(leaf)}; expected shape {_shape(expected[name])} as in {words}: keep its shape"
             )
         if _kind(leaf) != _kind(expected[name]):
             raise ExtensionError(

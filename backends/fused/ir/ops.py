@@ -39,12 +39,16 @@ class Op:
             )
         if not callable(self.numpy):
             raise ExtensionError(
-                f"operation {self.text!r}: numpy came as {self.numpy!r}; expected a function of arrays, as np.exp"
+                f"operation {self.text!r}: numpy came as {self.numpy!r}; expected a function of arrays, as np.exp: give it"
             )
         if self.result not in ("same", "mask"):
-            raise ExtensionError(f"operation {self.text!r}: result came as {self.result!r}; expected 'same' or 'mask'")
+            raise ExtensionError(
+                f"operation {self.text!r}: result came as {self.result!r}; expected 'same' or 'mask': a mask for a truth"
+            )
         if not isinstance(self.flops, int) or self.flops < 0:
-            raise ExtensionError(f"operation {self.text!r}: flops came as {self.flops!r}; expected a whole number, 0 or more")
+            raise ExtensionError(
+                f"operation {self.text!r}: flops came as {self.flops!r}; expected a whole number, 0 or more: count additions and products"
+            )
 
 
 def _function(name: str, numpy: Callable[..., Any], flops: int = 20) -> Op:
