@@ -21,10 +21,10 @@ from engine import Param, Problem
 from engine.cli import calls
 from engine.domains import Domain
 from engine.errors import LanewiseError
-from engine.solvers import LBFGS, GradientDescent, Newton
+from engine.solvers import GradientDescent
 from tests import operations, test_contract, test_domains, test_operations
 from tests.contract import CASES, Backend, Case, near_identity
-from tests.domains import PLACES, Place
+from tests.domains import GROUPS, PLACES, Place
 from tests.recipes.domain import Traceless
 from tests.recipes.problem import square_root
 from tests.recipes.solver import Rprop
@@ -187,15 +187,14 @@ def _traceless(b: np.ndarray) -> np.ndarray:
 def test_a_domain_is_one_file_and_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     inside = lambda x, lane, slack: abs(np.trace(x)) <= 3 * slack * (1 + np.abs(x).max())
     monkeypatch.setitem(PLACES, "traceless", Place("n n", Traceless(), "normal", lambda b, lane: _traceless(b), inside))
-    place = PLACES["traceless"]
-    near = Problem(name="near", data={"B": "n n"}, params={"X": Param(place.axes, place.domain)}, residual=lambda X, B: X - B)
+    monkeypatch.setitem(GROUPS, "toy", ("traceless",))
+    for solver in ("gd", "levenberg_marquardt", "newton"):
+        test_domains.test_a_solver_arrives_at_the_nearest_point_and_never_leaves_the_domain("toy", "traceless", solver, "torch")
+    near = Problem(name="near", data={"B": "n n"}, params={"X": Param("n n", Traceless())}, residual=lambda X, B: X - B)
     B = np.random.default_rng(5).standard_normal((3, 3, 3))
-    for solver in (None, GradientDescent(0.9), LBFGS(), Newton(), Rprop()):
-        for steps in (0, 1, 3, 500):
-            found = engine.solve(near, B, solver=solver, backend="torch", max_steps=steps)
-            assert all(place.inside(x, {}, test_domains.SLACK) for x in found["X"]), (solver, steps)
-        assert found.converged.all(), solver
-        np.testing.assert_allclose(found["X"], [place.near(b, {}) for b in B], atol=1e-5, err_msg=str(solver))
+    found = engine.solve(near, B, solver=Rprop(), backend="torch")
+    assert found.converged.all()
+    np.testing.assert_allclose(found["X"], [_traceless(b) for b in B], atol=1e-5)
     assert engine.solve(near, B[:, :1, :1], backend="torch").converged.all()  # no coordinate at all
 
 
