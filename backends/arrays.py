@@ -76,6 +76,26 @@ def device(array: Any) -> Any:
     return getattr(array, "device", None) if library(array) == "torch" else None
 
 
+_PLAIN = frozenset(map(np.dtype, FLOATS))
+
+
+def is_plain(value: Any) -> bool:
+    """Whether a value is a NumPy array of floats, of no subclass and of the machine's byte order: nothing needs to be asked of it."""
+    return type(value) is np.ndarray and value.dtype in _PLAIN
+
+
+def kind(array: Any) -> tuple[Any, ...]:
+    """All of an array but its numbers: where it lives, shape, dtype, and the dtype that a solve of it alone works in.
+
+    >>> kind(np.zeros((2, 3)))
+    ((2, 3), dtype('float64'))
+    """
+    if is_plain(array):
+        return array.shape, array.dtype
+    name = library(array) or "numpy"
+    return name, device(array), tuple(array.shape), array.dtype, common_float([array], name)
+
+
 def common_float(arrays: Iterable[Any], library_name: str) -> str:
     """The float dtype that a solve works in.
 
@@ -172,6 +192,11 @@ def start(kind: str, shape: tuple[int, ...], seed: int, name: str) -> np.ndarray
             return np.ones(shape)
         return np.broadcast_to(np.eye(shape[-2], shape[-1]), shape).copy()
     return draw(kind, shape, seed, name)
+
+
+def blank(shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    """Zeros on the host."""
+    return np.zeros(shape, dtype)
 
 
 def full(value: Any, shape: tuple[int, ...]) -> Any:

@@ -13,7 +13,8 @@ A backend turns pure functions of ONE lane into batched ones. It needs only this
 The last one is the performance-critical one. What a lane does after it is done, how lanes are packed,
 refilled, chunked and threaded is the backend's business, and results may not depend on it.
 
-The rest has a default: gradients, Jacobians and Hessians from `jvp` and `vjp` (`derived`), `load_lanes` from `load`,
+The rest has a default: gradients, Jacobians and Hessians from `jvp` and `vjp` (`derived`), `load_lanes` and `load_shared`, for the
+inputs of a whole solve, from `load`,
 `jit`, `once`, `examine`, `remembered` and `map_lanes` that do nothing special, `describe`. `contract` checks what is handed in.
 """
 
@@ -23,7 +24,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from backends import derived
 from backends.arrays import to_lanes
@@ -121,16 +122,19 @@ class Outcome:
     kernel: str = ""
 
 
-class Executable(Protocol):
-    """A prepared program."""
+class Executable:
+    """A prepared program; `about` says for the plan what runs, where `Backend.describe` says less."""
 
+    about: str = ""
+
+    @abstractmethod
     def iterate(self, inputs: Inputs, run: Run) -> Outcome:
         """Run every lane until its status says that it is done."""
-        ...
+        raise NotImplementedError
 
 
 class Backend:
-    """What a backend derives from. The methods marked abstract are its own to write; the others have a default, which it may replace.
+    """The base class of backends. The methods marked abstract are a backend's own to write; the others have defaults.
 
     name        as in `backends.NAMES`
     library     whose arrays it computes with: "numpy", "torch" or "jax"
@@ -142,7 +146,7 @@ class Backend:
     closures: bool = False
 
     def describe(self) -> str:
-        """What runs a program, for `print(solution.plan)`, unless an `Outcome` says it better."""
+        """A phrase for the kernel that runs a program, for `print(solution.plan)`, unless an `Outcome` says it better."""
         return f"backend {self.name!r}"
 
     @abstractmethod
@@ -161,6 +165,10 @@ class Backend:
         What is returned has `shape`, `dtype`, a length, and its lanes by number; it goes to this backend's `iterate`.
         """
         return self.load(to_lanes(array, batch, rank), dtype, device)
+
+    def load_shared(self, array: Array, dtype: str | None, device: Any = None) -> Array:
+        """An array or number that all lanes share, for this backend's `iterate`, in the dtype given."""
+        return self.load(array, dtype, device)
 
     @abstractmethod
     def jvp(self, f: Function, primals: Any, tangents: Any, has_aux: bool = False) -> Any:
@@ -214,12 +222,12 @@ class Backend:
         return None
 
     def remembered(self, key: str, make: Callable[[], Any]) -> Any:
-        """What was made under a key before, perhaps in another process; made anew here. An empty key is not kept."""
+        """A value made under a key before, perhaps in another process; made anew here. An empty key is not kept."""
         return make()
 
     @abstractmethod
-    def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str]) -> Executable:
-        """Make a program ready for lanes like the example, some of whose inputs all lanes share.
+    def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str], device: Any = None) -> Executable:
+        """Make a program ready for lanes like the example, host arrays, on a device; all lanes share some of the inputs.
 
         Raises TraceError for a function that is not pure, Unsupported where another backend should be asked.
         """

@@ -1,4 +1,4 @@
-"""What a class that extends this project is checked for when it is handed in: methods that are missing or take something else.
+"""Checks of a class that extends this project, when it is handed in: methods that are missing or take something else.
 
 Needs `inspect` and a base class whose methods say what is expected; those marked abstract are for the class to write.
 """
@@ -6,15 +6,19 @@ Needs `inspect` and a base class whose methods say what is expected; those marke
 from __future__ import annotations
 
 import inspect
+import types
 from typing import Any
 
 from backends.base import Backend, Executable, Outcome
 from backends.errors import ExtensionError
 
+METHODS = (types.FunctionType, staticmethod, classmethod)
+"""Methods with a signature; other descriptors answer for themselves."""
+
 LIBRARIES = ("numpy", "torch", "jax")
 
 RESULTS = frozenset({"params", "loss", "residual", "measures", "status", "steps"})
-"""What a program's `finish` gives, and an `Outcome` hands on."""
+"""Names that a program's `finish` gives, and an `Outcome` hands on."""
 
 
 def check_backend(name: str, backend: Any) -> Backend:
@@ -39,18 +43,18 @@ def check_backend(name: str, backend: Any) -> Backend:
 
 
 def check_executable(name: str, executable: Any) -> Executable:
-    """What `prepare` returned. Raises ExtensionError."""
-    if not callable(getattr(executable, "iterate", None)):
+    """The executable that `prepare` returned. Raises ExtensionError."""
+    if not isinstance(executable, Executable):
         raise ExtensionError(
-            f"backend {name!r}: prepare returned {type(executable).__name__}; expected an object with iterate(inputs, run): "
-            "give it that method"
+            f"backend {name!r}: prepare returned {type(executable).__name__}; expected an object of a class that derives from "
+            "backends.base.Executable and has iterate(inputs, run): return one"
         )
-    prepared: Executable = executable
-    return prepared
+    check_methods(f"backend {name!r} ({type(executable).__name__})", executable, Executable)
+    return executable
 
 
 def check_outcome(name: str, outcome: Any, lanes: int) -> Outcome:
-    """What `iterate` returned. Raises ExtensionError."""
+    """The outcome that `iterate` returned. Raises ExtensionError."""
     if not isinstance(outcome, Outcome):
         raise ExtensionError(
             f"backend {name!r}: iterate returned {type(outcome).__name__}; expected a backends.base.Outcome: "
@@ -71,10 +75,11 @@ def check_outcome(name: str, outcome: Any, lanes: int) -> Outcome:
 
 
 def check_methods(who: str, extension: Any, base: type) -> None:
-    """Whether an object has all that a base class leaves to it, and takes the base's arguments. Raises ExtensionError."""
+    """Refuse an object that lacks an abstract method of a base class, or whose methods take other arguments. Raises ExtensionError."""
     own = type(extension)
     known = {name: value for name, value in vars(base).items() if inspect.isfunction(value) and not name.startswith("_")}
-    written = {name for name in known if getattr(own, name, None) not in (None, known[name])}
+    found = {name: inspect.getattr_static(own, name, None) for name in known}  # nothing is loaded that a descriptor would load
+    written = {name for name in known if found[name] not in (None, known[name])}
     missing = [name for name in known if name not in written and getattr(known[name], "__isabstractmethod__", False)]
     if missing:
         calls = ", ".join(name + called(arguments(known[name])) for name in missing)
@@ -82,11 +87,11 @@ def check_methods(who: str, extension: Any, base: type) -> None:
             f"{who} has no {', '.join(missing)}; expected {calls}: write {'it' if len(missing) == 1 else 'them'}"
         )
     for name in sorted(written):
-        found, expected = getattr(extension, name), arguments(known[name])
-        if not callable(found):
-            raise ExtensionError(f"{who}: {name} is {found!r}; expected a method {name}{called(expected)}: rename it")
-        if not takes(found, expected):
-            came = called(list(inspect.signature(found).parameters.values()))
+        expected = arguments(known[name])
+        if not callable(found[name]) and not hasattr(found[name], "__get__"):
+            raise ExtensionError(f"{who}: {name} is {found[name]!r}; expected a method {name}{called(expected)}: rename it")
+        if isinstance(found[name], METHODS) and not takes(getattr(extension, name), expected):
+            came = called(list(inspect.signature(getattr(extension, name)).parameters.values()))
             raise ExtensionError(f"{who}: {name} takes {came}; expected {name}{called(expected)}: give it these arguments")
 
 

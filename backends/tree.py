@@ -30,14 +30,16 @@ def unflatten(tree: Tree, values: list[Any] | Iterator[Any]) -> Tree:
     >>> unflatten({"a": 1, "b": (2, [3])}, [7, 8, 9])
     {'a': 7, 'b': (8, [9])}
     """
-    values = iter(values)
+    return _rebuilt(tree, iter(values))
+
+
+def _rebuilt(tree: Tree, values: Iterator[Any]) -> Tree:
     if isinstance(tree, dict):
-        return {name: unflatten(value, values) for name, value in tree.items()}
-    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
-        return type(tree)(*(unflatten(value, values) for value in tree))
-    if isinstance(tree, tuple | list):
-        return type(tree)(unflatten(value, values) for value in tree)
-    return next(values)
+        return {name: _rebuilt(value, values) for name, value in tree.items()}
+    if not isinstance(tree, (tuple, list)):
+        return next(values)
+    parts = [_rebuilt(value, values) for value in tree]
+    return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
 
 
 def tree_map(f: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:

@@ -9,44 +9,83 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from backends import arrays as _arrays
 from engine import axes as _axes
 from engine.errors import ArgumentError
 from engine.objective import weights_of
-from engine.problem import Param, Problem
-from engine.solvers.base import Solver, numbers
+from engine.problem import Problem
 
 Array = Any
 
 
-@dataclass(frozen=True)
-class Bound:
-    """A checked call: arrays by input name with one leading lane axis unless shared, and what they came as."""
+@dataclass(frozen=True, eq=False)
+class Signature:
+    """All that the shapes, dtypes and libraries of a call say; kept with the problem, for the next call like it.
 
-    arrays: dict[str, Array]
+    Fields:
+        lane: input -> the shape that it has for one lane.
+        shared: inputs without a lane axis.
+        batch: the common batch shape.
+        shapes: parameter -> its shape.
+        dtype: the working dtype.
+        library, device: of the data.
+        memory: what was worked out for such calls.
+    """
+
+    lane: Mapping[str, tuple[int, ...]]
     shared: frozenset[str]
     batch: tuple[int, ...]
     shapes: dict[str, tuple[int, ...]]
     dtype: str
     library: str
     device: Any
+    memory: dict[Any, Any] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def lanes(self) -> int:
         """How many lanes the batch has."""
         return math.prod(self.batch)
 
 
+@dataclass(frozen=True)
+class Bound:
+    """A checked call: arrays by input name, as they came, and its signature."""
+
+    arrays: dict[str, Array]
+    signature: Signature
+
+
+SIGNATURES = 64
+"""Signatures that a problem keeps; one more takes the place of the oldest."""
+
+
 def bind(problem: Problem, data: Any, start: Mapping[str, Any] | None, seed: int) -> Bound:
-    """Check data and start against the declaration; flatten the batch axes into one lane axis.
+    """Check data and start against the declaration.
 
     Raises:
         TypeError, ValueError: naming the datum or parameter, what came, what was expected, and a remedy.
     """
     given = _data(problem, data)
+    seed = seed if type(seed) is int else _whole(f"problem {problem.name!r}: seed", seed)
+    chosen = _chosen(problem, start)
+    held = {name: param.start for name, param in problem.params.items() if _arrays.is_array(param.start)}  # type: ignore[union-attr]
+    key = (*map(_arrays.kind, given.values()), *((name, _arrays.kind(a)) for name, a in (held | chosen).items()), *chosen)
+    known = problem.memory.setdefault("signatures", {})
+    signature = known.get(key)
+    if signature is None:
+        signature = _signature(problem, given, chosen)
+        while len(known) >= SIGNATURES:
+            known.pop(next(iter(known)), None)
+        known[key] = signature
+    starts = _starts(problem, chosen, signature, seed)
+    return Bound({f"data.{name}": array for name, array in given.items()} | starts, signature)
+
+
+def _signature(problem: Problem, given: dict[str, Array], chosen: dict[str, Array]) -> Signature:
     library, device = _home(problem, given)
     sizes: dict[str, int] = {}
     origin: dict[str, str] = {}
@@ -56,24 +95,25 @@ def bind(problem: Problem, data: Any, start: Mapping[str, Any] | None, seed: int
     }
     _axes.derive(problem.sizes, sizes, problem.name)
     shapes = {name: _axes.shape_of(problem.axes[name], sizes, f"param {name!r}") for name in problem.params}
-    named = {f"data.{name}": array for name, array in given.items()}
-    starts = _starts(problem, {} if start is None else start, shapes, seed)
-    _check_home(problem, {name: a for name, a in starts.items() if _arrays.is_array(a)}, library, device, start or {})
-    for name, value in starts.items():
-        array = _arrays.as_array(value)
-        named[f"start.{name}"] = array
-        batches[f"start.{name}"] = _axes.read(f"start of {name!r}", problem.axes[name], tuple(array.shape), dict(sizes), origin)
+    declared = {name: _declared(problem, name, shapes[name], 0) for name in problem.params if name not in chosen}
+    both = {name: chosen.get(name, declared.get(name)) for name in problem.params}
+    starts = {name: array for name, array in both.items() if array is not None}
+    _check_home(problem, starts, library, device, chosen)
+    for name, array in starts.items():
+        shape = tuple(array.shape) or shapes[name]  # a number stands for an array full of it
+        batches[f"start.{name}"] = _axes.read(f"start of {name!r}", problem.axes[name], shape, dict(sizes), origin)
     batch = _broadcast(batches)
-    dtype = _arrays.common_float(given.values(), library)
     # without a batch axis the one lane's data are its own, as in a batch: the same compiled code serves both
-    shared = frozenset(n for n in named if not batches[n] and (batch or not n.startswith("data.")))
-    return Bound(named, shared, batch, shapes, dtype, library, device)
+    shared = frozenset(n for n in batches if not batches[n] and (batch or not n.startswith("data.")))
+    lane = {f"data.{n}": _axes.shape_of(problem.axes[n], sizes, f"datum {n!r}") for n in given}
+    lane |= {f"start.{name}": shapes[name] for name in starts}
+    return Signature(lane, shared, batch, shapes, _arrays.common_float(given.values(), library), library, device)
 
 
-def runtime_numbers(problem: Problem, solver: Solver, tol: float, max_steps: int) -> dict[str, Any]:
+def runtime_numbers(problem: Problem, settings: list[float], tol: float, max_steps: int) -> dict[str, Any]:
     """Inputs that are numbers: another value compiles nothing."""
     inputs: dict[str, Any] = {f"weight.{name}": value for name, value in weights_of(problem).items()}
-    inputs |= {f"setting.{k}": value for k, value in enumerate(numbers(solver))}
+    inputs |= {f"setting.{k}": value for k, value in enumerate(settings)}
     return inputs | {"tol": tol, "max_steps": max_steps}
 
 
@@ -97,21 +137,23 @@ def _captured(problem: Problem, role: str) -> list[Array]:
 def _data(problem: Problem, data: Any) -> dict[str, Array]:
     """The data by name, as arrays."""
     where = f"problem {problem.name!r}"
-    if not isinstance(data, Mapping):
+    if _arrays.is_plain(data) or not isinstance(data, Mapping):
         if len(problem.data) != 1:
             raise ArgumentError(
                 f"{where}: data came as {type(data).__name__}; expected a mapping with {sorted(problem.data)}, "
                 f"such as {{{', '.join(f'{n!r}: ...' for n in problem.data)}}}"
             )
         data = {next(iter(problem.data)): data}
-    missing, unknown = set(problem.data) - set(data), set(data) - set(problem.data)
-    if missing or unknown:
+    if data.keys() != problem.data.keys():
+        missing, unknown = set(problem.data) - set(data), set(data) - set(problem.data)
         wrong = f"datum {min(missing)!r} is missing" if missing else f"datum {min(map(str, unknown))!r} is not declared"
         raise ArgumentError(f"{where}: {wrong}; got {sorted(map(str, data))}, expected {sorted(problem.data)}: give just these")
     return {name: _array(f"{where}: datum {name!r}", data[name]) for name in problem.data}
 
 
 def _array(owner: str, value: Any) -> Array:
+    if _arrays.is_plain(value):
+        return value
     try:
         _arrays.library(value)
         array = _arrays.as_array(value)
@@ -121,6 +163,11 @@ def _array(owner: str, value: Any) -> Array:
     if reason:
         raise ArgumentError(f"{owner}: {reason}")
     return array
+
+
+def _home_of(array: Array) -> tuple[str, Any]:
+    """Library and device."""
+    return _arrays.library(array), _arrays.device(array)  # type: ignore[return-value]
 
 
 def _home(problem: Problem, given: dict[str, Array]) -> tuple[str, Any]:
@@ -139,7 +186,7 @@ def _home(problem: Problem, given: dict[str, Array]) -> tuple[str, Any]:
 
 def _check_home(problem: Problem, starts: dict[str, Array], library: str, device: Any, given: Mapping[str, Any]) -> None:
     for name, array in starts.items():
-        home = _arrays.library(array), _arrays.device(array)
+        home = _home_of(array)
         if name in given and home != (library, device) and problem.data:
             raise ArgumentError(
                 f"problem {problem.name!r}: start of {name!r} is in {home[0]}{f' on {home[1]}' if home[1] else ''}, the data in "
@@ -147,33 +194,48 @@ def _check_home(problem: Problem, starts: dict[str, Array], library: str, device
             )
 
 
-def _starts(problem: Problem, given: Mapping[str, Any], shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, Any]:
-    """Where each parameter starts: as given, or as declared; a declared function of the data gives no input."""
+def _chosen(problem: Problem, given: Mapping[str, Any] | None) -> dict[str, Array]:
+    """The starts that a caller gives."""
+    if given is None:
+        return {}
     if not isinstance(given, Mapping):
         raise ArgumentError(
             f"problem {problem.name!r}: start came as {type(given).__name__}; expected a mapping from param names, "
             f"such as {{{min(problem.params)!r}: ...}}"
         )
-    seed = _whole(f"problem {problem.name!r}: seed", seed)
     unknown = set(given) - set(problem.params)
     if unknown:
         raise ArgumentError(
             f"problem {problem.name!r}: start names {min(map(str, unknown))!r}; expected some of {sorted(problem.params)}: rename it"
         )
-    found: dict[str, Any] = {}
-    for name, param in problem.params.items():
-        assert isinstance(param, Param)
-        if name in given:
-            found[name] = _fill(_array(f"problem {problem.name!r}: start of {name!r}", given[name]), shapes[name])
-        elif _arrays.is_array(param.start):
-            found[name] = _array(f"problem {problem.name!r}: start of {name!r}", param.start)
-        elif 0 in shapes[name]:
-            found[name] = _arrays.start("zeros", shapes[name], seed, name)  # there is nothing to start from
-        elif isinstance(param.start, int | float):
-            found[name] = _fill(_arrays.as_array(float(param.start)), shapes[name])
-        elif isinstance(param.start, str):
-            found[name] = _arrays.start(param.start, shapes[name], seed, name)
-    return found
+    return {name: _array(f"problem {problem.name!r}: start of {name!r}", value) for name, value in given.items()}
+
+
+def _starts(problem: Problem, chosen: dict[str, Array], signature: Signature, seed: int) -> dict[str, Array]:
+    """Inputs for where each parameter starts; a declared function of the data gives none."""
+    known: tuple[Any, dict[str, Array]] = signature.memory.get("starts", (None, {}))
+    declared = known[1]
+    if known[0] != seed:
+        found = {name: _declared(problem, name, signature.shapes[name], seed) for name in problem.params if name not in chosen}
+        declared = {f"start.{name}": array for name, array in found.items() if array is not None}
+        if sum(array.size for array in declared.values()) <= _arrays.SMALL:
+            signature.memory["starts"] = seed, declared
+    if not chosen:
+        return declared
+    given = {f"start.{name}": _fill(array, signature.shapes[name]) for name, array in chosen.items()}
+    return {name: given.get(name, declared.get(name)) for name in signature.lane if name in given or name in declared}
+
+
+def _declared(problem: Problem, name: str, shape: tuple[int, ...], seed: int) -> Array | None:
+    """The declared start of a parameter; None for a function of the data."""
+    start = problem.params[name].start  # type: ignore[union-attr]
+    if _arrays.is_array(start):
+        return _array(f"problem {problem.name!r}: start of {name!r}", start)
+    if 0 in shape:
+        return _arrays.start("zeros", shape, seed, name)  # there is nothing to start from
+    if isinstance(start, int | float):
+        return _fill(_arrays.as_array(float(start)), shape)
+    return _arrays.start(start, shape, seed, name) if isinstance(start, str) else None
 
 
 def _whole(owner: str, value: Any) -> int:

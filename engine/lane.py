@@ -28,7 +28,7 @@ from engine.objective import Objective, Params, weights_of, zero
 from engine.params import select
 from engine.problem import Param, Problem
 from engine.solvers.base import Solver, said, static_key, with_numbers
-from engine.solvers.states import advance, begin
+from engine.solvers.states import first_state, next_state
 from engine.solvers.trust_region import cosine
 from engine.status import Status
 from engine.structure import Structure
@@ -85,7 +85,7 @@ class Lane:
 
     def program(self) -> Program:
         """The four functions, for a backend."""
-        every = said(self.solver, "EVERY") * (FREE_EVERY if self.free else 1)
+        every = said(self.solver, "CHECK_EVERY") * (FREE_EVERY if self.free else 1)
         known = (every, self.backend, *static_key(self.solver), self.shapes, self.free, self.structure)
         size = 0 if self.structure is None else self.structure.size + COLUMN * self.structure.width
         key = partial(identity, self.problem, *known)
@@ -112,7 +112,7 @@ class Lane:
         if said(solver, "CURVATURE") == "residual":
             objective.units = units_at(objective, start)
             state |= {"units": objective.units}
-        state |= {"solver": begin(solver, objective, start)}
+        state |= {"solver": first_state(solver, objective, start)}
         state |= {"status": code, "steps": _code(like, 0, "int32"), "loss": _in_full(state["solver"]["loss"], objective)}
         if self.problem.residual is None:
             state |= {"first": objective.loss(start)}
@@ -130,7 +130,7 @@ class Lane:
         objective, solver = self._bind(inputs)
         objective.units = state.get("units")
         before = state["solver"]["params"]
-        after = advance(solver, objective, state["solver"])
+        after = next_state(solver, objective, state["solver"])
         xp = array_namespace(after["loss"])
         if self.judged:
             running = state["status"] == RUNNING

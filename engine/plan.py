@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
@@ -17,7 +17,7 @@ from backends import arrays as _arrays
 from backends import contract
 from backends.base import Executable
 from engine import certificate, sparsity
-from engine.bind import Bound, captured_arrays
+from engine.bind import Bound, Signature, captured_arrays, runtime_numbers
 from engine.domains import probe
 from engine.errors import ArgumentError, TraceError, Unsupported
 from engine.identity import identity
@@ -27,7 +27,7 @@ from engine.problem import Param, Problem
 from engine.progress import announced
 from engine.solvers import LBFGS, GradientDescent, LevenbergMarquardt, Newton
 from engine.solvers.base import Solver, said, static_key
-from engine.solvers.contract import check as check_solver
+from engine.solvers.contract import settings
 from engine.structure import Structure
 
 Sizes = dict[str, tuple[int, ...]]
@@ -63,9 +63,14 @@ class Plan:
 
 ASKED = "as asked"
 
+Key = tuple[Any, ...]
+"""Beside its signature, all that a call's plan depends on."""
 
-def choose(problem: Problem, solver: Any, backend: str, bound: Bound) -> Plan:
-    """Settle solver and backend.
+
+def choose(
+    problem: Problem, solver: Any, backend: str, signature: Signature, captured: dict[str, Any], free: bool
+) -> tuple[Plan, Key]:
+    """Settle solver and backend; kept with the signature under the key that is returned.
 
     Raises:
         TypeError, ValueError: for what is no solver, and for a backend that there is not or that cannot
@@ -73,20 +78,40 @@ def choose(problem: Problem, solver: Any, backend: str, bound: Bound) -> Plan:
     """
     if not isinstance(backend, str):
         raise ArgumentError(f"backend came as {backend!r}; expected its name, such as 'torch'")
-    where = str(bound.device) if bound.device is not None else "cpu"
+    given = problem.solver if solver is None else solver
+    static = None if given is None else (*settings(given, signature.memory).static, *_methods(type(given)))
+    key = (backend, free, static, *map(_content, captured.values()))
+    plan = signature.memory.get(("plan", key))
+    if plan is None:
+        plan = signature.memory["plan", key] = _chosen(problem, given, backend, signature)
+    if given is None or type(given) is not type(plan.solver):
+        return plan, key
+    return _with_solver(plan, given), key
+
+
+def _content(array: Any) -> tuple[Any, ...]:
+    """What of a captured array is part of a plan: integers may be indices, which decide what numbers a residual reads."""
+    host = _arrays.to_host(array)
+    return (*_arrays.kind(array), host.tobytes() if host.dtype.kind in "biu" else b"")
+
+
+def _with_solver(plan: Plan, solver: Solver) -> Plan:
+    return plan if plan.solver is solver else replace(plan, solver=solver)
+
+
+def _chosen(problem: Problem, given: Any, backend: str, signature: Signature) -> Plan:
+    where = str(signature.device) if signature.device is not None else "cpu"
     name, why = (_automatic(where)[0], "the first choice of auto") if backend == "auto" else (backend, ASKED)
     own = backends.get(name)
     if own.library == "numpy" and where != "cpu":
         raise ArgumentError(
             f"backend: got {name!r} with data on {where}; nothing moves to the host silently: use backend='torch' or data.cpu()"
         )
-    look = _Look(problem, name, bound)
+    look = _Look(problem, name, signature)
     look.check_domains()
-    given = problem.solver if solver is None else solver
-    chosen: Any = _default(problem, look, bound) if given is None else given
-    check_solver(chosen)
+    chosen: Any = _default(problem, look) if given is None else given
     kind = said(chosen, "CURVATURE")
-    unknowns = sparsity.unknowns(problem, bound.shapes)
+    unknowns = sparsity.unknowns(problem, signature.shapes)
     if kind is not None and not unknowns:
         chosen, kind = GradientDescent(0.0), None  # no unknowns: there is no curvature to speak of
     if kind == "residual" and problem.residual is None:
@@ -96,25 +121,24 @@ def choose(problem: Problem, solver: Any, backend: str, bound: Bound) -> Plan:
         )
     structure = None if kind is None else look.structure(kind)
     judged = certificate.described(problem, unknowns, look.height)
-    return Plan(problem.name, chosen, name, why, bound.dtype, where, own.describe(), judged, structure)
+    return Plan(problem.name, chosen, name, why, signature.dtype, where, own.describe(), judged, structure)
 
 
-def _default(problem: Problem, look: _Look, bound: Bound) -> Solver:
+def _default(problem: Problem, look: _Look) -> Solver:
     """Levenberg-Marquardt for a residual, along parabolas where it need not vanish; Newton's method for another loss of few unknowns
     that has curvature, else LBFGS."""
     if problem.residual is not None:
         return LevenbergMarquardt(bends=not problem.exact)
-    size = sum(math.prod(shape) for shape in bound.shapes.values())
+    size = sum(math.prod(shape) for shape in look.shapes.values())
     return Newton() if size <= NEWTON_SIZE and not look.is_flat else LBFGS()
 
 
 class _Look:
     """What is found by looking at the declared functions, once per problem and shapes."""
 
-    def __init__(self, problem: Problem, backend: str, bound: Bound) -> None:
-        self.problem, self.backend, self.shapes = problem, backend, bound.shapes
-        data = {n.partition(".")[2]: a for n, a in bound.arrays.items() if n.startswith("data.")}
-        self.sizes = {n: tuple(a.shape[len(a.shape) - len(problem.axes[n]) :]) for n, a in data.items()}
+    def __init__(self, problem: Problem, backend: str, signature: Signature) -> None:
+        self.problem, self.backend, self.shapes = problem, backend, signature.shapes
+        self.sizes = {n.partition(".")[2]: shape for n, shape in signature.lane.items() if n.startswith("data.")}
         key = (tuple(sorted(self.sizes.items())), _indices(problem))
         self.known: dict[str, Any] = problem.memory.setdefault("found", {}).setdefault(key, {})
 
@@ -124,10 +148,9 @@ class _Look:
         return found
 
     def check_domains(self) -> None:
-        """Whether the domains that are not of this project keep their contract. Raises ExtensionError."""
-        theirs = {
-            n: p.domain for n, p in self.problem.params.items() if isinstance(p, Param) and package(type(p.domain)) != "engine"
-        }
+        """Probe the domains that are not of this project. Raises ExtensionError."""
+        domains = {name: param.domain for name, param in self.problem.params.items() if isinstance(param, Param)}
+        theirs = {name: domain for name, domain in domains.items() if package(type(domain)) != "engine"}
         if theirs and "domains" not in self.known:
             probe.check(self.problem.name, backends.get(self.backend), theirs, self.shapes, self.sizes)
             self.known["domains"] = True
@@ -167,30 +190,56 @@ def _indices(problem: Problem) -> tuple[bytes, ...]:
     return tuple(a.tobytes() for a in arrays if a.dtype.kind in "biu")
 
 
-def prepare(
-    problem: Problem,
-    plan: Plan,
-    shapes: dict[str, tuple[int, ...]],
-    inputs: dict[str, Any],
-    shared: frozenset[str],
-    free: bool,
-) -> tuple[Plan, Executable, float]:
+def prepare(problem: Problem, plan: Plan, key: Key, bound: Bound, captured: dict[str, Any]) -> tuple[Plan, Executable, float]:
     """The plan as it turned out, the prepared program and the seconds it took, none for a signature that is known.
 
     Raises TypeError where the backend that was asked for cannot run the problem.
     """
-    signature = tuple((n, tuple(a.shape[n not in shared :]), str(a.dtype)) for n, a in inputs.items())
+    signature = bound.signature
+    known = signature.memory.get(("ready", key))
+    if known is None:
+        known = signature.memory["ready", key] = _prepared(problem, plan, key, signature, captured)
+        made, executable, seconds = known
+        signature.memory["ready", key] = made, executable, 0.0
+        return made, executable, seconds
+    made, executable, _ = known
+    return _with_solver(made, plan.solver), executable, 0.0
+
+
+def _prepared(
+    problem: Problem, plan: Plan, key: Key, signature: Signature, captured: dict[str, Any]
+) -> tuple[Plan, Executable, float]:
+    """What is prepared serves every batch size."""
+    example = _example(problem, plan, signature, captured)
+    shared = shared_inputs(signature, example)
+    like = tuple((name, array.shape, str(array.dtype)) for name, array in example.items())
     solver = (*static_key(plan.solver), *_methods(type(plan.solver)))
-    key = (plan.backend, plan.why, solver, free, signature, shared, plan.device, plan.structure)
+    free = key[1]
+    key = (plan.backend, plan.why, solver, free, like, shared, plan.device, plan.structure)
     known: dict[Any, tuple[Plan, Executable]] = problem.memory.setdefault("prepared", {})
     if key in known:
         made, executable = known[key]
         return replace(made, solver=plan.solver), executable, 0.0
     began = time.perf_counter()
-    example = {n: a if n in shared else _arrays.one_lane(a) for n, a in inputs.items()}
     with announced(_waiting(problem, example)):
-        known[key] = _first_able(problem, plan, shapes, example, shared, free)
+        known[key] = _first_able(problem, plan, signature, example, shared, free)
     return *known[key], time.perf_counter() - began
+
+
+def shared_inputs(signature: Signature, names: Iterable[str]) -> frozenset[str]:
+    """The inputs that have no lane axis."""
+    return frozenset(names) - (signature.lane.keys() - signature.shared)
+
+
+def _example(problem: Problem, plan: Plan, signature: Signature, captured: dict[str, Any]) -> dict[str, Any]:
+    """The inputs of one lane, as host arrays: shapes and dtypes; of integers, which may be indices, the numbers."""
+    found = {name: _arrays.blank(shape, signature.dtype) for name, shape in signature.lane.items()}
+    for name, array in captured.items():
+        floating = _arrays.dtype_name(array) in _arrays.FLOATS
+        found[name] = _arrays.blank(tuple(array.shape), signature.dtype) if floating else _arrays.to_host(array)
+    for name in runtime_numbers(problem, settings(plan.solver, signature.memory).numbers, 0.0, 0):
+        found[name] = _arrays.blank((), "int32" if name == "max_steps" else signature.dtype)
+    return found
 
 
 def _waiting(problem: Problem, example: dict[str, Any]) -> str:
@@ -207,15 +256,15 @@ def _methods(solver: type) -> list[Any]:
 
 
 def _first_able(
-    problem: Problem, plan: Plan, shapes: dict[str, tuple[int, ...]], example: dict[str, Any], shared: frozenset[str], free: bool
+    problem: Problem, plan: Plan, signature: Signature, example: dict[str, Any], shared: frozenset[str], free: bool
 ) -> tuple[Plan, Executable]:
     """The first backend that can run the problem, of one when one was asked for; the plan says what stood in the way."""
     refused: list[str] = []
     for name in (plan.backend,) if plan.why == ASKED else _automatic(plan.device):
         backend = backends.get(name)
         try:
-            program = Lane(problem, plan.solver, backend, shapes, free, plan.structure).program()
-            executable = contract.check_executable(name, backend.prepare(program, example, shared))
+            program = Lane(problem, plan.solver, backend, signature.shapes, free, plan.structure).program()
+            executable = contract.check_executable(name, backend.prepare(program, example, shared, signature.device))
         except Unsupported as error:
             refused.append(f"{name} cannot: {error}")
             continue
@@ -223,7 +272,7 @@ def _first_able(
             named = str(error).startswith("problem ")
             raise TraceError(f"{'' if named else f'problem {problem.name!r}: a declared function '}{error}") from error
         why = "; ".join(refused) if refused else plan.why
-        return replace(plan, backend=name, why=why, kernel=backend.describe()), executable
+        return replace(plan, backend=name, why=why, kernel=executable.about or backend.describe()), executable
     raise ArgumentError(
         f"problem {problem.name!r}: backend={plan.backend!r} cannot run it: {refused[0]}; expected operations that it knows: "
         "use backend='auto', which takes the next backend that can"

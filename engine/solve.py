@@ -6,12 +6,13 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import backends
 from backends import arrays as _arrays
 from backends import contract
-from backends.base import Run
+from backends.base import Backend, Run
 from backends.tree import tree_map
 from engine import bind as _bind
 from engine import plan as _plan
@@ -21,6 +22,7 @@ from engine.problem import Problem
 from engine.progress import reporter
 from engine.solution import Call, Solution
 from engine.solvers.base import Solver, said
+from engine.solvers.contract import settings
 
 HISTORY_LIMIT = 1 << 30
 """Bytes of history above which a call is refused, with the stride that fits."""
@@ -84,60 +86,68 @@ def solve(
     if problem.adapt is not None:
         problem, data = problem.adapt(data)
     bound = _bind.bind(problem, data, start, seed)
-    plan = _plan.choose(problem, solver, backend, bound)
-    tol = _tolerance(tol, problem, bound)
+    signature, captured = bound.signature, _bind.captured_arrays(problem)
+    tol = _tolerance(tol, problem, signature)
+    plan, key = _plan.choose(problem, solver, backend, signature, captured, free=tol == 0)
     max_steps = _limit(max_steps, plan)
-    stride = _stride(history, bound, max_steps)
-    inputs = _inputs(problem, plan, bound, tol, max_steps)
-    shared = frozenset(inputs) - {name for name in bound.arrays if name not in bound.shared}
-    asked = plan.backend
-    plan, executable, compile_s = _plan.prepare(problem, plan, bound.shapes, inputs, shared, free=tol == 0)
-    if plan.backend != asked:
-        inputs = _inputs(problem, plan, bound, tol, max_steps)
+    stride = _stride(history, signature, max_steps)
+    plan, executable, compile_s = _plan.prepare(problem, plan, key, bound, captured)
+    inputs = _inputs(problem, plan, bound, captured, tol, max_steps)
+    shared = _plan.shared_inputs(signature, inputs)
 
     began = time.perf_counter()
-    with reporter(bound.lanes, problem.name, progress) as report:
-        outcome = executable.iterate(inputs, Run(bound.lanes, shared, max_steps, stride, report))
-        contract.check_outcome(plan.backend, outcome, bound.lanes)
+    with reporter(signature.lanes, problem.name, progress) as report:
+        outcome = executable.iterate(inputs, Run(signature.lanes, shared, max_steps, stride, report))
+    contract.check_outcome(plan.backend, outcome, signature.lanes)
     timings = {"compile_s": compile_s + outcome.compile_s, "run_s": time.perf_counter() - began - outcome.compile_s}
-
-    def leave(array: Any) -> Any:
-        return backends.get(plan.backend).unload(array.reshape((*bound.batch, *array.shape[1:])), bound.library)
-
-    found = tree_map(leave, outcome.results)
+    unload = partial(_unloaded, backends.get(plan.backend), signature)
+    home = len(signature.batch) == 1 and _arrays.library(outcome.results["status"]) == signature.library
+    found = outcome.results if home else tree_map(unload, outcome.results)
+    if outcome.kernel:
+        plan = replace(plan, kernel=outcome.kernel)
     timings["wall_s"] = time.perf_counter() - entered
     solution = Solution(
         **found,
-        history=None if outcome.history is None else leave(outcome.history),
+        history=None if outcome.history is None else unload(outcome.history),
         lane_steps=outcome.lane_steps,
-        plan=replace(plan, kernel=outcome.kernel or plan.kernel),
+        plan=plan,
         timings=timings,
-        call=Call(problem, data, bound.batch, start, options, tol, max_steps),
+        call=Call(problem, data, signature.batch, start, options, tol, max_steps),
     )
     return solution.raise_for_status() if check == "raise" else solution
 
 
-def _inputs(problem: Problem, plan: _plan.Plan, bound: _bind.Bound, tol: float, max_steps: int) -> dict[str, Any]:
+def _unloaded(backend: Backend, signature: _bind.Signature, array: Any) -> Any:
+    """An array of all lanes in the batch shape and in the library of the data."""
+    if len(signature.batch) != 1:
+        array = array.reshape((*signature.batch, *array.shape[1:]))
+    return backend.unload(array, signature.library)
+
+
+def _inputs(
+    problem: Problem, plan: _plan.Plan, bound: _bind.Bound, captured: dict[str, Any], tol: float, max_steps: int
+) -> dict[str, Any]:
     """All inputs of the lanes as the backend's arrays, in the working dtype, one lane axis in front."""
-    backend = backends.get(plan.backend)
+    backend, signature = backends.get(plan.backend), bound.signature
+    dtype, device = signature.dtype, signature.device
     loaded = {}
     for name, array in bound.arrays.items():
-        if name in bound.shared:
-            loaded[name] = backend.load(array, bound.dtype, bound.device)
+        if name in signature.shared:
+            loaded[name] = backend.load_shared(array, dtype, device)
         else:
-            rank = len(problem.axes[name.partition(".")[2]])
-            loaded[name] = backend.load_lanes(array, bound.batch, rank, bound.dtype, bound.device)
-    for name, array in _bind.captured_arrays(problem).items():
+            loaded[name] = backend.load_lanes(array, signature.batch, len(signature.lane[name]), dtype, device)
+    for name, array in captured.items():
         floating = _arrays.dtype_name(array) in _arrays.FLOATS
-        loaded[name] = backend.load(array, bound.dtype if floating else None, bound.device)
-    for name, value in _bind.runtime_numbers(problem, plan.solver, tol, max_steps).items():
-        loaded[name] = backend.load(value, "int32" if name == "max_steps" else bound.dtype, bound.device)
+        loaded[name] = backend.load_shared(array, dtype if floating else None, device)
+    numbers = settings(plan.solver, signature.memory).numbers
+    for name, value in _bind.runtime_numbers(problem, numbers, tol, max_steps).items():
+        loaded[name] = backend.load_shared(value, "int32" if name == "max_steps" else dtype, device)
     return loaded
 
 
-def _tolerance(tol: Any, problem: Problem, bound: _bind.Bound) -> float:
+def _tolerance(tol: Any, problem: Problem, signature: _bind.Signature) -> float:
     if tol is None:
-        return TOL[problem.exact][bound.dtype]
+        return TOL[problem.exact][signature.dtype]
     if isinstance(tol, bool) or not isinstance(tol, int | float) or not 0 <= tol < math.inf:
         raise ArgumentError(f"tol came as {tol!r}; expected a number, 0 or more (0 runs exactly max_steps steps)")
     return float(tol)
@@ -151,17 +161,17 @@ def _limit(max_steps: Any, plan: _plan.Plan) -> int:
     return int(max_steps)
 
 
-def _stride(history: Any, bound: _bind.Bound, max_steps: int) -> int:
+def _stride(history: Any, signature: _bind.Signature, max_steps: int) -> int:
     """Every how many steps the loss is kept; 0 for never."""
     if not hasattr(history, "__index__") or int(history) < 0:
         raise ArgumentError(f"history came as {history!r}; expected True, False or a whole number k for every k-th step")
     stride = int(history)
-    row = bound.lanes * (8 if bound.dtype == "float64" else 4)
+    row = signature.lanes * (8 if signature.dtype == "float64" else 4)
     rows = -(-max_steps // stride) if stride else 0
     if rows * row > HISTORY_LIMIT:
         fits = -(-max_steps * row // HISTORY_LIMIT)
         raise ArgumentError(
-            f"history={history!r} asks for {rows * row / 2**30:.1f} GiB ({bound.lanes} lanes x {rows} losses); "
+            f"history={history!r} asks for {rows * row / 2**30:.1f} GiB ({signature.lanes} lanes x {rows} losses); "
             f"expected at most 1 GiB: history={fits} fits"
         )
     return stride

@@ -134,13 +134,13 @@ def test_two_problems_of_one_line_keep_their_own_numbers() -> None:
 
 def test_a_captured_array_is_read_at_every_call_and_weights_and_settings_compile_nothing(monkeypatch: Any) -> None:
     built: list[int] = []
-    compile_library = toolchain.build
+    build = toolchain.build
 
     def counted(*arguments: Any) -> Any:
         built.append(1)
-        return compile_library(*arguments)
+        return build(*arguments)
 
-    monkeypatch.setattr(iterate, "compile_library", counted)
+    monkeypatch.setattr(iterate, "build", counted)
     shift, index = np.zeros(2), np.array([1, 0])
     problem = Problem(
         name="shifted",

@@ -74,21 +74,44 @@ def wanted(source: str, known: dict[str, Path]) -> set[str]:
     return found & known.keys()
 
 
-def circle(edges: dict[str, set[str]]) -> list[str]:
-    """Modules that import one another in a circle; none where there is no circle."""
-    left = {name: set(others) for name, others in edges.items()}
-    while free := [name for name, others in left.items() if not others & left.keys()]:
-        for name in free:
-            del left[name]
-    return sorted(left)
+def circles(edges: dict[str, set[str]]) -> set[frozenset[str]]:
+    """The strongly connected components of more than one module: each imports all others of it, by way of others."""
+
+    def reach(name: str) -> set[str]:
+        found, todo = set[str](), [name]
+        while todo:
+            new = edges[todo.pop()] - found
+            found |= new
+            todo += new
+        return found
+
+    reached = {name: reach(name) for name in edges}
+    return {frozenset(other for other in reached[name] if name in reached[other]) for name in edges if name in reached[name]}
 
 
-@pytest.mark.parametrize("package", ["backends", "problems", "bench"])
-def test_no_module_imports_itself_by_way_of_others(package: str) -> None:
-    """Imports inside functions and for types counted."""
-    known = modules(package)
-    assert circle({name: wanted(file.read_text(), known) - {name} for name, file in known.items()}) == []
+ALLOWED = (
+    frozenset({"engine.fingerprint", "engine.loaded"}),
+    frozenset({"engine.advice", "engine.report", "engine.solution", "engine.solve"}),
+)
+"""Circles that are left: they may shrink or go, no other may come."""
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    """Over the whole tree; imports inside functions and for types counted."""
+    known = {"demo": ROOT / "demo.py"}
+    for package in ("engine", "backends", "problems", "bench", "tests"):
+        known |= modules(package)
+    assert len(known) > 200
+    found = circles({name: wanted(file.read_text(), known) - {name} for name, file in known.items()})
+    assert [sorted(names) for names in found if not any(names <= allowed for allowed in ALLOWED)] == []
 
 
 def test_a_circle_is_seen() -> None:
-    assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}) == ["a", "b", "c"]
+    edges = {"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set[str](), "e": {"f", "d"}, "f": {"g"}, "g": {"e", "b"}}
+    assert circles(edges) == {frozenset("bc"), frozenset("efg")}
+
+
+def test_an_import_inside_of_a_function_counts() -> None:
+    known = {"p": ROOT, "p.q": ROOT, "p.r": ROOT}
+    assert wanted("def f():\n    from p import q", known) == {"p.q"}
+    assert wanted("if TYPE_CHECKING:\n    from p.r import C", known) == {"p.r"}

@@ -22,6 +22,7 @@ from engine.cli import calls
 from engine.domains import Domain
 from engine.errors import LanewiseError
 from engine.solvers import GradientDescent
+from engine.solvers.base import said
 from tests import operations, test_contract, test_domains, test_operations
 from tests.contract import CASES, Backend, Case, near_identity
 from tests.domains import GROUPS, PLACES, Place
@@ -101,6 +102,14 @@ def test_a_state_of_any_names_and_order_is_a_solver_s_own(backend: str) -> None:
     solvers: list[Any] = [GradientDescent(0.9), Unordered()]
     plain, own = (engine.solve(problems.inverse(), A, solver=s, backend=backend, tol=0, max_steps=20) for s in solvers)
     np.testing.assert_allclose(own["X"], plain["X"], rtol=1e-13, atol=1e-13)
+
+
+def test_the_old_name_of_a_constant_still_counts() -> None:
+    old: Any = type("Old", (Rprop,), {"EVERY": 2})
+    with pytest.warns(DeprecationWarning, match="solver Old: EVERY is now called CHECK_EVERY"):
+        found = engine.solve(problems.inverse(), np.eye(2)[None], solver=old(), backend="numpy", max_steps=2)
+    assert found.steps.max() <= 2 and said(old, "CHECK_EVERY") == 2
+    assert said(type("New", (old,), {"CHECK_EVERY": 3}), "CHECK_EVERY") == 3 and said(Rprop, "CHECK_EVERY") == 8
 
 
 @pytest.fixture

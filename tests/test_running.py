@@ -24,7 +24,7 @@ from torch.fx import graph_module as fx
 import engine
 import problems
 from backends.fused.codegen import kernel
-from backends.fused.run import iterate, lanes
+from backends.fused.run import iterate
 from engine.solvers import GradientDescent
 from tests.test_fused import matrices, same, threads  # noqa: F401  (a fixture)
 
@@ -143,13 +143,14 @@ class Blocked:
 
 def test_memory_and_library_belong_to_the_thread_until_it_ends(monkeypatch: Any) -> None:
     problem: Any = problems.inverse.__wrapped__()
-    engine.solve(problem, matrices(20), solver=SLOW, backend="fused", tol=0, max_steps=1)
+    given = matrices(20)
+    engine.solve(problem, given, solver=SLOW, backend="fused", tol=0, max_steps=1)
     ((_, executable),) = problem.memory["prepared"].values()
-    library, made, empty = Blocked(), list[Any](), lanes.empty
+    library, made, empty = Blocked(), list[Any](), np.empty
     inside, go = library.inside, library.go
 
-    def recorded(*arguments: Any) -> Any:
-        made.append(empty(*arguments))
+    def recorded(*arguments: Any, **options: Any) -> Any:
+        made.append(empty(*arguments, **options))
         return made[-1]
 
     class Impatient(threading.Thread):
@@ -160,11 +161,11 @@ def test_memory_and_library_belong_to_the_thread_until_it_ends(monkeypatch: Any)
             raise KeyboardInterrupt
 
     monkeypatch.setattr(iterate, "PATIENT", 0.0)
-    monkeypatch.setattr(iterate, "empty", recorded)
+    monkeypatch.setattr(np, "empty", recorded)
     monkeypatch.setattr(executable, "library", library)
     monkeypatch.setattr(threading, "Thread", Impatient)
     with pytest.raises(KeyboardInterrupt):
-        engine.solve(problem, matrices(20), solver=SLOW, backend="fused", tol=0, max_steps=1)
+        engine.solve(problem, given, solver=SLOW, backend="fused", tol=0, max_steps=1)
     monkeypatch.undo()
     used = [weakref.ref(library), *map(weakref.ref, made)]
     del library, Impatient, executable, problem

@@ -25,7 +25,7 @@ Array = Any
 
 def structure(problem: Problem, kind: str = "residual", backend: str = "torch", **data: tuple[int, ...]) -> Structure:
     bound = bind(problem, {name: np.ones((2, *shape)) for name, shape in data.items()}, None, 0)
-    return sparsity.detect(problem, backend, bound.shapes, data, kind)
+    return sparsity.detect(problem, backend, bound.signature.shapes, data, kind)
 
 
 def own(residual: Any, **data: str) -> Problem:

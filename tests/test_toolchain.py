@@ -561,7 +561,7 @@ def test_parts_compile_side_by_side_and_make_one_library(cores: int, monkeypatch
         return run(given, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(compiler, "_run", seen)
-    monkeypatch.setattr(toolchain, "_cores", lambda: cores)
+    monkeypatch.setattr(toolchain, "processors", lambda: cores)
     right(build(PARTED.format(weight=50000, unique=uuid.uuid4()), host_target()), "compiled")
     masks = [flag for command in commands for flag in command if flag.startswith("-DLW_PARTS")]
     assert masks == ([] if cores == 1 else ["-DLW_PARTS=1ul", "-DLW_PARTS=2ul"])

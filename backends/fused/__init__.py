@@ -8,62 +8,95 @@
     build       text to a loaded library, through caches
     run         a library over many lanes, read where they lie
 
+Derivatives are the torch backend's. Neither it nor torch is loaded for a kernel that is found on disk.
+
 A new operation is one entry in `lowering.meanings` (and one in `ir.ops`, if it is pointwise and new).
 """
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import torch
 
-from backends.base import Array, Executable, Program, too_large
+from backends.base import Array, Backend, Executable, Program, too_large
 from backends.errors import Unsupported
 from backends.fused.build import notes
 from backends.fused.build.toolchain import ToolchainError
 from backends.fused.run.iterate import FusedExecutable
 from backends.fused.run.lanes import Lanes, host_view
-from backends.torch import TorchBackend
 
 
-class FusedBackend(TorchBackend):
-    """torch.func's transforms, and native kernels on the CPU."""
+class Borrowed:
+    """An operation of the torch backend, which is loaded when it is asked for."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, backend: Any, owner: type) -> Any:
+        return getattr(importlib.import_module("backends.torch").BACKEND, self.name)
+
+
+class FusedBackend(Backend):
+    """torch.func's transforms, and native kernels on the CPU for arrays on the host, NumPy's or torch's."""
 
     name = "fused"
+    library = "torch"
+    closures = True
+
+    load = Borrowed()
+    grad = Borrowed()
+    value_and_grad = Borrowed()
+    jvp = Borrowed()
+    vjp = Borrowed()
+    jacfwd = Borrowed()
+    jacrev = Borrowed()
+    hessian = Borrowed()
+    vmap = Borrowed()
+    jit = Borrowed()
+    once = Borrowed()
+    examine = Borrowed()
 
     def describe(self) -> str:
         """Vectors of lanes, each lane for itself."""
         return "one native kernel: a SIMD element is a lane, the loop over steps inside, done lanes replaced at once"
 
+    def load_shared(self, array: Array, dtype: str | None, device: Any = None) -> Array:
+        """An array on the host; a number as it is."""
+        return array if type(array) in (int, float) else np.asarray(host_view(array), dtype)
+
     def load_lanes(self, array: Array, batch: tuple[int, ...], rank: int, dtype: str, device: Any = None) -> Array:
         """The lanes where they lie, whatever their strides, type and byte order."""
-        if getattr(getattr(array, "device", None), "type", "cpu") != "cpu":
-            return super().load_lanes(array, batch, rank, dtype, device)  # `prepare` says why not
         wide = host_view(array)
-        wide = np.broadcast_to(wide, (*batch, *wide.shape[wide.ndim - rank :]))
-        return Lanes(wide, len(batch), getattr(torch, dtype))
+        if wide.shape[: wide.ndim - rank] != batch:
+            wide = np.broadcast_to(wide, (*batch, *wide.shape[wide.ndim - rank :]))
+        return Lanes(wide, len(batch), dtype)
+
+    def unload(self, array: Array, library: str) -> Array:
+        """The array, or one of the other library on the same memory."""
+        if library == "numpy":
+            return host_view(array)
+        return importlib.import_module("torch").from_numpy(array) if isinstance(array, np.ndarray) else array
 
     def map_lanes(self, f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable[..., Any]:
         """vmap as a native kernel; a call raises Unsupported or TraceError where there is none for its arguments."""
-        from backends.fused.run.mapped import Mapped
-
-        return Mapped(f, in_axes, out_axes)
+        mapped: Callable[..., Any] = importlib.import_module("backends.fused.run.mapped").Mapped(f, in_axes, out_axes)
+        return mapped
 
     def remembered(self, key: str, make: Callable[[], Any]) -> Any:
         """Kept on disk, private to the user."""
         return notes.remembered(key, make)
 
-    def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str]) -> Executable:
+    def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str], device: Any = None) -> Executable:
         """Trace, lower and compile."""
-        elsewhere = {array.device.type for array in example.values()} - {"cpu"}
-        if elsewhere:
-            raise Unsupported(f"native kernels run on the CPU, the data is on {elsewhere.pop()}")
+        if device is not None and device.type != "cpu":
+            raise Unsupported(f"native kernels run on the CPU, the data is on {device.type}")
         if reason := too_large(program):
             raise Unsupported(reason)
         try:
-            return FusedExecutable(program, dict(example), shared)
+            return FusedExecutable(program, example, shared)
         except ToolchainError as error:
             raise Unsupported(str(error)) from error
 

@@ -79,7 +79,9 @@ class NumpyBackend(Backend):
     def vmap(self, f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
         return batching.vmap(f, in_axes, out_axes)
 
-    def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str] = frozenset()) -> Executable:
+    def prepare(
+        self, program: Program, example: Mapping[str, Array], shared: frozenset[str] = frozenset(), device: Any = None
+    ) -> Executable:
         """Check the program on the example lane."""
         return NumpyExecutable(program, example)
 

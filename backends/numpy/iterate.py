@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from backends.base import RUNNING, Inputs, Outcome, Program, Run, State
+from backends.arrays import draw
+from backends.base import RUNNING, Executable, Inputs, Outcome, Program, Run, State
 from backends.errors import TraceError
 from backends.numpy.context import call
 from backends.numpy.point import as_lane
@@ -24,15 +25,20 @@ def evaluate(f: Callable[..., Tree], *arguments: Tree) -> Tree:
     return tree_map(lambda a: as_lane(np.asarray(a) if isinstance(a, int | float) else a), call(f, *arguments))
 
 
-class NumpyExecutable:
-    """A program checked on one lane: twice the same call must give the same bits.
+def _random(name: str, array: np.ndarray) -> np.ndarray:
+    """Numbers of an array's shape and dtype; integers, which may be indices, stay."""
+    return np.asarray(0.5 + draw("uniform", array.shape, 1, name), array.dtype) if array.dtype.kind == "f" else array
+
+
+class NumpyExecutable(Executable):
+    """A program checked on one random lane: twice the same call must give the same bits.
 
     Raises TraceError where it does not.
     """
 
     def __init__(self, program: Program, example: Mapping[str, Any]) -> None:
         self.program = program
-        self.example = {name: np.asarray(array) for name, array in example.items()}
+        self.example = {name: _random(name, array) for name, array in example.items()}
         inputs = {name: as_lane(array) for name, array in self.example.items()}
         state = self._twice(program.init, inputs)
         state = self._twice(program.test, inputs, self._twice(program.step, inputs, state))

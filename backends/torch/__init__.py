@@ -127,9 +127,9 @@ class TorchBackend(Backend):
     def examine(self, f: Function, x: torch.Tensor) -> Anatomy | None:
         return examine(f, x)
 
-    def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str]) -> Executable:
+    def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str], device: Any = None) -> Executable:
         """Trace the program on lanes of the example's shapes, dtypes and device."""
-        return TorchExecutable(program, dict(example))
+        return TorchExecutable(program, {name: self.load(array, device=device) for name, array in example.items()})
 
 
 class _Writable:

@@ -160,11 +160,11 @@ class InductorBackend(TorchBackend):
         """Whole packs of lanes by compiled code."""
         return KERNEL
 
-    def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str]) -> Executable:
+    def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str], device: Any = None) -> Executable:
         """Trace the program on lanes of the example's shapes, dtypes and device."""
         if reason := too_large(program):
             raise Unsupported(reason)
-        return InductorExecutable(program, dict(example))
+        return InductorExecutable(program, {name: self.load(array, device=device) for name, array in example.items()})
 
 
 BACKEND = InductorBackend()

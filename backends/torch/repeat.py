@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 from torch._C._functorch import TransformType
 from torch._functorch.pyfunctorch import retrieve_all_functorch_interpreters, temporarily_clear_interpreter_stack
-from torch.func import functionalize
 from torch.utils._python_dispatch import _disable_current_modes, _get_current_dispatch_mode_stack
 
 from backends.torch.record import Recorded, Recorder, record
@@ -81,7 +80,7 @@ def _body(step: Callable[..., State], state: State) -> int:
     shapes = [(tuple(x.shape), x.dtype, x.device) for x in state]
     with temporarily_clear_interpreter_stack(), _disable_current_modes():
         inputs = [torch.zeros(shape, dtype=dtype, device=device) for shape, dtype, device in shapes]
-        graph, _ = record(functionalize(lambda *tensors: list(step(*tensors))), inputs)
+        graph, _ = record(lambda *tensors: list(step(*tensors)), inputs)
         graph.graph.eliminate_dead_code()
     with torch._C.DisableTorchFunction():  # the guard's: these are no lane's numbers
         for number, known in enumerate(BODIES):

@@ -9,13 +9,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from functools import cache
 from itertools import zip_longest
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch._ops import OpOverload
-from torch.func import functionalize
 from torch.fx.node import Node, map_arg
 
 from backends.base import Program
@@ -23,7 +22,7 @@ from backends.errors import TraceError
 from backends.torch.guard import Guard
 from backends.torch.linalg import make_safe
 from backends.torch.lines import line_of, recorded
-from backends.torch.record import Recorded, record
+from backends.torch.record import Call, Recorded, mutates, record
 from backends.torch.repeat import inline
 from backends.torch.uniform import make_uniform
 from backends.tree import Tree, leaves, names, tree_map, unflatten
@@ -119,29 +118,22 @@ def _trace(function: Callable[..., Tree], lane: tuple[Tree, ...], lines: bool = 
     told = recorded(flat.__code__) if lines else nullcontext()
     with Guard(), told, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch about its own internals, once per process
-        graph, results = record(functionalize(flat), leaves(list(lane)))
-        if any(_mutates(node) for node in graph.graph.nodes):  # what some of torch's operations are made of
-            graph, results = record(functionalize(graph.module()), leaves(list(lane)))
-    for node in graph.graph.nodes:
-        for tag, reason in _UNFAITHFUL.items():
-            if tag in getattr(node.target, "tags", ()) and not _is_static_index(node):
-                raise TraceError(f"{reason} ({node.target})")
-    _replace_fills(graph)
-    _merge_equal(graph)
-    graph.graph.eliminate_dead_code()
-    graph.changed()
+        graph, results = record(flat, leaves(list(lane)), _refuse)
+        if any(mutates(node) for node in graph.graph.nodes):  # what some of torch's operations are made of
+            graph, results = record(graph.module(), leaves(list(lane)), _refuse)
     return graph, unflatten(output[0], results)
 
 
-def _replace_fills(graph: Recorded) -> None:
-    """An operation of derivative formulas for which vmap has no rule, by ones for which it has."""
-    for node in graph.graph.nodes:
-        if node.target is _aten.fill.Scalar:
-            node.target = _aten.full_like.default
-        elif node.target is _aten.zero.default:
-            node.target = _aten.zeros_like.default
-        elif node.target is _aten.fill.Tensor:
-            node.target, node.args = _aten.expand.default, (node.args[1], list(node.meta["val"].shape))
+def _refuse(call: Call) -> None:
+    """Raises on what is no pure function, or of no static shape."""
+    for reason in _suspected(call.target) if call.op == "call_function" else ():
+        if not _is_static_index(call):
+            raise TraceError(f"{reason} ({call.target})")
+
+
+@cache
+def _suspected(target: Any) -> list[str]:
+    return [reason for tag, reason in _UNFAITHFUL.items() if tag in getattr(target, "tags", ())]
 
 
 def _loosen_views(graph: Recorded) -> None:
@@ -151,41 +143,11 @@ def _loosen_views(graph: Recorded) -> None:
             node.target = _aten.reshape.default
 
 
-def _mutates(node: Node) -> bool:
-    return isinstance(node.target, OpOverload) and node.target._schema.is_mutable
-
-
-def _merge_equal(graph: Recorded) -> None:
-    """Without mutation an alias is its input, a copy over another tensor what was copied, and equal calls are one.
-
-    Which of several equal nodes a trace refers to changes from trace to trace; afterwards there is one. (torch's own
-    pass for this loads Inductor, which takes longer than the whole trace.)
-    """
-    first: dict[tuple[Any, str, str], Any] = {}
-    for node in list(graph.graph.nodes):
-        if node.op != "call_function":
-            continue
-        same = node.args[0]
-        if node.target is _aten.copy.default and _like(*node.args[:2]):  # vmap has no rule for it
-            same = node.args[1]
-        elif node.target is not _aten.alias.default:
-            # nodes print as their names, which are unique; a string prints in quotes
-            same = first.setdefault((node.target, repr(node.args), repr(node.kwargs)), node)
-        if same is not node:
-            node.replace_all_uses_with(same)
-            graph.graph.erase_node(node)
-
-
-def _like(a: Any, b: Any) -> bool:
-    x, y = a.meta["val"], b.meta["val"]
-    return bool(x.shape == y.shape and x.dtype == y.dtype)
-
-
-def _is_static_index(node: Any) -> bool:
+def _is_static_index(call: Call) -> bool:
     """Indexing has a dynamic shape only with a mask."""
-    if node.target is not _aten.index.Tensor:
+    if call.target is not _aten.index.Tensor:
         return False
-    given = [i.meta.get("val") for i in node.args[1] if i is not None]
+    given = [i.value for i in call.args[1] if i is not None]
     return all(i is None or i.dtype not in (torch.bool, torch.uint8) for i in given)
 
 

@@ -1,4 +1,4 @@
-"""What a domain is checked for when a `Param` is declared: its methods, and those that belong together. Needs `base`.
+"""Checks of a domain when a `Param` is declared: its methods, and those that belong together. Needs `base`.
 
 `probe` looks at its numbers once the shapes are known.
 """
@@ -22,7 +22,7 @@ TOGETHER = (
 
 
 def check(domain: Any, owner: str) -> None:
-    """Whether an object is a domain. Raises ExtensionError naming the owner."""
+    """Refuse an object that is no domain. Raises ExtensionError naming the owner."""
     if isinstance(domain, type) or not isinstance(domain, Domain):
         remedy = ": call it" if isinstance(domain, type) else ": derive its class from Domain" if _is_near(domain) else ""
         raise ExtensionError(f"{owner}: domain came as {domain!r}; expected one of engine.domains, such as Real(){remedy}")

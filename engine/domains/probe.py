@@ -19,7 +19,7 @@ from engine.domains.base import Array, Domain, Shape
 from engine.errors import ExtensionError, LanewiseError
 
 CLOSE = 1e-5
-"""How near numbers are that shall be the same, as a share of the largest; a short step's difference has some ten digits."""
+"""The largest difference of numbers that shall be the same, as a share of them; a short step's difference has some ten digits."""
 
 SHORT = 1e-6
 """A step whose second order is nothing beside its first."""
@@ -54,7 +54,7 @@ class Probe:
         return size
 
     def _check_shapes(self) -> None:
-        """What every method returns."""
+        """Check the shape that every method returns."""
         x, t, u, along = self.x, self.t, self.u, (self.size,)
         self.pulled = self._call("pull", (x, t), along)
         self.lifted = self._call("lift", (x, u), self.shape)
@@ -66,7 +66,7 @@ class Probe:
         self._call("free", (x, self.pulled), along, is_mask=True)
 
     def _check_numbers(self) -> None:
-        """What the methods are to each other."""
+        """Check that the methods fit one another."""
         x, u, domain = self.x, self.u, self.domain
         xp = array_namespace(x)
         self._same("lift", domain.lift(x, 2 * u), 2 * self.lifted, "linear in u: lift(x, 2 u) = 2 lift(x, u)")

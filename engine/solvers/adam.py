@@ -49,7 +49,7 @@ class Adam(Solver):
     complements: tuple[float, float] = field(init=False, repr=False, compare=False)
     logarithms: tuple[float, float] = field(init=False, repr=False, compare=False)
 
-    EVERY: ClassVar[int] = 16
+    CHECK_EVERY: ClassVar[int] = 16
     MAX_STEPS: ClassVar[int] = 10_000
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What a solver is: frozen settings with a pure `init` and `step` for one lane.
+"""Solvers: frozen settings with a pure `init` and `step` for one lane.
 
 A solver is a frozen dataclass. Its float fields (and tuples of floats) reach `step` as scalar arrays of the
 working dtype, so that another rate compiles nothing; ints, bools and strings are part of the compiled code.
@@ -22,9 +22,9 @@ S = TypeVar("S", bound="Solver")
 
 
 class Solver:
-    """What a solver is: derive from it and write `init` and `step`; what it says of itself beside them has a default.
+    """The base class of solvers: derive from it and write `init` and `step`; the class constants have defaults.
 
-    EVERY               steps between two tests of a lane, 1 or more
+    CHECK_EVERY         steps between two tests of a lane, 1 or more
     MAX_STEPS           the default limit of a lane
     CURVATURE           `"residual"` where it solves with J'J (`curvature.least_squares`), `"loss"` where with the Hessian
                         (`curvature.second_order`): the plan looks for its blocks. None: with neither
@@ -36,7 +36,7 @@ class Solver:
     A frozen dataclass that has `init` and `step` is a solver without deriving, too. `contract` checks what is handed in.
     """
 
-    EVERY: ClassVar[int] = 4
+    CHECK_EVERY: ClassVar[int] = 4
     MAX_STEPS: ClassVar[int] = 10_000
     CURVATURE: ClassVar[str | None] = None
     OWN_OPTIMALITY: ClassVar[bool] = False
@@ -52,8 +52,17 @@ class Solver:
         raise NotImplementedError
 
 
+RENAMED = {"CHECK_EVERY": "EVERY"}
+"""Class constant -> its name before version 0.2, which still counts."""
+
+
 def said(solver: Solver | type, name: str) -> Any:
-    """What a solver says of itself beside its settings; the default of `Solver` where it does not."""
+    """A class constant of a solver; the default of `Solver` where it has none."""
+    if name in RENAMED:
+        for kind in solver.__mro__ if isinstance(solver, type) else type(solver).__mro__:
+            for known in (name, RENAMED[name]):
+                if known in vars(kind):
+                    return vars(kind)[known]
     return getattr(solver, name, getattr(Solver, name))
 
 

@@ -1,4 +1,4 @@
-"""What a solver is checked for when it is handed in. Needs `base`; `states` checks what it returns.
+"""Checks of a solver when it is handed in. Needs `base`; `states` checks what it returns.
 
 Everything is refused by name, with what came, what was expected and a remedy.
 """
@@ -8,21 +8,40 @@ from __future__ import annotations
 import dataclasses
 import enum
 import types
+import warnings
 from functools import lru_cache
 from typing import Any
 
 from backends.arrays import library_or_none
 from backends.contract import check_methods
 from engine.errors import ExtensionError
-from engine.solvers.base import Solver, said
+from engine.solvers.base import RENAMED, Solver, numbers, said, static_key
 
 EXAMPLE = "GradientDescent(0.1, momentum=0.9)"
 PLAIN = (bool, int, float, str, types.NoneType, enum.Enum, type, types.FunctionType, types.BuiltinFunctionType)
 """Settings that cannot change, or functions, which count as pure."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """A solver's settings: what is compiled, and the numbers that are not."""
+
+    static: tuple[Any, ...]
+    numbers: list[float]
+
+
+def settings(solver: Solver, memory: dict[Any, Any]) -> Settings:
+    """The settings of a solver, checked, and kept in a memory for the next call with the same one. Raises ExtensionError."""
+    last = memory.get("settings")
+    if last is None or last[0] is not solver:
+        check(solver)
+        last = memory["settings"] = solver, Settings(static_key(solver), numbers(solver))
+    found: Settings = last[1]
+    return found
+
+
 def check(solver: Any) -> None:
-    """Whether an object is a solver. Raises ExtensionError."""
+    """Refuse an object that is no solver. Raises ExtensionError."""
     has = any(callable(getattr(solver, name, None)) for name in ("init", "step"))
     if isinstance(solver, type) or not has:
         raise ExtensionError(f"solver came as {solver!r}; expected one of engine.solvers with its settings, such as {EXAMPLE}")
@@ -40,7 +59,7 @@ def check(solver: Any) -> None:
 
 @lru_cache(maxsize=64)
 def check_class(kind: type) -> None:
-    """Whether a class is that of a solver. Raises ExtensionError."""
+    """Refuse a class that is not that of a solver. Raises ExtensionError."""
     who = f"solver {kind.__name__}"
     check_methods(who, object.__new__(kind), Solver)
     if not dataclasses.is_dataclass(kind):
@@ -53,7 +72,10 @@ def check_class(kind: type) -> None:
             f"{who} is a dataclass whose settings can change; expected a frozen one, as compiled code does not see them "
             "change: write @dataclass(frozen=True)"
         )
-    for name, least in (("EVERY", 1), ("MAX_STEPS", 0)):
+    for name, old in RENAMED.items():
+        if hasattr(kind, old):
+            warnings.warn(f"{who}: {old} is now called {name}: rename it", DeprecationWarning, stacklevel=2)
+    for name, least in (("CHECK_EVERY", 1), ("MAX_STEPS", 0)):
         value = said(kind, name)
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise ExtensionError(

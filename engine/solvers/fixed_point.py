@@ -39,7 +39,7 @@ class FixedPoint(Solver):
     damping: float = 1.0
     memory: int = 4
 
-    EVERY: ClassVar[int] = 2
+    CHECK_EVERY: ClassVar[int] = 2
     MAX_STEPS: ClassVar[int] = 2_000
 
     def __post_init__(self) -> None:

@@ -29,7 +29,7 @@ class GaussNewton(Solver):
         GaussNewton()
     """
 
-    EVERY: ClassVar[int] = 1
+    CHECK_EVERY: ClassVar[int] = 1
     MAX_STEPS: ClassVar[int] = 500
     CURVATURE: ClassVar[str] = "residual"
     OWN_OPTIMALITY: ClassVar[bool] = True

@@ -40,7 +40,7 @@ class GradientDescent(Solver):
     momentum: float = 0.0
     nesterov: bool = False
 
-    EVERY: ClassVar[int] = 16
+    CHECK_EVERY: ClassVar[int] = 16
     MAX_STEPS: ClassVar[int] = 10_000
 
     def __post_init__(self) -> None:

@@ -40,7 +40,7 @@ class LBFGS(Solver):
 
     memory: int = 8
 
-    EVERY: ClassVar[int] = 4
+    CHECK_EVERY: ClassVar[int] = 4
     MAX_STEPS: ClassVar[int] = 5_000
 
     def __post_init__(self) -> None:

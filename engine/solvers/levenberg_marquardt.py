@@ -45,7 +45,7 @@ class LevenbergMarquardt(Solver):
     damping: float = 1e-3
     bends: bool = False
 
-    EVERY: ClassVar[int] = 1
+    CHECK_EVERY: ClassVar[int] = 1
     MAX_STEPS: ClassVar[int] = 500
     CURVATURE: ClassVar[str] = "residual"
     OWN_OPTIMALITY: ClassVar[bool] = True

@@ -35,7 +35,7 @@ class Newton(Solver):
 
     damping: float = 1e-6
 
-    EVERY: ClassVar[int] = 1
+    CHECK_EVERY: ClassVar[int] = 1
     MAX_STEPS: ClassVar[int] = 500
     CURVATURE: ClassVar[str] = "loss"
     OWN_OPTIMALITY: ClassVar[bool] = True

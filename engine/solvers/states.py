@@ -15,12 +15,12 @@ from engine.solvers.base import Solver, State, said
 
 JUDGED = ("optimality", "halving", "stuck")
 FIT = ("rate", "reference")
-"""What the state of a solver with `OWN_OPTIMALITY` holds, and of one that is given a residual that need not vanish."""
+"""Entries of the state of a solver with `OWN_OPTIMALITY`, and more of one that is given a residual that need not vanish."""
 
 Array = Any
 
 
-def begin(solver: Solver, objective: Objective, params: Params) -> State:
+def first_state(solver: Solver, objective: Objective, params: Params) -> State:
     """The state before the first step. Raises ExtensionError."""
     who, state = _returned(solver, "init"), solver.init(objective, params)
     if package(type(solver)) == "engine":
@@ -39,7 +39,7 @@ def begin(solver: Solver, objective: Objective, params: Params) -> State:
     return state
 
 
-def advance(solver: Solver, objective: Objective, state: State) -> State:
+def next_state(solver: Solver, objective: Objective, state: State) -> State:
     """The state after a step, its entries in the order of those before it. Raises ExtensionError."""
     if package(type(solver)) == "engine":
         return solver.step(objective, state)
@@ -76,7 +76,7 @@ def _check_entries(who: str, state: Any, needed: tuple[str, ...]) -> None:
 
 
 def _check_alike(who: str, came: Any, before: Any, words: str, prefix: str = "") -> None:
-    """Whether a tree has the entries of another, with their shapes and kinds of dtype."""
+    """Refuse a tree that has not the entries of another, with their shapes and kinds of dtype."""
     entries, expected = (dict(zip(names(tree), leaves(tree), strict=True)) for tree in (came, before))
     if entries.keys() != expected.keys():
         raise ExtensionError(

@@ -39,7 +39,7 @@ def prepared(change: Callable[[Any, Any], Any]) -> Any:
         def iterate(self, inputs: Any, run: Any) -> Any:
             return change(super().iterate(inputs, run), run)
 
-    return toy(prepare=lambda self, program, example, shared: Other(program, dict(example)))
+    return toy(prepare=lambda self, program, example, shared, device=None: Other(program, dict(example)))
 
 
 def run(backend: Any, module: str = "tests.extensions.toy") -> Callable[[], Any]:
@@ -75,7 +75,7 @@ WRONG: dict[str, tuple[Callable[[], Any], list[str]]] = {
     "a class of one's own": (run(object()), ["'toy'", "object", "backends.base.Backend", "derive"]),
     "methods that are missing": (
         run(Bare()),  # type: ignore[abstract]
-        ["'toy' (Bare) has no unload, jvp, vjp, vmap, prepare", "prepare(program, example, shared)", "write them"],
+        ["'toy' (Bare) has no unload, jvp, vjp, vmap, prepare", "prepare(program, example, shared, device=None)", "write them"],
     ),
     "another name": (run(toy(name="mine")), ["'toy'", "'mine'", "name = 'toy'"]),
     "a library that nobody knows": (run(toy(library="cupy")), ["'toy'", "'cupy'", "'numpy', 'torch', 'jax'"]),
@@ -83,7 +83,7 @@ WRONG: dict[str, tuple[Callable[[], Any], list[str]]] = {
     "an option that is missing": (run(toy(vjp=lambda self, f, *primals: f)), ["vjp takes (f, *primals)", "has_aux=False"]),
     "an attribute in place of a method": (run(toy(vmap=None)), ["has no vmap", "vmap(f, in_axes=0, out_axes=0)"]),
     "a description that is no method": (run(toy(describe="a loop")), ["describe is 'a loop'", "describe()"]),
-    "nothing prepared": (run(toy(prepare=lambda self, program, example, shared: None)), ["prepare returned NoneType", "iterate"]),
+    "nothing prepared": (run(toy(prepare=lambda self, program, example, shared, device=None: None)), ["prepare returned NoneType", "iterate"]),
     "results without an outcome": (run(prepared(lambda outcome, run: outcome.results)), ["iterate returned dict", "Outcome("]),
     "an outcome without a loss": (run(prepared(without_loss)), ["iterate returned the results", "'loss'", "finish"]),
     "an outcome of other lanes": (run(prepared(one_less)), ["status of shape (2,)", "3 lanes", "(3,)"]),

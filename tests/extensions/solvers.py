@@ -117,7 +117,7 @@ WRONG: dict[str, tuple[Callable[[], Any], list[str]]] = {
     "a list inside a setting": (run(Rates((Schedule([1]),))), ["'rates'", "its 'steps'", "a list", "tuple"]),
     "an object as a setting": (run(Rates(Changing())), ["Rates", "'rates'", "a Changing", "may change"]),
     "a value beside the settings": (run(used()), ["Remembering", "'half'", "field"]),
-    "tests that never come": (run(toy(EVERY=0)), ["Toy: EVERY came as 0", "1 or more", "leave it out"]),
+    "tests that never come": (run(toy(CHECK_EVERY=0)), ["Toy: CHECK_EVERY came as 0", "1 or more", "leave it out"]),
     "a limit in words": (run(toy(MAX_STEPS="many")), ["MAX_STEPS came as 'many'", "whole number"]),
     "a curvature of no kind": (run(toy(CURVATURE="hessian")), ["CURVATURE came as 'hessian'", "'residual', 'loss'"]),
     "a judge in words": (run(toy(OWN_OPTIMALITY="yes")), ["OWN_OPTIMALITY came as 'yes'", "True or False"]),

@@ -66,11 +66,11 @@ class Differences(Backend):
 
         return mapped
 
-    def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str]) -> Executable:
+    def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str], device: Any = None) -> Executable:
         return Loop(program, dict(example))
 
 
-class Loop:
+class Loop(Executable):
     """A program, run lane by lane."""
 
     def __init__(self, program: Program, example: Inputs) -> None:

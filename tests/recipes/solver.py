@@ -38,7 +38,7 @@ class Rprop(Solver):
     up: float = 1.2
     down: float = 0.5
 
-    EVERY: ClassVar[int] = 8
+    CHECK_EVERY: ClassVar[int] = 8
 
     def __post_init__(self) -> None:
         ranges = {"length": (1e-15, 1e15), "up": (1.0, math.inf), "down": (0.0, 1.0)}

@@ -12,11 +12,13 @@ import json
 import platform
 import sys
 from collections.abc import Callable
+from functools import cache as once
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import array_api_compat
 import numpy as np
-import torch
 
 from backends.fused.build import cache
 
@@ -42,5 +44,18 @@ def remembered(key: str, make: Callable[[], Any]) -> Any:
 
 
 def _name(key: str) -> str:
-    libraries = (torch.__version__, np.__version__, array_api_compat.__version__, sys.version, platform.machine())
-    return hashlib.sha256(repr((key, *map(str, libraries), str(torch.get_default_dtype()))).encode()).hexdigest()
+    libraries = (_torch_version(), np.__version__, array_api_compat.__version__, sys.version, platform.machine())
+    return hashlib.sha256(repr((key, *libraries, _default_dtype())).encode()).hexdigest()
+
+
+@once
+def _torch_version() -> str:
+    """What torch says of its build, in a file: it need not be loaded."""
+    found = find_spec("torch")
+    return Path(found.origin).with_name("version.py").read_text() if found is not None and found.origin else ""
+
+
+def _default_dtype() -> str:
+    """The dtype of torch's tensors where none is asked for."""
+    torch = sys.modules.get("torch")
+    return "torch.float32" if torch is None else str(torch.get_default_dtype())

@@ -24,7 +24,7 @@ from backends.fused.build.compiler import REMEDY, Compiler, find_compiler
 from backends.fused.build.native import Handle
 from backends.fused.build.target import Target, ToolchainError, host_target
 
-__all__ = ["Library", "Target", "ToolchainError", "build", "host_target"]
+__all__ = ["Library", "Target", "ToolchainError", "build", "host_target", "processors"]
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def shares(source: str, cores: int) -> list[int]:
     return masks
 
 
-def _cores() -> int:
+def processors() -> int:
     """Processors that this process may use; not every system tells it apart from all."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -126,7 +126,7 @@ def _compiled(folder: Path | None, note: str, key: str, source: str, target: Tar
         with workplace.workplace() as private:
             text, output = Path(private, "kernel.cpp"), Path(private, "kernel.so")
             text.write_text(source)
-            compiler.compile(text, output, target.flags, shares(source, _cores()))
+            compiler.compile(text, output, target.flags, shares(source, processors()))
             seconds = time.perf_counter() - begun
             if folder is not None:
                 try:

@@ -10,20 +10,19 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib.resources import files
-from typing import Any
 
-from torch import Tensor
-
-from backends.base import Program
+from backends.base import Array, Program
 from backends.fused.build.target import Target
 from backends.fused.codegen.emit import Emitter, Place, Tables, scalar_type
 from backends.fused.codegen.hoist import Hoisted
-from backends.fused.codegen.layout import Leaf, layout, packed
+from backends.fused.codegen.layout import Kernel, Leaf, layout, packed
 from backends.fused.ir.graph import Graph, View
 from backends.fused.lowering.lower import NotLowered
+from backends.fused.native import header
 from backends.fused.passes.carried import Carried, find, taken_out
 from backends.fused.pipeline import written
+from backends.torch import BACKEND
+from backends.torch.iterate import random_lane
 from backends.torch.trace import Traced, proven
 from backends.tree import Tree, leaves, names
 
@@ -43,51 +42,12 @@ PIECE = 100_000_000
 """Flops of a block of lanes between two looks at whether to stop: 0.1 s for a core that does one a nanosecond."""
 
 
-@dataclass(frozen=True)
-class Kernel:
-    """What is compiled, and what a caller must know: layouts of inputs and results, and figures.
-
-    `flops` of a lane-step, `once` of all that a lane takes beside its steps; `piece` steps go between two looks at `stop`.
-    """
-
-    source: str
-    lane_inputs: list[Leaf]
-    shared_inputs: list[Leaf]
-    results: list[Leaf]
-    form: Tree
-    dtype: str
-    width: int
-    flops: int
-    once: int
-    piece: int
-    working_set: int
-
-    @classmethod
-    def from_fields(cls, fields: dict[str, Any]) -> Kernel:
-        """A kernel from what `dataclasses.asdict` gave, tuples as lists."""
-        groups = {name: [Leaf(**leaf | {"shape": tuple(leaf["shape"])}) for leaf in fields[name]] for name in GROUPS}
-        return cls(**fields | groups)
-
-
-GROUPS = ("lane_inputs", "shared_inputs", "results")
-
-
-def header(name: str) -> str:
-    """The text of a file of C++ beside this one."""
-    return files("backends.fused").joinpath("native", name).read_text()
-
-
-def headers() -> list[str]:
-    """The files of C++ that a kernel is made of; unlike the code of this package they are read when a kernel is made."""
-    return [header(name) for name in ("vmath.h", "block.h", "lanes.h", "runtime.h")]
-
-
-def build(program: Program, lanes: list[dict[str, Tensor]], shared: frozenset[str], target: Target) -> Kernel:
-    """Trace a program on example lanes, lower it, and write its kernel.
+def build(program: Program, example: Mapping[str, Array], shared: frozenset[str], target: Target) -> Kernel:
+    """Trace a program on lanes like the example, lower it, and write its kernel.
 
     Raises NotLowered where an operation, a dtype or the size stands in the way.
     """
-    given = layout(list(lanes[0]), list(lanes[0].values()))
+    given = layout(list(example), list(example.values()))
     floats = {leaf.dtype for leaf in given if leaf.dtype.startswith("float")}
     if len(floats) != 1:
         raise NotLowered("inputs of several float dtypes")
@@ -101,7 +61,8 @@ def build(program: Program, lanes: list[dict[str, Tensor]], shared: frozenset[st
         for leaf in (*lane_inputs, *shared_inputs)
     }
 
-    lanes = proven(program, lanes)
+    tensors = {name: BACKEND.load(array) for name, array in example.items()}
+    lanes = proven(program, [random_lane(tensors, seed) for seed in (1, 2)])
     init = Traced(program.init, [(lane,) for lane in lanes], polish=False)
     states = init.results
     state = layout(names(states[0]), leaves(states[0]))

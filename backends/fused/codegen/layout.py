@@ -1,4 +1,4 @@
-"""Arrays of one lane, one after the other: what a kernel is given, keeps and gives. Needs `lowering` for names of dtypes."""
+"""What a caller must know of a kernel: its inputs and results, one array after the other, and figures. Needs no torch."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
-from backends.fused.lowering.lower import dtype_name
+from backends.arrays import dtype_name
+from backends.tree import Tree
 
 
 @dataclass(frozen=True)
@@ -31,8 +30,7 @@ def layout(tree_names: Sequence[str], arrays: Sequence[Any]) -> list[Leaf]:
     """Leaves one after the other; arrays are tensors or views of one lane."""
     found, offset = [], 0
     for name, array in zip(tree_names, arrays, strict=True):
-        dtype = dtype_name(array.dtype) if isinstance(array.dtype, torch.dtype) else array.dtype
-        found.append(Leaf(name, tuple(array.shape), dtype, offset))
+        found.append(Leaf(name, tuple(array.shape), dtype_name(array), offset))
         offset += found[-1].size
     return found
 
@@ -44,3 +42,32 @@ def packed(leaves_: list[Leaf]) -> list[Leaf]:
         found.append(Leaf(leaf.name, leaf.shape, leaf.dtype, offset))
         offset += leaf.size
     return found
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """What is compiled, and what a caller must know: layouts of inputs and results, and figures.
+
+    `flops` of a lane-step, `once` of all that a lane takes beside its steps; `piece` steps go between two looks at `stop`.
+    """
+
+    source: str
+    lane_inputs: list[Leaf]
+    shared_inputs: list[Leaf]
+    results: list[Leaf]
+    form: Tree
+    dtype: str
+    width: int
+    flops: int
+    once: int
+    piece: int
+    working_set: int
+
+    @classmethod
+    def from_fields(cls, fields: dict[str, Any]) -> Kernel:
+        """A kernel from what `dataclasses.asdict` gave, tuples as lists."""
+        groups = {name: [Leaf(**leaf | {"shape": tuple(leaf["shape"])}) for leaf in fields[name]] for name in GROUPS}
+        return cls(**fields | groups)
+
+
+GROUPS = ("lane_inputs", "shared_inputs", "results")

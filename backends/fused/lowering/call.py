@@ -55,7 +55,7 @@ class Lowering:
 
 
 def checked(operation: str, found: Any, meta: Any, dtype_name: Callable[[torch.dtype], str]) -> Any:
-    """What an operation's entry gave, compared with what torch says of the result. Raises ExtensionError."""
+    """The result of an operation's entry, if it has the shape and dtype of torch's. Raises ExtensionError."""
     if meta is None or found is None:
         return found
     several = isinstance(meta, tuple | list)

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, _decomp
-from torch.func import functionalize
 from torch.fx.node import Node as FxNode
 from torch.fx.node import map_arg
 
@@ -163,7 +162,7 @@ def _inlined(into: Graph, function: Callable[..., Any], name: str, args: Any, kw
         return [result] if single else list(result)
 
     try:
-        graph, _ = record(functionalize(flat), like)
+        graph, _ = record(flat, like)
         fold(graph)
     except Exception as error:
         raise NotLowered(name, f"its decomposition cannot be traced ({error})") from error

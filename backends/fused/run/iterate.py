@@ -1,29 +1,35 @@
 """A compiled kernel over many lanes: arrays in place, results in new ones, an interrupt between chunks of steps.
 
-Needs `kernel` for the source and its layouts, `toolchain` for the library.
+Needs `layout` for what a kernel reads and gives, `toolchain` for the library, and NumPy. A kernel whose text is on disk loads
+neither torch nor the compiler that wrote it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import importlib
+import os
+import struct
+import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from backends.base import Inputs, Outcome, Program, Run
+from backends.arrays import dtype_name
+from backends.base import Array, Executable, Inputs, Outcome, Program, Run
 from backends.fused.build.notes import remembered
-from backends.fused.build.toolchain import Library, host_target
-from backends.fused.build.toolchain import build as compile_library
-from backends.fused.codegen.kernel import Kernel, build, headers
-from backends.fused.run.lanes import Long, Pointer, Table, empty, for_kernel, host_view, in_place
-from backends.torch.iterate import random_lane
+from backends.fused.build.toolchain import Library, Target, build, host_target, processors
+from backends.fused.codegen.layout import Kernel, Leaf
+from backends.fused.native import headers
+from backends.fused.run.lanes import Long, Pointer, Table, address, for_kernel, in_place
 from backends.tree import unflatten
+
+WRITER = "backends.fused.codegen.kernel"
+"""The module that writes kernels, loaded when there is one to write."""
 
 PATIENT = 2e7
 """Estimated flops of a call beyond which it runs in a thread of its own, so that an interrupt gets through."""
@@ -33,6 +39,11 @@ POLL = 0.05
 
 SHARE = 2e5
 """Estimated flops that are worth a thread of their own: it takes some 20 microseconds to start one."""
+
+
+def _written(program: Program, example: Mapping[str, Array], shared: frozenset[str], target: Target) -> dict[str, Any]:
+    """The fields of a new kernel."""
+    return asdict(importlib.import_module(WRITER).build(program, example, shared, target))
 
 
 class Task(ctypes.Structure):
@@ -45,18 +56,18 @@ class Task(ctypes.Structure):
     ]
 
 
-class FusedExecutable:
+class FusedExecutable(Executable):
     """A program compiled for the shapes of one example lane."""
 
-    def __init__(self, program: Program, example: dict[str, Tensor], shared: frozenset[str]) -> None:
+    def __init__(self, program: Program, example: Mapping[str, Array], shared: frozenset[str]) -> None:
         target = host_target()
-        like = [(name, tuple(a.shape), str(a.dtype), name in shared) for name, a in example.items()]
+        like = [(name, tuple(a.shape), dtype_name(a), name in shared) for name, a in example.items()]
         name = program.key()
         key = name and repr((name, headers(), target.name, target.vector_bytes, like))
-        self.kernel = Kernel.from_fields(
-            remembered(key, lambda: asdict(build(program, [random_lane(example, seed) for seed in (1, 2)], shared, target)))
-        )
-        self.library = compile_library(self.kernel.source, target)
+        self.kernel = Kernel.from_fields(remembered(key, lambda: _written(program, example, shared, target)))
+        self.shared = Shared(self.kernel.shared_inputs, self.kernel.dtype)
+        self.results = [(leaf.shape, np.dtype(leaf.dtype)) for leaf in self.kernel.results]
+        self.library = build(self.kernel.source, target)
         built = (
             f"compiled in {self.library.seconds:.2g} s"
             if self.library.origin == "compiled"
@@ -72,17 +83,16 @@ class FusedExecutable:
         """Run all lanes; see `backends.base`."""
         kernel = self.kernel
         given = Table([in_place(inputs[leaf.name]) for leaf in kernel.lane_inputs])
-        shared = self._shared(inputs)
-        outputs = [empty((run.lanes, *leaf.shape), leaf.dtype) for leaf in kernel.results]
+        shared = self.shared.packed(inputs)
+        outputs = [np.empty((run.lanes, *shape), dtype) for shape, dtype in self.results]
         rows = -(-run.max_steps // run.history) if run.history else 0
-        dtype = getattr(torch, kernel.dtype)
-        history = torch.full((run.lanes, rows), torch.nan, dtype=dtype) if run.history else None
+        history = np.full((run.lanes, rows), np.nan, kernel.dtype) if run.history else None
         counters = (Long * 4)()  # stop, done, next, lane steps
         results_at = pointers(outputs)
         base = ctypes.addressof(counters)
         size = ctypes.sizeof(Long)
         task = Task(
-            given.first, shared.ctypes.data, ctypes.addressof(results_at), history.data_ptr() if history is not None else None,
+            given.first, ctypes.addressof(shared), ctypes.addressof(results_at), None if history is None else address(history),
             run.lanes, run.max_steps, rows, max(1, run.history), threads(run.lanes, kernel.width, self._work(run)),
             base, base + size, base + 3 * size,
         )  # fmt: skip
@@ -92,7 +102,7 @@ class FusedExecutable:
         if history is not None:
             longest = int(results["steps"].max()) if run.lanes else 0
             history = history[:, : -(-longest // run.history)]
-        return Outcome(results, history, int(counters[3]), kernel=self.about)
+        return Outcome(results, history, int(counters[3]))
 
     def _work(self, run: Run) -> float:
         """Estimated flops of a call."""
@@ -125,16 +135,31 @@ class FusedExecutable:
         if failed != [0]:
             raise MemoryError("a block of lanes found no memory")
 
-    def _shared(self, inputs: Inputs) -> np.ndarray:
-        """Inputs that all lanes share, one after the other; integers in the space of a float."""
-        leaves = self.kernel.shared_inputs
-        numbers = np.zeros(max(1, sum(leaf.size for leaf in leaves)), self.kernel.dtype)
-        whole = numbers.view("int64" if self.kernel.dtype == "float64" else "int32")
-        for leaf in leaves:
-            into = numbers if leaf.dtype.startswith("float") else whole
-            given = for_kernel(inputs[leaf.name], getattr(torch, self.kernel.dtype))
-            into[leaf.offset : leaf.offset + leaf.size] = host_view(given).reshape(-1)
-        return numbers
+
+class Shared:
+    """Inputs that all lanes share, packed as a kernel reads them: one after the other, integers in the space of a float."""
+
+    def __init__(self, leaves: Sequence[Leaf], dtype: str) -> None:
+        self.leaves, self.dtype = leaves, dtype
+        floating, whole = ("d", "q") if dtype == "float64" else ("f", "i")
+        size = 8 if dtype == "float64" else 4
+        kinds = [floating if leaf.dtype.startswith("float") else whole for leaf in leaves]
+        self.form = struct.Struct(
+            "=" + "".join(f"{n.size * size}s" if n.shape else kind for n, kind in zip(leaves, kinds, strict=True))
+        )
+
+    def packed(self, inputs: Inputs) -> ctypes.Array[ctypes.c_char]:
+        """The numbers of a call."""
+        found = ctypes.create_string_buffer(self.form.size + 1)
+        self.form.pack_into(found, 0, *(self._one(leaf, inputs[leaf.name]) for leaf in self.leaves))
+        return found
+
+    def _one(self, leaf: Leaf, value: Any) -> Any:
+        """A number; the bytes of an array."""
+        if type(value) not in (int, float):
+            value = for_kernel(value, self.dtype)
+            return value.tobytes() if leaf.shape else value.item()
+        return value if self.dtype == "float64" or type(value) is int else float(np.float32(value))
 
 
 def _solve(library: Library, task: Task, counters: Any, memory: tuple[Any, ...], failed: list[int]) -> None:
@@ -142,11 +167,21 @@ def _solve(library: Library, task: Task, counters: Any, memory: tuple[Any, ...],
     failed.append(library.handle.solve(ctypes.byref(task)))
 
 
-def pointers(tensors: Sequence[Tensor]) -> ctypes.Array[Pointer]:
-    """Where tensors stand."""
-    return (Pointer * max(1, len(tensors)))(*(tensor.data_ptr() for tensor in tensors))
+def pointers(arrays: Sequence[np.ndarray]) -> ctypes.Array[Pointer]:
+    """Where arrays stand."""
+    return (Pointer * max(1, len(arrays)))(*map(address, arrays))
 
 
 def threads(lanes: int, width: int, work: float) -> int:
     """As many threads as torch has, but no more than have a vector of lanes, and work that is worth a thread's start."""
-    return max(1, min(torch.get_num_threads(), -(-lanes // width), int(work / SHARE)))
+    most = min(-(-lanes // width), int(work / SHARE))
+    return min(_torch_threads(), most) if most > 1 else 1
+
+
+def _torch_threads() -> int:
+    """The threads that torch has been given, or would start with."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        return int(torch.get_num_threads())
+    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return min(int(asked), processors()) if asked.isdecimal() and int(asked) else processors()

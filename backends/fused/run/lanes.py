@@ -13,8 +13,8 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
+
+from backends.arrays import dtype_name, library
 
 Long = ctypes.c_long
 Pointer = ctypes.c_void_p
@@ -26,51 +26,48 @@ KINDS = "float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool"
 class Lanes:
     """An array of all lanes: the first `axes` axes of `array` are the lanes', read as one, the last one fastest.
 
-    `dtype` is torch's name of the type that the numbers have for the kernel.
+    `dtype` is the name of the type that the numbers have for the kernel.
 
-    >>> two = Lanes(np.arange(12.0)[::-1].reshape(2, 2, 3), 2, torch.float64)
+    >>> two = Lanes(np.arange(12.0)[::-1].reshape(2, 2, 3), 2, "float64")
     >>> two.shape, two[3]
-    ((4, 3), tensor([2., 1., 0.], dtype=torch.float64))
+    ((4, 3), array([2., 1., 0.]))
     """
 
-    def __init__(self, array: np.ndarray, axes: int, dtype: torch.dtype) -> None:
+    def __init__(self, array: np.ndarray, axes: int, dtype: str) -> None:
         self.array, self.axes, self.dtype = array, axes, dtype
         self.shape = (math.prod(array.shape[:axes]), *array.shape[axes:])
 
     def __len__(self) -> int:
         return int(self.shape[0])
 
-    def __getitem__(self, lane: int) -> Tensor:
+    def __getitem__(self, lane: int) -> np.ndarray:
         """A copy of one lane."""
-        one = self.array[np.unravel_index(lane, self.array.shape[: self.axes])]
-        return torch.from_numpy(np.array(one, str(self.dtype).removeprefix("torch.")))
-
-    def new_zeros(self, shape: tuple[int, ...]) -> Tensor:
-        """Zeros of the numbers' type, as torch's."""
-        return torch.zeros(shape, dtype=self.dtype)
+        return np.array(self.array[np.unravel_index(lane, self.array.shape[: self.axes])], self.dtype)
 
 
 def in_place(array: Any) -> Lanes:
-    """Lanes, or a tensor with a lane axis in front, as Lanes."""
-    return array if isinstance(array, Lanes) else Lanes(host_view(array), 1, array.dtype)
+    """Lanes, or an array with a lane axis in front, as Lanes."""
+    return array if isinstance(array, Lanes) else Lanes(host_view(array), 1, dtype_name(array))
 
 
 def host_view(array: Any) -> np.ndarray:
     """The same memory as a NumPy array."""
-    view: np.ndarray = array.resolve_neg().numpy() if isinstance(array, Tensor) else np.asarray(array)
+    if type(array) is np.ndarray:
+        return array
+    view: np.ndarray = array.resolve_neg().numpy() if library(array) == "torch" else np.asarray(array)
     return view
 
 
-def for_kernel(a: Tensor, dtype: torch.dtype) -> Tensor:
+def for_kernel(array: np.ndarray, dtype: str) -> np.ndarray:
     """Floats as they are; integers in the size of a float, truth as -1 and 0.
 
-    >>> for_kernel(torch.tensor([True, False]), torch.float32)
-    tensor([-1,  0], dtype=torch.int32)
+    >>> for_kernel(np.array([True, False]), "float32")
+    array([-1,  0], dtype=int32)
     """
-    if a.is_floating_point():
-        return a
-    whole = a.to(torch.int64 if dtype == torch.float64 else torch.int32)
-    return -whole if a.dtype == torch.bool else whole
+    if array.dtype.kind == "f":
+        return array
+    whole = array.astype("int64" if dtype == "float64" else "int32")
+    return -whole if array.dtype.kind == "b" else whole
 
 
 class Input(ctypes.Structure):
@@ -84,15 +81,9 @@ class Table:
 
     def __init__(self, arrays: Sequence[Lanes]) -> None:
         self.arrays = arrays
-        self.numbers = [
-            (_axes(lanes), *_offsets(lanes.array.shape[lanes.axes :], lanes.array.strides[lanes.axes :], lanes.array.itemsize))
-            for lanes in arrays
-        ]
+        self.maps = [_map(lanes.array.shape, lanes.array.strides, lanes.axes, lanes.array.dtype, lanes.dtype) for lanes in arrays]
         self.inputs = (Input * max(1, len(arrays)))(
-            *(
-                Input(address(lanes.array), axes.ctypes.data, offsets.ctypes.data, _kind(lanes.array.dtype, lanes.dtype), dense)
-                for lanes, (axes, offsets, dense) in zip(arrays, self.numbers, strict=True)
-            )
+            *(Input(address(lanes.array), *where.fields) for lanes, where in zip(arrays, self.maps, strict=True))
         )
 
     @property
@@ -101,24 +92,29 @@ class Table:
         return ctypes.addressof(self.inputs)
 
 
-def empty(shape: Sequence[int], dtype: str) -> Tensor:
-    """A new tensor whose numbers are not set. NumPy asks the system for large pages where it is large, torch does not.
+class _Map:
+    """Where the numbers of every lane lie, from an array's first number on: the fields of `Input` behind it."""
 
-    >>> empty((2, 3), "float32").shape
-    torch.Size([2, 3])
-    """
-    return torch.from_numpy(np.empty(shape, dtype))
+    def __init__(self, shape: tuple[int, ...], strides: tuple[int, ...], axes: int, found: np.dtype[Any], dtype: str) -> None:
+        self.axes = _axes(shape[:axes], strides[:axes])
+        self.offsets, dense = _offsets(shape[axes:], strides[axes:], found.itemsize)
+        self.fields = self.axes.ctypes.data, self.offsets.ctypes.data, _kind(found, dtype), dense
+
+
+_map = lru_cache(maxsize=64)(_Map)
 
 
 def address(array: np.ndarray) -> int:
     """Where the first number stands: of a reversed array, not the lowest address."""
+    if array.flags.c_contiguous and array.flags.writeable and array.size:
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type]  # thrice as fast
     return int(array.__array_interface__["data"][0])
 
 
-def _axes(lanes: Lanes) -> np.ndarray:
+def _axes(shape: tuple[int, ...], strides: tuple[int, ...]) -> np.ndarray:
     """The number of lane axes, then size and stride of each, the last first; axes that follow on each other are one."""
     found: list[tuple[int, int]] = []
-    for size, stride in zip(lanes.array.shape[: lanes.axes][::-1], lanes.array.strides[: lanes.axes][::-1], strict=True):
+    for size, stride in zip(shape[::-1], strides[::-1], strict=True):
         if found and found[-1][0] * found[-1][1] == stride:
             found[-1] = (found[-1][0] * size, found[-1][1])
         elif size != 1:
@@ -127,7 +123,6 @@ def _axes(lanes: Lanes) -> np.ndarray:
     return np.array([len(found), *(number for axis in found for number in axis)], Long)
 
 
-@lru_cache(maxsize=32)
 def _offsets(shape: tuple[int, ...], strides: tuple[int, ...], itemsize: int) -> tuple[np.ndarray, bool]:
     """Bytes from a lane's first number to each of its numbers, and whether they follow one another."""
     table = np.zeros(1, Long)
@@ -136,9 +131,8 @@ def _offsets(shape: tuple[int, ...], strides: tuple[int, ...], itemsize: int) ->
     return table, bool((np.diff(table) == itemsize).all())
 
 
-@lru_cache
-def _kind(found: np.dtype[Any], dtype: torch.dtype) -> int:
-    if found.isnative and found.name == str(dtype).removeprefix("torch."):
+def _kind(found: np.dtype[Any], dtype: str) -> int:
+    if found.isnative and found.name == dtype:
         return 0
     kind = 1 + KINDS.index(found.name)
     return kind if found.isnative else -kind

@@ -12,19 +12,21 @@ import ctypes
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from backends.errors import Unsupported
 from backends.fused.build.toolchain import ToolchainError, build, host_target
 from backends.fused.codegen.emit import Emitter, Place, Tables
-from backends.fused.codegen.kernel import DECLARED, SOURCE_LIMIT, Part, _function, assembled, header, loader, storer
+from backends.fused.codegen.kernel import DECLARED, SOURCE_LIMIT, Part, _function, assembled, loader, storer
 from backends.fused.codegen.layout import Leaf, layout, packed
 from backends.fused.ir.graph import View
 from backends.fused.lowering.lower import NotLowered, dtype_name
+from backends.fused.native import header
 from backends.fused.pipeline import written
 from backends.fused.run.iterate import pointers, threads
-from backends.fused.run.lanes import Long, Pointer, Table, empty, for_kernel, in_place
+from backends.fused.run.lanes import Long, Pointer, Table, address, for_kernel, host_view, in_place
 from backends.torch.iterate import random_lane
 from backends.torch.trace import Traced
 from backends.tree import Tree, leaves, unflatten
@@ -74,17 +76,18 @@ class MapKernel:
 
     def __call__(self, arrays: Sequence[Tensor], lanes: int) -> Tree:
         """The results, with a leading lane axis. Lane arrays have theirs in front."""
-        native = [for_kernel(a, self.dtype) for a in arrays]
+        dtype = dtype_name(self.dtype)
+        native = [for_kernel(host_view(a), dtype) for a in arrays]
         own = [a for k, a in enumerate(native) if k not in self.shared]
-        parts = [a.reshape(-1).contiguous().view(self.dtype) for k, a in enumerate(native) if k in self.shared]
-        common = torch.cat(parts) if parts else torch.zeros(1, dtype=self.dtype)
-        outputs = [empty((lanes, *leaf.shape), leaf.dtype) for leaf in self.results]
+        parts = [a.reshape(-1).view(dtype) for k, a in enumerate(native) if k in self.shared]
+        common = np.concatenate(parts) if parts else np.zeros(1, dtype)
+        outputs = [np.empty((lanes, *leaf.shape), leaf.dtype) for leaf in self.results]
         given, results_at = Table([in_place(a) for a in own]), pointers(outputs)
         count = threads(lanes, self.width, lanes * self.work)
-        task = Task(given.first, common.data_ptr(), ctypes.addressof(results_at), lanes, count)
+        task = Task(given.first, address(common), ctypes.addressof(results_at), lanes, count)
         if self.library.handle.map(ctypes.byref(task)):
             raise MemoryError("a block of lanes found no memory")
-        return unflatten(self.form, outputs)
+        return unflatten(self.form, [torch.from_numpy(array) for array in outputs])
 
 
 class Mapped:
