@@ -6,11 +6,13 @@ Nothing here imports an array library until arrays of it, or its name, come.
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable
 from typing import Any
 
-from backends import contract
+from backends import pristine  # first: it notes what is loaded after it
 from backends.base import Array, Backend, Executable, Outcome, Program, Run
+from backends.contract import check_backend
 from backends.errors import ArgumentError, ExtensionError, TraceError, Unsupported
 
 __all__ = ["NAMES", "Array", "Backend", "Executable", "Outcome", "Program", "Run", "TraceError", "Unsupported", "get", "repeat"]
@@ -43,7 +45,7 @@ def get(name: str) -> Backend:
     if name not in NAMES:
         raise ArgumentError(f"backend: got {name!r}; expected one of {', '.join(map(repr, ('auto', *NAMES)))}")
     if name not in _LOADED:
-        _LOADED[name] = contract.check_backend(name, _module(name).BACKEND)
+        _LOADED[name] = check_backend(name, _module(name).BACKEND)
     return _LOADED[name]
 
 
@@ -85,3 +87,6 @@ def repeat(step: Callable[..., tuple[Any, ...]], count: int, *state: Array) -> t
     for _ in range(count):
         state = step(*state)
     return state
+
+
+pristine.note(sys.modules[__name__])

@@ -1,4 +1,4 @@
-"""What a backend must do. It knows nothing of problems or solvers.
+"""The contract of a backend, which knows nothing of problems or solvers.
 
 A backend turns pure functions of ONE lane into batched ones. It needs only this file, derives from `Backend`, and offers:
 
@@ -41,7 +41,7 @@ RUNNING = -1
 
 @dataclass(frozen=True)
 class Anatomy:
-    """What a function of a vector is like at any numbers.
+    """Properties of a function of a vector that hold at any numbers.
 
     reach         for each entry of the vector, a host array of the entries of the result that depend on it
     polynomial    whether it is a polynomial of its entries with constants of ordinary size
@@ -91,7 +91,7 @@ def too_large(program: Program) -> str:
 
 @dataclass(frozen=True)
 class Run:
-    """What one `iterate` call is given beside the arrays.
+    """Arguments of one `iterate` call beside the arrays.
 
     lanes        how many lanes; batched inputs have it as their leading axis
     shared       names of the inputs that have no lane axis

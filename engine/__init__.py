@@ -10,6 +10,9 @@
 Importing this loads no array library but NumPy's own front; torch comes with the first torch array or solve.
 """
 
+import sys
+
+from backends import pristine  # first: it notes what is loaded after it
 from engine import domains, errors, solvers
 from engine.errors import SolveError
 from engine.eye import eye_like
@@ -24,3 +27,5 @@ __all__ = [
     "Objective", "Param", "Problem", "Solution", "SolveError", "Status", "domains", "errors", "eye_like", "grad", "hessian",
     "jacfwd", "jacrev", "jit", "jvp", "solve", "solvers", "value_and_grad", "vjp", "vmap",
 ]  # fmt: skip
+
+pristine.note(sys.modules[__name__])

@@ -1,23 +1,41 @@
-"""A name for a program that is the same in every process, for problems made of this project's own functions.
+"""A name for a program that is the same in every process in which the same would be computed.
 
-A solve of the catalogue is traced once per installation: what was worked out is kept on disk under this name. The name is a
-digest of the declaration as it was frozen and of all code that is loaded (`fingerprint`), so that a process in which a
-function, class or constant of this project was replaced neither finds the kernels of others nor leaves its own to them.
-User functions and solvers, arrays and other objects that cannot be hashed completely get no name: nothing is kept of them.
+A solve is traced once per installation: what was worked out is kept on disk under this name. The name is a digest of the declaration
+as it was frozen, of this project's source files and of users' functions with all that they read (`fingerprint`), so that a process in
+which a function, class or constant is another one neither finds the kernels of others nor leaves its own to them. What cannot be
+hashed completely gets no name, and nor does anything where this project's code or a library's was replaced: nothing is kept of it.
 """
 
 from __future__ import annotations
 
-import sys
+import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from engine.fingerprint import Hasher
+from backends import pristine
+from backends.arrays import dtype_name, to_host
+from engine.fingerprint import genuine
+from engine.fingerprint.own import hashers
 from engine.libraries import Unhashable
 from engine.problem import Param, Problem
 
-MAKER = "engine.plan"
-"""The module that makes programs: it and all modules that it imports count."""
+
+@dataclass(frozen=True)
+class Slot:
+    """The place of a captured array, which is an input: its dtype and shape, and its numbers where they may be indices."""
+
+    place: int
+    dtype: str
+    shape: tuple[int, ...]
+    indices: str
+
+    @classmethod
+    def of(cls, place: int, array: Any) -> Slot:
+        """The slot of an array. Raises TypeError for one that is no input."""
+        whole = dtype_name(array).startswith(("int", "uint", "bool"))
+        indices = hashlib.sha256(to_host(array).tobytes()).hexdigest() if whole else ""
+        return cls(place, dtype_name(array), tuple(array.shape), indices)
 
 
 def identity(problem: Problem, *rest: Any) -> str:
@@ -27,17 +45,25 @@ def identity(problem: Problem, *rest: Any) -> str:
     >>> identity(problems.inverse()) == identity(problems.inverse()) != identity(problems.svd())
     True
     """
+    own, users = hashers()
+    sources = pristine.sources()
+    if not sources:
+        return ""
     try:
-        return Hasher().add(*_declaration(problem), *rest).reach(sys.modules[MAKER]).digest()
+        genuine.check()
+        own.add(sources, *_declaration(problem), *rest)
+        users.finish()
     except (Unhashable, ValueError, RecursionError):
         return ""
+    return own.digest()
 
 
 def _declaration(problem: Problem) -> tuple[Any, ...]:
     """What of a problem is part of a program; starts and weights that are numbers are inputs of it."""
-    if any(frozen.readers for frozen in problem.frozen.values()):
-        raise Unhashable("a captured array")
-    functions = {role: frozen.bind([]) for role, frozen in problem.frozen.items()}
+    functions = {
+        role: frozen.bind([Slot.of(place, array) for place, array in enumerate(frozen.arrays())])
+        for role, frozen in problem.frozen.items()
+    }
     params = {name: (p.axes, p.domain) for name, p in problem.params.items() if isinstance(p, Param)}
     weights = tuple(problem.weights) if isinstance(problem.weights, Mapping) else problem.weights is None
     return (problem.name, dict(problem.data), params, problem.exact, weights, functions)

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-PACKAGES = frozenset({"backends", "engine", "problems"})
-"""This project's own."""
+from backends.pristine import PACKAGES
 
-LIBRARIES = frozenset({"array_api_compat", "numpy", "torch", *sys.stdlib_module_names})
-"""Packages whose functions and classes count by name; a backend that keeps anything on disk adds their versions."""
+LIBRARIES = frozenset({"array_api_compat", "einops", "numpy", "scipy", "torch", *sys.stdlib_module_names})
+"""Packages whose functions and classes count by name. A backend that keeps anything on disk adds the versions of those that this
+project uses; `fingerprint.users` adds those of the others."""
 
 BUILTIN = (
     types.BuiltinFunctionType, types.WrapperDescriptorType, types.MethodDescriptorType, types.ClassMethodDescriptorType,
@@ -45,6 +45,31 @@ def is_library(module: Any) -> bool:
     """Whether a loaded module of this name belongs to Python or to an installed library, not to a file of the user's."""
     top, _, _ = str(module).partition(".")
     return top in LIBRARIES and module in sys.modules and top in sys.modules and is_installed(_origin(top))
+
+
+def has_project_code(function: types.FunctionType) -> bool:
+    """Whether a function was compiled from a file of this project."""
+    return function.__code__.co_filename.startswith(_own_homes())
+
+
+def has_library_code(function: types.FunctionType) -> bool:
+    """Whether a function was compiled from a file of Python's, of `LIBRARIES` or of this project; other installed code is not."""
+    return _is_library_file(function.__code__.co_filename) or has_project_code(function)
+
+
+@cache
+def _is_library_file(file: str) -> bool:
+    if file.startswith("<frozen "):
+        return True
+    home = max((home for home in _homes() if os.path.realpath(file).startswith(home)), key=len, default=None)
+    top = "" if home is None else os.path.realpath(file)[len(home) :].partition(os.sep)[0].removesuffix(".py")
+    return top in LIBRARIES or top == "typing_extensions"  # which mends `typing`
+
+
+@cache
+def _own_homes() -> tuple[str, ...]:
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    return tuple(os.path.join(root, name, "") for name in sorted(PACKAGES))
 
 
 def owns(names: Mapping[str, Any]) -> bool:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from backends.arrays import as_array, is_array
+from backends.pristine import PACKAGES
 from engine.errors import DeclarationError
-from engine.libraries import PACKAGES, is_installed, package
+from engine.libraries import is_installed, package
 
 SCALARS = frozenset({type(None), type(...), bool, int, float, complex, str, bytes})
 CONTAINERS = frozenset({dict, types.MappingProxyType, list, tuple})

@@ -90,7 +90,7 @@ def choose(
 
 
 def _content(array: Any) -> tuple[Any, ...]:
-    """What of a captured array is part of a plan: integers may be indices, which decide what numbers a residual reads."""
+    """The part of a captured array that a plan depends on: integers may be indices, which decide what numbers a residual reads."""
     host = _arrays.to_host(array)
     return (*_arrays.kind(array), host.tobytes() if host.dtype.kind in "biu" else b"")
 
@@ -134,7 +134,7 @@ def _default(problem: Problem, look: _Look) -> Solver:
 
 
 class _Look:
-    """What is found by looking at the declared functions, once per problem and shapes."""
+    """Properties of the declared functions, detected once per problem and shapes."""
 
     def __init__(self, problem: Problem, backend: str, signature: Signature) -> None:
         self.problem, self.backend, self.shapes = problem, backend, signature.shapes
@@ -167,12 +167,29 @@ class _Look:
         return bool(self._found("flat", sparsity.is_flat))
 
     def _found(self, what: str, find: Callable[..., Any], made: Callable[[Any], Any] = int) -> Any:
-        """What a look gives, made of the plain numbers that can be remembered."""
+        """A property, made of the plain numbers that can be cached."""
         if what not in self.known:
             own = backends.get(self.backend)
             name = identity(self.problem, own, "found", what, self.shapes, self.sizes)
-            self.known[what] = made(own.remembered(name, lambda: find(self.problem, self.backend, self.shapes, self.sizes)))
+            try:
+                value = own.remembered(name, _nothing)
+            except _NotKept:
+                value = find(self.problem, self.backend, self.shapes, self.sizes)
+                self.problem.memory.setdefault("unproven", []).append((self.backend, name, value))
+            self.known[what] = made(value)
         return self.known[what]
+
+
+class _NotKept(Exception):
+    """Nothing was kept under a name."""
+
+
+def _nothing() -> Any:
+    raise _NotKept
+
+
+def _given(value: Any) -> Any:
+    return value
 
 
 def _detected(kind: str, problem: Problem, backend: str, shapes: Sizes, data: Sizes) -> dict[str, Any]:
@@ -209,7 +226,7 @@ def prepare(problem: Problem, plan: Plan, key: Key, bound: Bound, captured: dict
 def _prepared(
     problem: Problem, plan: Plan, key: Key, signature: Signature, captured: dict[str, Any]
 ) -> tuple[Plan, Executable, float]:
-    """What is prepared serves every batch size."""
+    """The program for one lane's shapes, which serves every batch size."""
     example = _example(problem, plan, signature, captured)
     shared = shared_inputs(signature, example)
     like = tuple((name, array.shape, str(array.dtype)) for name, array in example.items())
@@ -221,8 +238,11 @@ def _prepared(
         made, executable = known[key]
         return replace(made, solver=plan.solver), executable, 0.0
     began = time.perf_counter()
+    unproven = problem.memory.pop("unproven", [])
     with announced(_waiting(problem, example)):
         known[key] = _first_able(problem, plan, signature, example, shared, free)
+    for backend, name, found in unproven:  # the functions that were looked at are now proven to be pure
+        backends.get(backend).remembered(name, partial(_given, found))
     return *known[key], time.perf_counter() - began
 
 
@@ -243,14 +263,14 @@ def _example(problem: Problem, plan: Plan, signature: Signature, captured: dict[
 
 
 def _waiting(problem: Problem, example: dict[str, Any]) -> str:
-    """What is compiled: a problem for the largest of its data."""
+    """Message of a compile: a problem for the largest of its data."""
     largest = max(example.values(), key=lambda array: len(array.shape))
     shape = " x ".join(map(str, largest.shape)) or "numbers"
     return f"compiling {problem.name} for {shape}, {_arrays.dtype_name(largest)}; once per size"
 
 
 def _methods(solver: type) -> list[Any]:
-    """What a solver runs: its class may get other methods in the same process, in a notebook for instance."""
+    """Methods that a solver runs: its class may get others in the same process, in a notebook for instance."""
     methods = [getattr(solver, name, None) for name in ("init", "step")]
     return [*methods, *(getattr(method, "__code__", None) for method in methods)]
 

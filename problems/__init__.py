@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
+from backends import pristine
 from engine import Problem
 from problems.curve_fit import curve_fit
 from problems.eigh import eigh
@@ -24,3 +26,6 @@ def catalogue() -> dict[str, Callable[..., Problem]]:
         ['curve_fit', 'eigh', 'inverse', 'svd', 'svd_penalty']
     """
     return {make.__name__: make for make in _CATALOGUE}
+
+
+pristine.note(sys.modules[__name__])

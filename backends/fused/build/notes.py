@@ -1,4 +1,4 @@
-"""What was worked out in an earlier process, on disk as JSON: private to the user, whole or absent. Needs `cache`.
+"""Results of earlier processes, on disk as JSON: private to the user, whole or absent. Needs `cache`.
 
 A key names what is kept wholly; the versions of what it was worked out with are added here. A cache that cannot be used
 costs the time to work it out again, nothing else.
@@ -26,7 +26,7 @@ SUFFIX = ".json"
 
 
 def remembered(key: str, make: Callable[[], Any]) -> Any:
-    """What `make` gave under this key before, or gives now: nested lists and dicts of numbers and strings.
+    """The result of `make`, now or under this key before: nested lists and dicts of numbers and strings.
 
     An empty key keeps nothing.
     """
@@ -50,7 +50,7 @@ def _name(key: str) -> str:
 
 @once
 def _torch_version() -> str:
-    """What torch says of its build, in a file: it need not be loaded."""
+    """torch's own file on its build, read without loading torch."""
     found = find_spec("torch")
     return Path(found.origin).with_name("version.py").read_text() if found is not None and found.origin else ""
 

@@ -88,12 +88,12 @@ class Table:
 
     @property
     def first(self) -> int:
-        """Where the inputs stand."""
+        """Address of the inputs."""
         return ctypes.addressof(self.inputs)
 
 
 class _Map:
-    """Where the numbers of every lane lie, from an array's first number on: the fields of `Input` behind it."""
+    """Strides of the lane axes and offsets of a lane's numbers from its first: the fields of `Input` behind the address."""
 
     def __init__(self, shape: tuple[int, ...], strides: tuple[int, ...], axes: int, found: np.dtype[Any], dtype: str) -> None:
         self.axes = _axes(shape[:axes], strides[:axes])
@@ -105,7 +105,7 @@ _map = lru_cache(maxsize=64)(_Map)
 
 
 def address(array: np.ndarray) -> int:
-    """Where the first number stands: of a reversed array, not the lowest address."""
+    """Address of the first number: of a reversed array, not the lowest one."""
     if array.flags.c_contiguous and array.flags.writeable and array.size:
         return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type]  # thrice as fast
     return int(array.__array_interface__["data"][0])

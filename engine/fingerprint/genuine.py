@@ -1,0 +1,112 @@
+"""Whether libraries hold what is theirs: a user may have replaced `np.exp`, a method of `torch.Tensor` or a helper of either.
+
+Needs `pure` for the names that functions may use, `libraries` for where installed code lies. Nothing is loaded: what is not
+loaded yet has not been replaced.
+"""
+
+from __future__ import annotations
+
+import builtins
+import sys
+import types
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+from engine.fingerprint.pure import ALIASES, MODULES, NAMES
+from engine.libraries import BUILTIN, HEAP, LIBRARIES, Unhashable, has_library_code
+
+BENEATH = ("numpy._core.", "numpy.lib.", "numpy.linalg.", "array_api_compat.", "torch._tensor", "torch.overrides", "einops.")
+"""How the names of modules begin of which those of `MODULES` are made."""
+
+KINDS = frozenset(
+    """
+    builtins.type builtins.function builtins.builtin_function_or_method builtins.method_descriptor builtins.property numpy._DTypeMeta
+    builtins.wrapper_descriptor builtins.getset_descriptor numpy.ufunc numpy._ArrayFunctionDispatcher torch._C._TensorMeta typing.TypeVar
+    """.split()
+)
+"""Types of what libraries hold under the names of `NAMES`, beside constants and modules."""
+
+CONSTANTS = {"pi": 3.141592653589793, "tau": 6.283185307179586, "e": 2.718281828459045, "inf": float("inf"), "newaxis": None}
+
+OPERATORS = frozenset(
+    [f"__{prefix}{name}__" for name in "add sub mul truediv floordiv mod pow matmul and or xor".split() for prefix in ("", "r")]
+    + [f"__{name}__" for name in "neg pos abs invert lt le gt ge eq ne getitem setitem".split()]
+)
+
+
+def check() -> None:
+    """Raises Unhashable where a loaded library holds a function or an object of the user's, or torch is told to do otherwise."""
+    torch = sys.modules.get("torch")
+    if torch is not None and (torch._C._len_torch_function_stack() or torch._C._len_torch_dispatch_stack()):
+        raise Unhashable("calls of torch that a mode of the user's sees")
+    held = [vars(module) for name, module in list(sys.modules.items()) if name in MODULES or name.startswith(BENEATH)]
+    if torch is not None:
+        held.append(dict(vars(torch.Tensor)))
+    good: set[str] = set()
+    kinds: set[type] = set()
+    for names in held:
+        for name, value in list(names.items()):
+            if type(value) is not types.FunctionType:
+                kinds.add(type(value))
+            elif value.__code__.co_filename not in good:
+                if not has_library_code(value):
+                    raise Unhashable(f"{name!r} of a library, which is {value!r}")
+                good.add(value.__code__.co_filename)
+    for kind in kinds:
+        if not _is_installed(kind):
+            raise Unhashable(f"an object of {kind!r} in a library")
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Raises Unhashable where a library holds one of its functions under the name of another."""
+    torch, read = sys.modules.get("torch"), NAMES.intersection(names)
+    for module in MODULES & sys.modules.keys():
+        held = vars(sys.modules[module])
+        for name in read & held.keys():
+            _check_name(module, name, held[name])
+    if torch is not None:
+        for name in (read | OPERATORS) & vars(torch.Tensor).keys():
+            _check_name("torch.Tensor", name, vars(torch.Tensor)[name])
+
+
+def check_builtins(names: Iterable[str]) -> None:
+    """Raises Unhashable where one of Python's own functions was replaced."""
+    for name in names:
+        value = getattr(builtins, name, None)
+        ours = isinstance(value, BUILTIN) or (isinstance(value, type) and not value.__flags__ & HEAP)
+        if (isinstance(value, type) or callable(value)) and not (ours and getattr(value, "__name__", "") == name):
+            raise Unhashable(f"{name!r} of Python's own, which is {value!r}")
+
+
+def _check_name(module: str, name: str, value: Any) -> None:
+    kind = type(value)
+    if isinstance(value, types.ModuleType):
+        fine = (
+            value.__name__ in MODULES and value.__name__.rpartition(".")[2] == name and sys.modules.get(value.__name__) is value
+        )
+    elif value is None or kind is float:
+        fine = value != value if name == "nan" else name in CONSTANTS and value == CONSTANTS[name]
+    elif kind.__module__ == "torch":  # a dtype
+        fine = str(value) in (f"torch.{name}", f"torch.{DTYPES.get(name)}")
+    else:
+        known = str(getattr(value, "__name__", name))
+        plain = name.strip("_")
+        fine = f"{kind.__module__}.{kind.__qualname__}" in KINDS
+        fine = fine and (known == name or known.endswith(f"_{name}") or f"{name}:{known}" in ALIASES or known.strip("_") == plain)
+        if isinstance(value, type) and value.__flags__ & HEAP:
+            functions = [member for member in vars(value).values() if isinstance(member, types.FunctionType)]
+            fine = fine and all(map(has_library_code, functions))
+    if not fine:
+        raise Unhashable(f"{module}.{name}, which is {value!r}")
+
+
+DTYPES = {"float": "float32", "double": "float64", "int": "int32"}
+
+
+@cache
+def _is_installed(kind: type) -> bool:
+    """Whether a class has no methods of the user's, but perhaps some that a library wrote for it (`dataclass`)."""
+    functions = [member for base in kind.__mro__ for member in vars(base).values() if isinstance(member, types.FunctionType)]
+    written = kind.__module__.partition(".")[0] in LIBRARIES
+    return all(has_library_code(function) or (written and function.__code__.co_filename == "<string>") for function in functions)
