@@ -11,7 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 from backends import pristine  # first: it notes what is loaded after it
-from backends.base import Array, Backend, Executable, Outcome, Program, Run, TraceError, Unsupported
+from backends.base import Array, Backend, Executable, Outcome, Program, Run
+from backends.contract import check_backend
+from backends.errors import ArgumentError, ExtensionError, TraceError, Unsupported
 from backends.stopwatch import span
 
 __all__ = ["NAMES", "Array", "Backend", "Executable", "Outcome", "Program", "Run", "TraceError", "Unsupported", "get", "repeat"]
@@ -32,19 +34,37 @@ _LOADED: dict[str, Backend] = {}  # a plain dict: torch.compile traces a look-up
 
 
 def get(name: str) -> Backend:
-    """The backend of that name.
+    """The backend of that name, checked when it is first asked for.
 
-    Raises ValueError for an unknown name, with the names there are.
+    Raises:
+        ArgumentError: an unknown name, with the names there are.
+        ExtensionError: a line of `NAMES` that leads to no backend, or to one that does not keep its contract.
 
     >>> get("numpy").name
     'numpy'
     """
     if name not in NAMES:
-        raise ValueError(f"backend: got {name!r}; expected one of {', '.join(map(repr, ('auto', *NAMES)))}")
+        raise ArgumentError(f"backend: got {name!r}; expected one of {', '.join(map(repr, ('auto', *NAMES)))}")
     if name not in _LOADED:
         with span("import"):
-            _LOADED[name] = importlib.import_module(NAMES[name]).BACKEND
+            _LOADED[name] = check_backend(name, _module(name).BACKEND)
     return _LOADED[name]
+
+
+def _module(name: str) -> Any:
+    """The module that a line of `NAMES` names. Raises ExtensionError where it is not there, or has no `BACKEND`."""
+    module = NAMES[name]
+    try:
+        found = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if not f"{module}.".startswith(f"{error.name}."):
+            raise  # the module is there, and misses another
+        raise ExtensionError(
+            f"backend {name!r}: NAMES gives {module!r}, which is not there; expected a module: correct the line"
+        ) from error
+    if not hasattr(found, "BACKEND"):
+        raise ExtensionError(f"backend {name!r}: the module {module!r} has no BACKEND; expected an object: add BACKEND = ...")
+    return found
 
 
 def repeat(step: Callable[..., tuple[Any, ...]], count: int, *state: Array) -> tuple[Array, ...]:

@@ -1,30 +1,34 @@
 """The contract of a backend, which knows nothing of problems or solvers.
 
-A backend turns pure functions of ONE lane into batched ones. It needs only this file, and offers:
+A backend turns pure functions of ONE lane into batched ones. It needs only this file, derives from `Backend`, and offers:
 
 1.  `name`, `library`               what it is called; whose arrays it computes with
-2.  `load`, `unload`                arrays in and out of its library, without a copy where that can be;
-    `load_lanes`, `load_shared`     inputs of a whole solve
-3.  `grad`, `value_and_grad`        derivatives of one-lane functions, with JAX's signatures;
-    `jvp`, `vjp`, `jacfwd`,         arguments may be nested dicts, tuples and lists of arrays
-    `jacrev`, `hessian`
-4.  `vmap`, `jit`                   batching and compiling of a user's own function;
-    `once`                          a context for a few evaluations, in which nothing is loaded to compile them
-    `examine`                       a function taken apart without its numbers
+2.  `load`, `unload`                arrays in and out of its library, without a copy where that can be
+3.  `jvp`, `vjp`                    derivatives of one-lane functions, with JAX's signatures;
+                                    arguments may be nested dicts, tuples and lists of arrays
+4.  `vmap`                          batching of a user's own function
 5.  `prepare`                       a `Program` bound to shapes and dtypes: traced, checked, compiled
-6.  `remembered`                    what was worked out under a key before, perhaps in another process
-7.  `Executable.iterate`            run a prepared program over many lanes until each says it is done
+6.  `Executable.iterate`            run a prepared program over many lanes until each says it is done
 
 The last one is the performance-critical one. What a lane does after it is done, how lanes are packed,
 refilled, chunked and threaded is the backend's business, and results may not depend on it.
+
+The rest has a default: gradients, Jacobians and Hessians from `jvp` and `vjp` (`derived`), `load_lanes` and `load_shared`, for the
+inputs of a whole solve, from `load`,
+`jit`, `once`, `examine`, `remembered` and `map_lanes` that do nothing special, `describe`. `contract` checks what is handed in.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
+
+from backends import derived
+from backends.arrays import to_lanes
+from backends.errors import Unsupported
 
 Array = Any
 Inputs = dict[str, Array]
@@ -33,14 +37,6 @@ Function = Callable[..., Any]
 
 RUNNING = -1
 """The value of a lane's `status` while it wants more steps."""
-
-
-class TraceError(TypeError):
-    """A declared function does something that cannot be traced faithfully."""
-
-
-class Unsupported(Exception):
-    """A backend cannot run this program, or not on this machine; the text says what stands in the way."""
 
 
 @dataclass(frozen=True)
@@ -126,55 +122,113 @@ class Outcome:
     kernel: str = ""
 
 
-class Executable(Protocol):
-    """A prepared program; `about` says for the plan what runs, where the backend's name does not."""
+class Executable:
+    """A prepared program; `about` says for the plan what runs, where `Backend.describe` says less."""
 
-    about: str
+    about: str = ""
 
+    @abstractmethod
     def iterate(self, inputs: Inputs, run: Run) -> Outcome:
         """Run every lane until its status says that it is done."""
-        ...
+        raise NotImplementedError
 
 
-class Backend(Protocol):
-    """The operations listed at the top of this file."""
+class Backend:
+    """The base class of backends. The methods marked abstract are a backend's own to write; the others have defaults.
 
-    name: str
-    library: str
-    closures: bool
-    """Whether a derivative may be of a function that closes over what an outer derivative perturbs."""
+    name        as in `backends.NAMES`
+    library     whose arrays it computes with: "numpy", "torch" or "jax"
+    closures    whether a derivative may be of a function that closes over what an outer derivative perturbs
+    """
 
-    def load(self, array: Array, dtype: str | None = None, device: Any = None) -> Array: ...
-    def load_shared(self, array: Array, dtype: str | None, device: Any = None) -> Array:
-        """An array or number that all lanes share, for this backend's `iterate`, in the dtype given."""
-        ...
+    name: str = ""
+    library: str = ""
+    closures: bool = False
+
+    def describe(self) -> str:
+        """A phrase for the kernel that runs a program, for `print(solution.plan)`, unless an `Outcome` says it better."""
+        return f"backend {self.name!r}"
+
+    @abstractmethod
+    def load(self, array: Array, dtype: str | None = None, device: Any = None) -> Array:
+        """An array of this backend's library, without a copy where dtype, strides and device allow."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def unload(self, array: Array, library: str) -> Array:
+        """An array of another library, without a copy where that can be."""
+        raise NotImplementedError
 
     def load_lanes(self, array: Array, batch: tuple[int, ...], rank: int, dtype: str, device: Any = None) -> Array:
         """An array whose axes before the last `rank` broadcast to `batch`, as lanes: one axis in front, the last one fastest.
 
         What is returned has `shape`, `dtype`, a length, and its lanes by number; it goes to this backend's `iterate`.
         """
-        ...
+        return self.load(to_lanes(array, batch, rank), dtype, device)
 
-    def unload(self, array: Array, library: str) -> Array: ...
-    def grad(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function: ...
-    def value_and_grad(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function: ...
-    def jvp(self, f: Function, primals: Any, tangents: Any, has_aux: bool = False) -> Any: ...
-    def vjp(self, f: Function, *primals: Any, has_aux: bool = False) -> Any: ...
-    def jacfwd(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function: ...
-    def jacrev(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function: ...
-    def hessian(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function: ...
-    def vmap(self, f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function: ...
-    def jit(self, f: Function) -> Function: ...
-    def once(self) -> AbstractContextManager[None]: ...
+    def load_shared(self, array: Array, dtype: str | None, device: Any = None) -> Array:
+        """An array or number that all lanes share, for this backend's `iterate`, in the dtype given."""
+        return self.load(array, dtype, device)
+
+    @abstractmethod
+    def jvp(self, f: Function, primals: Any, tangents: Any, has_aux: bool = False) -> Any:
+        """(value, tangent), or (value, tangent, aux)."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def vjp(self, f: Function, *primals: Any, has_aux: bool = False) -> Any:
+        """(value, pullback), or (value, pullback, aux); pullback(cotangent) is a tuple, one tree for each primal."""
+        raise NotImplementedError
+
+    def value_and_grad(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
+        """args -> (value, gradient), or ((value, aux), gradient)."""
+        return derived.value_and_grad(self.vjp, f, argnums, has_aux)
+
+    def grad(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
+        """args -> gradient, or (gradient, aux)."""
+        return derived.grad(self.value_and_grad(f, argnums, has_aux), has_aux)
+
+    def jacfwd(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
+        """args -> Jacobian, or (Jacobian, aux), by columns."""
+        return derived.jacfwd(self.jvp, f, argnums, has_aux)
+
+    def jacrev(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
+        """args -> Jacobian, or (Jacobian, aux), by rows."""
+        return derived.jacrev(self.vjp, f, argnums, has_aux)
+
+    def hessian(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
+        """args -> second derivatives of a scalar, or (second derivatives, aux)."""
+        return self.jacfwd(self.jacrev(f, argnums, has_aux), argnums, has_aux)
+
+    @abstractmethod
+    def vmap(self, f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
+        """A function of one lane over the lanes of its arguments."""
+        raise NotImplementedError
+
+    def map_lanes(self, f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
+        """vmap as one compiled kernel; a call raises Unsupported or TraceError where there is none for its arguments."""
+        raise Unsupported(f"backend {self.name!r} makes no kernels of functions")
+
+    def jit(self, f: Function) -> Function:
+        """A compiled function; the function itself where there is nothing to compile."""
+        return f
+
+    def once(self) -> AbstractContextManager[None]:
+        """A context for a few evaluations, in which nothing is loaded to compile them."""
+        return nullcontext()
+
     def examine(self, f: Callable[[Array], Array], x: Array) -> Anatomy | None:
         """The anatomy of a function from a vector to a vector, by its operations; None where they cannot be seen."""
-        ...
+        return None
 
-    def remembered(self, key: str, make: Callable[[], Any]) -> Any: ...
+    def remembered(self, key: str, make: Callable[[], Any]) -> Any:
+        """A value made under a key before, perhaps in another process; made anew here. An empty key is not kept."""
+        return make()
+
+    @abstractmethod
     def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str], device: Any = None) -> Executable:
         """Make a program ready for lanes like the example, host arrays, on a device; all lanes share some of the inputs.
 
         Raises TraceError for a function that is not pure, Unsupported where another backend should be asked.
         """
-        ...
+        raise NotImplementedError

@@ -16,6 +16,8 @@ from typing import IO, Any
 
 import numpy as np
 
+from backends.errors import FileError
+
 KINDS = "biufcU"
 """Numbers; and strings, which say in a saved solution what it is."""
 
@@ -27,16 +29,6 @@ INFLATED_LIMIT = 1 << 30
 
 INFLATION = 100
 """How many times an archive larger than that may grow: real matrices shrink by less, a bomb by a thousand."""
-
-
-class FileError(ValueError):
-    """A file that cannot be used: its name, what is wrong, what was expected.
-
-    Example:
-        >>> raise FileError("a.npy: is empty; expected a .npy or .npz file")
-        Traceback (most recent call last):
-        backends.reading.FileError: a.npy: is empty; expected a .npy or .npz file
-    """
 
 
 def read(path: str) -> dict[str, np.ndarray]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from backends.base import TraceError
+from backends.errors import TraceError
 from backends.tree import tree_map
 
 NAMES = {

@@ -10,7 +10,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from backends.reading import FileError
+from backends.errors import FileError
 
 
 def check_target(path: str) -> None:

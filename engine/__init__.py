@@ -13,17 +13,18 @@ Importing this loads no array library but NumPy's own front; torch comes with th
 import sys
 
 from backends import pristine  # first: it notes what is loaded after it
-from engine import domains, solvers
+from engine import domains, errors, solvers
+from engine.errors import SolveError
 from engine.eye import eye_like
 from engine.objective import Objective
 from engine.problem import Param, Problem
-from engine.solution import Solution, SolveError
+from engine.solution import Solution
 from engine.solve import solve
 from engine.status import Status
 from engine.transforms import grad, hessian, jacfwd, jacrev, jit, jvp, value_and_grad, vjp, vmap
 
 __all__ = [
-    "Objective", "Param", "Problem", "Solution", "SolveError", "Status", "domains", "eye_like", "grad", "hessian",
+    "Objective", "Param", "Problem", "Solution", "SolveError", "Status", "domains", "errors", "eye_like", "grad", "hessian",
     "jacfwd", "jacrev", "jit", "jvp", "solve", "solvers", "value_and_grad", "vjp", "vmap",
 ]  # fmt: skip
 

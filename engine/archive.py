@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from operator import index
 from typing import Any
 
-from backends import reading
 from backends.arrays import to_host
+from engine.errors import ArgumentError, FileError
 from engine.figures import Losses
 from engine.solution import Solution
 from engine.status import Status
@@ -37,7 +37,7 @@ def arrays(solution: Solution) -> dict[str, Any]:
     """
     taken = sorted(set(solution.params) & {*FIGURES, "about"})
     if taken:
-        raise ValueError(f"param {taken[0]!r} has the name of a figure; expected another to save it: rename it")
+        raise ArgumentError(f"param {taken[0]!r} has the name of a figure; expected another to save it: rename it")
     found = dict(solution.params) | {f"measures.{name}": value for name, value in solution.measures.items()}
     found |= {name: getattr(solution, name) for name in FIGURES if getattr(solution, name) is not None}
     plan = solution.plan
@@ -53,12 +53,12 @@ def losses(saved: Mapping[str, Any], path: str) -> Losses:
         FileError: naming the file, what is missing or of the wrong form.
     """
     if "about" not in saved or "status" not in saved:
-        raise reading.FileError(f"{path}: is no saved solution; expected the output of `lanewise solve`")
+        raise FileError(f"{path}: is no saved solution; expected the output of `lanewise solve`")
     if "history" not in saved:
-        raise reading.FileError(f"{path}: has no history; expected one: solve with --history")
+        raise FileError(f"{path}: has no history; expected one: solve with --history")
     history, status = saved["history"], saved["status"]
     if history.dtype.kind != "f" or history.shape[:-1] != status.shape or history.ndim != status.ndim + 1:
-        raise reading.FileError(
+        raise FileError(
             f"{path}: has a history of shape {history.shape} and {history.dtype}, a status of shape {status.shape}; expected one "
             "row of losses for each status: solve again with --history"
         )
@@ -66,7 +66,7 @@ def losses(saved: Mapping[str, Any], path: str) -> Losses:
         about = _about(saved["about"])
         codes = {Status(code).name: int((status == code).sum()) for code in sorted(set(map(index, status.reshape(-1).tolist())))}
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise reading.FileError(
+        raise FileError(
             f"{path}: its description is damaged ({repr(error)[:80]}); expected the output of `lanewise solve`"
         ) from error
     return Losses(history, **about, counts=codes)

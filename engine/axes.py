@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from engine.errors import ArgumentError, DeclarationError
 from engine.signatures import parameters
 
 Axes = tuple[str, ...]
@@ -20,11 +21,11 @@ def parse(text: str, owner: str) -> Axes:
     (('m', 'n'), (), ('3', 'n'))
     """
     if not isinstance(text, str):
-        raise TypeError(f"{owner}: axes came as {text!r}; expected a string of axis names such as 'm n'")
+        raise DeclarationError(f"{owner}: axes came as {text!r}; expected a string of axis names such as 'm n'")
     axes = tuple(text.split())
     for axis in axes:
         if not (axis.isidentifier() or axis.isdigit()):
-            raise ValueError(f"{owner}: axis {axis!r} in {text!r} is no name; expected names or numbers, such as 'm n'")
+            raise DeclarationError(f"{owner}: axis {axis!r} in {text!r} is no name; expected names or numbers, such as 'm n'")
     return axes
 
 
@@ -34,7 +35,7 @@ def read(owner: str, axes: Axes, shape: tuple[int, ...], sizes: Sizes, origin: d
     Raises ValueError naming the datum when the rank is too low or an axis already has another size.
     """
     if len(shape) < len(axes):
-        raise ValueError(
+        raise ArgumentError(
             f"{owner}: got shape {shape}; expected at least {len(axes)} axes ({' '.join(axes)}), "
             "with batch axes in front: reshape it"
         )
@@ -44,7 +45,7 @@ def read(owner: str, axes: Axes, shape: tuple[int, ...], sizes: Sizes, origin: d
         if known is not None and known != size:
             source = f" from {origin[axis]}" if axis in origin else ""
             hint = "a square matrix" if axes.count(axis) > 1 and origin.get(axis) == owner else "one size for one name"
-            raise ValueError(
+            raise ArgumentError(
                 f"{owner}: got shape {shape}, so axis {axis!r} is {size}; expected {known}{source} ({hint}): "
                 f"pass an array whose last axes are ({' '.join(axes)})"
             )
@@ -61,14 +62,14 @@ def derive(declared: Mapping[str, int | Callable[..., int]], sizes: Sizes, probl
             wanted = list(parameters(rule, f"problem {problem!r}: sizes[{axis!r}]", sorted(sizes)))
             missing = [name for name in wanted if name not in sizes]
             if missing:
-                raise ValueError(f"problem {problem!r}: sizes[{axis!r}] asks for {missing}; known axes are {sorted(sizes)}")
+                raise DeclarationError(f"problem {problem!r}: sizes[{axis!r}] asks for {missing}; known axes are {sorted(sizes)}")
             size: Any = rule(**{name: sizes[name] for name in wanted})
         else:
             size = rule
         if isinstance(size, bool) or not isinstance(size, int) or size < 0:
-            raise ValueError(f"problem {problem!r}: sizes[{axis!r}] gave {size!r}; expected a whole number, 0 or more")
+            raise DeclarationError(f"problem {problem!r}: sizes[{axis!r}] gave {size!r}; expected a whole number, 0 or more")
         if sizes.setdefault(axis, size) != size:
-            raise ValueError(f"problem {problem!r}: sizes[{axis!r}] gave {size}, but the data has {sizes[axis]}: drop one")
+            raise DeclarationError(f"problem {problem!r}: sizes[{axis!r}] gave {size}, but the data has {sizes[axis]}: drop one")
 
 
 def shape_of(axes: Axes, sizes: Sizes, owner: str) -> tuple[int, ...]:
@@ -79,5 +80,5 @@ def shape_of(axes: Axes, sizes: Sizes, owner: str) -> tuple[int, ...]:
     """
     missing = [axis for axis in axes if not axis.isdigit() and axis not in sizes]
     if missing:
-        raise ValueError(f"{owner}: no datum has axis {missing[0]!r}; known axes are {sorted(sizes)}: give it in sizes=")
+        raise DeclarationError(f"{owner}: no datum has axis {missing[0]!r}; known axes are {sorted(sizes)}: give it in sizes=")
     return tuple(int(axis) if axis.isdigit() else sizes[axis] for axis in axes)

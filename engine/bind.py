@@ -15,6 +15,7 @@ from typing import Any
 
 from backends import arrays as _arrays
 from engine import axes as _axes
+from engine.errors import ArgumentError
 from engine.objective import weights_of
 from engine.problem import Problem
 
@@ -122,7 +123,7 @@ def captured_arrays(problem: Problem) -> dict[str, Array]:
     for name, array in found.items():
         reason = _arrays.refusal(array)
         if reason:
-            raise TypeError(f"problem {problem.name!r}: an array that {name.split('.')[1]} captures: {reason}")
+            raise ArgumentError(f"problem {problem.name!r}: an array that {name.split('.')[1]} captures: {reason}")
     return found
 
 
@@ -130,7 +131,7 @@ def _captured(problem: Problem, role: str) -> list[Array]:
     try:
         return problem.frozen[role].arrays()
     except TypeError as error:
-        raise TypeError(f"problem {problem.name!r}: {role} captures {error}") from None
+        raise ArgumentError(f"problem {problem.name!r}: {role} captures {error}") from None
 
 
 def _data(problem: Problem, data: Any) -> dict[str, Array]:
@@ -138,7 +139,7 @@ def _data(problem: Problem, data: Any) -> dict[str, Array]:
     where = f"problem {problem.name!r}"
     if _arrays.is_plain(data) or not isinstance(data, Mapping):
         if len(problem.data) != 1:
-            raise TypeError(
+            raise ArgumentError(
                 f"{where}: data came as {type(data).__name__}; expected a mapping with {sorted(problem.data)}, "
                 f"such as {{{', '.join(f'{n!r}: ...' for n in problem.data)}}}"
             )
@@ -146,7 +147,7 @@ def _data(problem: Problem, data: Any) -> dict[str, Array]:
     if data.keys() != problem.data.keys():
         missing, unknown = set(problem.data) - set(data), set(data) - set(problem.data)
         wrong = f"datum {min(missing)!r} is missing" if missing else f"datum {min(map(str, unknown))!r} is not declared"
-        raise ValueError(f"{where}: {wrong}; got {sorted(map(str, data))}, expected {sorted(problem.data)}: give just these")
+        raise ArgumentError(f"{where}: {wrong}; got {sorted(map(str, data))}, expected {sorted(problem.data)}: give just these")
     return {name: _array(f"{where}: datum {name!r}", data[name]) for name in problem.data}
 
 
@@ -158,9 +159,9 @@ def _array(owner: str, value: Any) -> Array:
         array = _arrays.as_array(value)
         reason = _arrays.refusal(array)
     except (TypeError, ValueError) as error:
-        raise TypeError(f"{owner}: {error}: convert it to an array") from error
+        raise ArgumentError(f"{owner}: {error}: convert it to an array") from error
     if reason:
-        raise TypeError(f"{owner}: {reason}")
+        raise ArgumentError(f"{owner}: {reason}")
     return array
 
 
@@ -174,10 +175,10 @@ def _home(problem: Problem, given: dict[str, Array]) -> tuple[str, Any]:
     homes = {name: (_arrays.library(array), _arrays.device(array)) for name, array in given.items()}
     if len(set(homes.values())) > 1:
         came = ", ".join(f"{name} in {lib}{f' on {dev}' if dev else ''}" for name, (lib, dev) in homes.items())
-        raise TypeError(f"problem {problem.name!r}: got {came}; expected one library and device: convert the data first")
+        raise ArgumentError(f"problem {problem.name!r}: got {came}; expected one library and device: convert the data first")
     for name, (library, _) in homes.items():
         if library == "jax":
-            raise TypeError(
+            raise ArgumentError(
                 f"problem {problem.name!r}: datum {name!r} is a jax array; expected NumPy or torch: use numpy.asarray"
             )
     return next(iter(homes.values()), ("numpy", None))  # type: ignore[return-value]
@@ -187,7 +188,7 @@ def _check_home(problem: Problem, starts: dict[str, Array], library: str, device
     for name, array in starts.items():
         home = _home_of(array)
         if name in given and home != (library, device) and problem.data:
-            raise TypeError(
+            raise ArgumentError(
                 f"problem {problem.name!r}: start of {name!r} is in {home[0]}{f' on {home[1]}' if home[1] else ''}, the data in "
                 f"{library}{f' on {device}' if device else ''}; expected one library and device: convert the start"
             )
@@ -198,13 +199,13 @@ def _chosen(problem: Problem, given: Mapping[str, Any] | None) -> dict[str, Arra
     if given is None:
         return {}
     if not isinstance(given, Mapping):
-        raise TypeError(
+        raise ArgumentError(
             f"problem {problem.name!r}: start came as {type(given).__name__}; expected a mapping from param names, "
             f"such as {{{min(problem.params)!r}: ...}}"
         )
     unknown = set(given) - set(problem.params)
     if unknown:
-        raise ValueError(
+        raise ArgumentError(
             f"problem {problem.name!r}: start names {min(map(str, unknown))!r}; expected some of {sorted(problem.params)}: rename it"
         )
     return {name: _array(f"problem {problem.name!r}: start of {name!r}", value) for name, value in given.items()}
@@ -247,7 +248,7 @@ def _whole(owner: str, value: Any) -> int:
             raise TypeError
         return operator.index(value)
     except TypeError:
-        raise TypeError(f"{owner} came as {repr(value)[:60]}; expected a whole number, such as 0") from None
+        raise ArgumentError(f"{owner} came as {repr(value)[:60]}; expected a whole number, such as 0") from None
 
 
 def _fill(array: Array, shape: tuple[int, ...]) -> Array:
@@ -266,7 +267,7 @@ def _broadcast(batches: dict[str, tuple[int, ...]]) -> tuple[int, ...]:
         rank = max(len(batch), len(shape))
         a, b = ((1,) * (rank - len(s)) + tuple(s) for s in (batch, shape))
         if any(x != y and 1 not in (x, y) for x, y in zip(a, b, strict=True)):
-            raise ValueError(
+            raise ArgumentError(
                 f"{name.replace('.', ' ')}: batch axes {tuple(shape)} do not broadcast with {batch} from "
                 f"{source.replace('.', ' ')}: give both the same leading axes, or none"
             )

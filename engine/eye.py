@@ -6,6 +6,8 @@ from typing import Any
 
 from array_api_compat import array_namespace, device
 
+from engine.errors import ArgumentError
+
 
 def eye_like(a: Any) -> Any:
     """The identity of an array's last axis, `(n, n)`, in its dtype and on its device.
@@ -23,5 +25,5 @@ def eye_like(a: Any) -> Any:
                [0., 1.]], dtype=float32)
     """
     if a.ndim == 0:
-        raise ValueError("eye_like: got a scalar; expected an array with a last axis, such as a matrix")
+        raise ArgumentError("eye_like: got a scalar; expected an array with a last axis, such as a matrix")
     return array_namespace(a).eye(a.shape[-1], dtype=a.dtype, device=device(a))

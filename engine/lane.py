@@ -21,11 +21,14 @@ from array_api_compat import array_namespace, device
 from backends.base import RUNNING, Backend, Inputs, Program, State
 from backends.tree import leaves, tree_map
 from engine import certificate
+from engine.errors import DeclaredFunctionError
 from engine.identity import identity
+from engine.libraries import package
 from engine.objective import Objective, Params, weights_of, zero
 from engine.params import select
 from engine.problem import Param, Problem
-from engine.solvers.base import Solver, static_key, with_numbers
+from engine.solvers.base import Solver, said, static_key, with_numbers
+from engine.solvers.states import first_state, next_state
 from engine.solvers.trust_region import cosine
 from engine.status import Status
 from engine.structure import Structure
@@ -63,7 +66,6 @@ class Lane:
         solver: the solver, whose settings are replaced by inputs.
         backend: whose transforms to use.
         shapes: parameter -> its shape.
-        draws: parameter -> where it starts, as an array, a number, `"eye"` or None for a declared function.
         free: run exactly `max_steps` steps; only NONFINITE stops a lane (`tol=0`).
         structure: of the curvature, for solvers that use it.
     """
@@ -79,14 +81,16 @@ class Lane:
     ) -> None:
         self.problem, self.solver, self.backend, self.shapes, self.free = problem, solver, backend, shapes, free
         self.structure = structure
+        self.judged = said(solver, "OWN_OPTIMALITY")  # by the solver: its params are then the best ones, always
 
     def program(self) -> Program:
         """The four functions, for a backend."""
-        every = self.solver.EVERY * (FREE_EVERY if self.free else 1)
+        every = said(self.solver, "CHECK_EVERY") * (FREE_EVERY if self.free else 1)
         known = (every, self.backend, *static_key(self.solver), self.shapes, self.free, self.structure)
         size = 0 if self.structure is None else self.structure.size + COLUMN * self.structure.width
         key = partial(identity, self.problem, *known)
-        users = self.declared if self._is_known() else None
+        parts = [self.solver, *(param.domain for param in self.problem.params.values())]  # type: ignore[union-attr]
+        users = self.declared if all(package(type(part)) == "engine" for part in parts) else None
         return Program(self.init, self.step, self.test, self.finish, every, key, size, users)
 
     def declared(self, inputs: Inputs) -> dict[str, Any]:
@@ -97,11 +101,6 @@ class Lane:
         found = {"start": start, "value": value, "finish": self._canonical(objective, start)}
         return found | {"measures": {name: self._measure(objective, name, start) for name in self.problem.measures}}
 
-    def _is_known(self) -> bool:
-        """Whether the solver and the domains are this project's own."""
-        parts = [self.solver, *(param.domain for param in self.problem.params.values())]  # type: ignore[union-attr]
-        return all(type(part).__module__.partition(".")[0] == "engine" for part in parts)
-
     def init(self, inputs: Inputs) -> State:
         """Starts, the solver's first state, and NONFINITE_INPUT where data or start is not finite."""
         objective, solver = self._bind(inputs)
@@ -110,14 +109,14 @@ class Lane:
         code = self._fit(objective, start)
         start = objective.project(start)
         state: State = {}
-        if getattr(solver, "CURVATURE", None) == "residual":
+        if said(solver, "CURVATURE") == "residual":
             objective.units = units_at(objective, start)
             state |= {"units": objective.units}
-        state |= {"solver": solver.init(objective, start)}
+        state |= {"solver": first_state(solver, objective, start)}
         state |= {"status": code, "steps": _code(like, 0, "int32"), "loss": _in_full(state["solver"]["loss"], objective)}
         if self.problem.residual is None:
             state |= {"first": objective.loss(start)}
-        if _judges(state):
+        if self.judged:
             return state
         state |= {"last": start}
         if not self.free:
@@ -131,9 +130,9 @@ class Lane:
         objective, solver = self._bind(inputs)
         objective.units = state.get("units")
         before = state["solver"]["params"]
-        after = solver.step(objective, state["solver"])
+        after = next_state(solver, objective, state["solver"])
         xp = array_namespace(after["loss"])
-        if _judges(state):
+        if self.judged:
             running = state["status"] == RUNNING
             after = tree_map(_as_before, after, state["solver"])
             after["params"] = select(running, after["params"], before)
@@ -155,7 +154,7 @@ class Lane:
 
     def test(self, inputs: Inputs, state: State) -> State:
         """Decide whether the lane is done."""
-        if _judges(state):
+        if self.judged:
             return self._heed(inputs, state)
         objective, _ = self._bind(inputs)
         params, status = state["solver"]["params"], state["status"]
@@ -179,7 +178,7 @@ class Lane:
         objective, _ = self._bind(inputs)
         objective.units = state.get("units")
         status = state["status"]
-        if _judges(state):
+        if self.judged:
             answer = state["solver"]["params"]
         else:
             good = state["solver"]["params"] if self.free else state["best"]
@@ -289,7 +288,7 @@ class Lane:
         figure, solver = certificate.rest(objective, answer), state["solver"]
         if figure is not None:
             return figure
-        if "model" in solver:
+        if self.judged and "model" in solver:
             return cosine(objective, solver["params"], solver["model"])
         return certificate.cosine(objective, answer)
 
@@ -335,7 +334,7 @@ class Lane:
     def _declared(self, name: str, value: Any, like: Array) -> Array:
         if isinstance(value, dict):
             if name not in value:
-                raise TypeError(
+                raise DeclaredFunctionError(
                     f"problem {self.problem.name!r}: start of {name!r} returned a dict of {sorted(value)}; expected {name!r} in it"
                 )
             value = value[name]
@@ -348,7 +347,9 @@ class Lane:
         changed = objective.call("finish", answer)
         if not isinstance(changed, dict) or not changed.keys() <= answer.keys():
             came = sorted(changed) if isinstance(changed, dict) else type(changed).__name__
-            raise TypeError(f"problem {self.problem.name!r}: finish returned {came}; expected a dict of some of {sorted(answer)}")
+            raise DeclaredFunctionError(
+                f"problem {self.problem.name!r}: finish returned {came}; expected a dict of some of {sorted(answer)}"
+            )
         for name, value in changed.items():
             self._check_shape(f"finish for {name!r}", value, name)
         return answer | changed
@@ -356,7 +357,7 @@ class Lane:
     def _measure(self, objective: Objective, name: str, answer: Params) -> Array:
         value = objective.call(f"measures.{name}", answer)
         if not hasattr(value, "shape"):
-            raise TypeError(
+            raise DeclaredFunctionError(
                 f"problem {self.problem.name!r}: measures[{name!r}] returned {type(value).__name__}; expected an array"
             )
         return value
@@ -367,7 +368,7 @@ class Lane:
             came = type(value).__name__ if shape is None else f"shape {tuple(shape)}"
             axes = self.problem.params[name]
             assert isinstance(axes, Param)
-            raise ValueError(
+            raise DeclaredFunctionError(
                 f"problem {self.problem.name!r}: {what} returned {came}; expected shape {self.shapes[name]} "
                 f"({axes.axes or 'a scalar array'}) for one lane, no batch axis"
             )
@@ -376,11 +377,6 @@ class Lane:
 def _code(like: Array, value: int, dtype: str = "int8") -> Array:
     xp = array_namespace(like)
     return xp.asarray(int(value), dtype=getattr(xp, dtype), device=device(like))
-
-
-def _judges(state: State) -> bool:
-    """Whether the solver judges its own steps; its params are then the best ones, always."""
-    return "optimality" in state["solver"]
 
 
 def _in_full(loss: Array, objective: Objective) -> Array:

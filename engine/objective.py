@@ -14,9 +14,10 @@ from typing import Any
 
 from array_api_compat import array_namespace, device
 
-from backends import Backend, TraceError
+from backends import Backend
 from engine import axes as _axes
 from engine.domains import Domain, Real
+from engine.errors import DeclaredFunctionError, TraceError
 from engine.problem import Param, Problem
 from engine.structure import Structure
 
@@ -97,7 +98,7 @@ class Objective:
             raise TraceError(f"problem {self.problem.name!r}: {role} {error}") from error
         except Exception as error:
             shapes = ", ".join(f"{name} {tuple(a.shape)}" for name, a in named.items() if hasattr(a, "shape"))
-            raise type("DeclaredFunctionError", (TypeError, ValueError), {"__module__": __name__})(
+            raise DeclaredFunctionError(
                 f"problem {self.problem.name!r}: {role} raised {type(error).__name__}: {error}; "
                 f"called for one lane with {shapes}{_line(self.problem.frozen[role].function, error)}{_remedy(error)}"
             ) from error
@@ -109,13 +110,13 @@ class Objective:
         found = self.call("residual", params)
         blocks = found if isinstance(found, dict) else {"": found}
         if not blocks or not self._weights.keys() <= blocks.keys():
-            raise ValueError(
+            raise DeclaredFunctionError(
                 f"problem {self.problem.name!r}: residual returned the blocks {sorted(blocks)}; expected at least one, "
                 f"and one for each weight {sorted(self._weights)}: weights go by block name, a bare array has the name ''"
             )
         for name, block in blocks.items():
             if not hasattr(block, "shape"):
-                raise TypeError(
+                raise DeclaredFunctionError(
                     f"problem {self.problem.name!r}: residual returned {type(block).__name__}"
                     f"{f' for block {name!r}' if name else ''}; expected an array or a dict of arrays"
                 )
@@ -168,7 +169,7 @@ class Objective:
         shape = getattr(value, "shape", None)
         if shape is None or tuple(shape) != ():
             came = type(value).__name__ if shape is None else f"an array of shape {tuple(shape)}"
-            raise ValueError(
+            raise DeclaredFunctionError(
                 f"problem {self.problem.name!r}: loss returned {came}; expected a scalar array for one lane: "
                 "reduce it with sum or mean, or declare it as residual="
             )

@@ -12,6 +12,7 @@ from typing import Any
 
 from backends.arrays import as_array, is_array
 from backends.pristine import PACKAGES
+from engine.errors import DeclarationError
 from engine.libraries import is_installed, package
 
 SCALARS = frozenset({type(None), type(...), bool, int, float, complex, str, bytes})
@@ -49,7 +50,7 @@ class Place:
             if isinstance(value, bool | int | float | complex) or (hasattr(value, "dtype") and hasattr(value, "item")):
                 return as_array(value)
             came = f"is now {repr(value)[:60]}"
-        raise TypeError(
+        raise DeclarationError(
             f"{self.name}, which was an array when the function was declared and {came}; expected an array or a number: assign one, or "
             "declare the function again"
         )

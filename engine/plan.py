@@ -13,16 +13,21 @@ from typing import Any
 
 import backends
 from backends import arrays as _arrays
+from backends import contract
 from backends.base import Executable
 from backends.stopwatch import span
 from engine import certificate, sparsity
 from engine.bind import Bound, Signature, captured_arrays, runtime_numbers
+from engine.domains import probe
+from engine.errors import ArgumentError, TraceError, Unsupported
 from engine.identity import identity
 from engine.lane import Lane
-from engine.problem import Problem
+from engine.libraries import package
+from engine.problem import Param, Problem
 from engine.progress import announced
 from engine.solvers import LBFGS, GradientDescent, LevenbergMarquardt, Newton
-from engine.solvers.base import Solver, settings, static_key
+from engine.solvers.base import Solver, said, static_key
+from engine.solvers.contract import settings
 from engine.structure import Structure
 
 Sizes = dict[str, tuple[int, ...]]
@@ -58,14 +63,6 @@ class Plan:
 
 ASKED = "as asked"
 
-KERNELS = {
-    "fused": "one native kernel: a SIMD element is a lane, the loop over steps inside, done lanes replaced at once",
-    "torch": "one-lane step traced to ATen operations, batched by torch.vmap, run eagerly; done lanes compacted away",
-    "inductor": "one-lane step traced to ATen operations, batched by torch.vmap, compiled by Inductor; done lanes compacted away",
-    "numpy": "plain Python loop over lanes; complex-step derivatives",
-}
-
-
 Key = tuple[Any, ...]
 """Beside its signature, all that a call's plan depends on."""
 
@@ -80,12 +77,8 @@ def choose(
             reach the data.
     """
     if not isinstance(backend, str):
-        raise TypeError(f"backend came as {backend!r}; expected its name, such as 'torch'")
+        raise ArgumentError(f"backend came as {backend!r}; expected its name, such as 'torch'")
     given = problem.solver if solver is None else solver
-    if given is not None and (isinstance(given, type) or not all(callable(getattr(given, n, None)) for n in ("init", "step"))):
-        raise TypeError(
-            f"solver came as {given!r}; expected one of engine.solvers with its settings, such as GradientDescent(0.1, momentum=0.9)"
-        )
     static = None if given is None else (*settings(given, signature.memory).static, *_methods(type(given)))
     key = (backend, free, static, *map(_content, captured.values()))
     plan = signature.memory.get(("plan", key))
@@ -109,24 +102,26 @@ def _with_solver(plan: Plan, solver: Solver) -> Plan:
 def _chosen(problem: Problem, given: Any, backend: str, signature: Signature) -> Plan:
     where = str(signature.device) if signature.device is not None else "cpu"
     name, why = (_automatic(where)[0], "the first choice of auto") if backend == "auto" else (backend, ASKED)
-    backends.get(name)
-    if name == "numpy" and where != "cpu":
-        raise ValueError(
-            f"backend: got 'numpy' with data on {where}; nothing moves to the host silently: use backend='torch' or data.cpu()"
+    own = backends.get(name)
+    if own.library == "numpy" and where != "cpu":
+        raise ArgumentError(
+            f"backend: got {name!r} with data on {where}; nothing moves to the host silently: use backend='torch' or data.cpu()"
         )
     look = _Look(problem, name, signature)
+    look.check_domains()
     chosen: Any = _default(problem, look) if given is None else given
-    kind = getattr(chosen, "CURVATURE", None)
-    if kind is not None and not any(math.prod(shape) for shape in signature.shapes.values()):
+    kind = said(chosen, "CURVATURE")
+    unknowns = sparsity.unknowns(problem, signature.shapes)
+    if kind is not None and not unknowns:
         chosen, kind = GradientDescent(0.0), None  # no unknowns: there is no curvature to speak of
     if kind == "residual" and problem.residual is None:
-        raise ValueError(
+        raise ArgumentError(
             f"problem {problem.name!r}: solver {type(chosen).__name__} came with a loss; expected a residual: "
             "use engine.solvers.Newton() or LBFGS(), or declare residual="
         )
     structure = None if kind is None else look.structure(kind)
-    judged = certificate.described(problem, sparsity.unknowns(problem, signature.shapes), look.height)
-    return Plan(problem.name, chosen, name, why, signature.dtype, where, KERNELS[name], judged, structure)
+    judged = certificate.described(problem, unknowns, look.height)
+    return Plan(problem.name, chosen, name, why, signature.dtype, where, own.describe(), judged, structure)
 
 
 def _default(problem: Problem, look: _Look) -> Solver:
@@ -151,6 +146,14 @@ class _Look:
         """The structure of the curvature."""
         found: Structure = self._found(kind, partial(_detected, kind), _structure)
         return found
+
+    def check_domains(self) -> None:
+        """Probe the domains that are not of this project. Raises ExtensionError."""
+        domains = {name: param.domain for name, param in self.problem.params.items() if isinstance(param, Param)}
+        theirs = {name: domain for name, domain in domains.items() if package(type(domain)) != "engine"}
+        if theirs and "domains" not in self.known:
+            probe.check(self.problem.name, backends.get(self.backend), theirs, self.shapes, self.sizes)
+            self.known["domains"] = True
 
     @property
     def height(self) -> int:
@@ -277,16 +280,16 @@ def _first_able(
         backend = backends.get(name)
         try:
             program = Lane(problem, plan.solver, backend, signature.shapes, free, plan.structure).program()
-            executable = backend.prepare(program, example, shared, signature.device)
-        except backends.Unsupported as error:
+            executable = contract.check_executable(name, backend.prepare(program, example, shared, signature.device))
+        except Unsupported as error:
             refused.append(f"{name} cannot: {error}")
             continue
-        except backends.TraceError as error:
+        except TraceError as error:
             named = str(error).startswith("problem ")
-            raise backends.TraceError(f"{'' if named else f'problem {problem.name!r}: a declared function '}{error}") from error
+            raise TraceError(f"{'' if named else f'problem {problem.name!r}: a declared function '}{error}") from error
         why = "; ".join(refused) if refused else plan.why
-        return replace(plan, backend=name, why=why, kernel=executable.about or KERNELS[name]), executable
-    raise TypeError(
+        return replace(plan, backend=name, why=why, kernel=executable.about or backend.describe()), executable
+    raise ArgumentError(
         f"problem {problem.name!r}: backend={plan.backend!r} cannot run it: {refused[0]}; expected operations that it knows: "
         "use backend='auto', which takes the next backend that can"
     )

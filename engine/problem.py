@@ -14,6 +14,8 @@ from backends.arrays import is_array
 from engine import axes as _axes
 from engine.captures import Frozen, freeze
 from engine.domains import Domain, Real
+from engine.domains.contract import check as check_domain
+from engine.errors import DeclarationError
 from engine.signatures import is_compiled, parameters, wrapping
 
 Function = Callable[..., Any]
@@ -46,11 +48,11 @@ class Param:
 
     def __post_init__(self) -> None:
         _axes.parse(self.axes, "Param")
-        if isinstance(self.domain, type) or not callable(getattr(self.domain, "retract", None)):
-            call = ": call it" if isinstance(self.domain, type) else ""
-            raise TypeError(f"Param: domain came as {self.domain!r}; expected one of engine.domains, such as Real(){call}")
+        check_domain(self.domain, "Param")
         if isinstance(self.start, str) and self.start not in STARTS:
-            raise ValueError(f"Param: start came as {self.start!r}; expected one of {STARTS}, a number, an array or a function")
+            raise DeclarationError(
+                f"Param: start came as {self.start!r}; expected one of {STARTS}, a number, an array or a function"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,11 +108,11 @@ class Problem:
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
-            raise TypeError(f"Problem: name came as {self.name!r}; expected a non-empty string")
+            raise DeclarationError(f"Problem: name came as {self.name!r}; expected a non-empty string")
         where = f"problem {self.name!r}"
         for kind in ("data", "params", "sizes", "measures", "derived"):
             if not isinstance(getattr(self, kind), Mapping):
-                raise TypeError(f"{where}: {kind} came as {getattr(self, kind)!r}; expected a mapping from names")
+                raise DeclarationError(f"{where}: {kind} came as {getattr(self, kind)!r}; expected a mapping from names")
         params = {name: self._param(name, value) for name, value in self.params.items()}
         self._fix("params", MappingProxyType(params))
         for kind in ("data", "sizes", "measures", "derived"):
@@ -131,25 +133,27 @@ class Problem:
         if isinstance(value, str):
             return Param(value)
         if not isinstance(value, Param):
-            raise TypeError(f"problem {self.name!r}: param {name!r} came as {value!r}; expected Param('n n') or a string of axes")
+            raise DeclarationError(
+                f"problem {self.name!r}: param {name!r} came as {value!r}; expected Param('n n') or a string of axes"
+            )
         return value
 
     def _check_names(self, where: str) -> None:
         if not self.params:
-            raise ValueError(f"{where}: params is empty; expected at least one unknown, such as {{'X': 'n n'}}")
+            raise DeclarationError(f"{where}: params is empty; expected at least one unknown, such as {{'X': 'n n'}}")
         for name in (*self.data, *self.params):
             if not isinstance(name, str) or not name.isidentifier():
-                raise ValueError(f"{where}: {name!r} is no name; expected a Python identifier")
+                raise DeclarationError(f"{where}: {name!r} is no name; expected a Python identifier")
         both = sorted(set(self.data) & set(self.params))
         if both:
-            raise ValueError(f"{where}: {both[0]!r} is both a datum and a param; expected one of them: rename one")
+            raise DeclarationError(f"{where}: {both[0]!r} is both a datum and a param; expected one of them: rename one")
 
     def _check_bounds(self, where: str) -> None:
         for name, param in self.params.items():
             assert isinstance(param, Param)
-            for datum in getattr(param.domain, "names", ()):
+            for datum in param.domain.names:
                 if datum not in self.data:
-                    raise ValueError(
+                    raise DeclarationError(
                         f"{where}: param {name!r}: its domain reads the datum {datum!r}, which is not declared; "
                         f"expected one of {sorted(self.data)}: declare it in data="
                     )
@@ -158,15 +162,15 @@ class Problem:
         given = [kind for kind in ("residual", "loss") if getattr(self, kind) is not None]
         if len(given) != 1:
             what = "both residual and loss" if given else "neither residual nor loss"
-            raise ValueError(f"{where}: got {what}; expected exactly one: drop or add one")
+            raise DeclarationError(f"{where}: got {what}; expected exactly one: drop or add one")
         if self.weights is not None and self.residual is None:
-            raise ValueError(f"{where}: weights came with a loss; expected them with a residual: weigh inside the loss")
+            raise DeclarationError(f"{where}: weights came with a loss; expected them with a residual: weigh inside the loss")
         if self.exact and self.residual is None:
-            raise ValueError(f"{where}: exact=True came with a loss; expected a residual that vanishes: declare residual=")
+            raise DeclarationError(f"{where}: exact=True came with a loss; expected a residual that vanishes: declare residual=")
         weights = self.weights if isinstance(self.weights, Mapping) else {"": 1.0 if self.weights is None else self.weights}
         for block, weight in weights.items():
             if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
-                raise ValueError(f"{where}: weights[{block!r}] came as {weight!r}; expected a finite number, 0 or more")
+                raise DeclarationError(f"{where}: weights[{block!r}] came as {weight!r}; expected a finite number, 0 or more")
 
     def _declared(self, where: str) -> Any:
         """Snapshots of all declared functions, by role."""
@@ -190,9 +194,11 @@ def _checked(function: Any, names: tuple[str, ...], owner: str) -> Frozen:
             continue
         if argument.kind is argument.POSITIONAL_ONLY:
             remedy = wrapping(function, names) if is_compiled(function) else "drop the /"
-            raise TypeError(f"{owner}: argument {argument.name!r} is positional only; functions are called by keyword: {remedy}")
+            raise DeclarationError(
+                f"{owner}: argument {argument.name!r} is positional only; functions are called by keyword: {remedy}"
+            )
         if argument.name not in names and argument.default is argument.empty:
-            raise TypeError(
+            raise DeclarationError(
                 f"{owner}: argument {argument.name!r} is not declared; expected some of {', '.join(names)}: rename it"
             )
     return freeze(function)

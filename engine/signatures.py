@@ -8,6 +8,8 @@ import types
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from engine.errors import DeclarationError
+
 
 def parameters(function: Any, owner: str, names: Iterable[str]) -> Mapping[str, inspect.Parameter]:
     """The parameters of a function that was expected to take some of these names.
@@ -16,15 +18,17 @@ def parameters(function: Any, owner: str, names: Iterable[str]) -> Mapping[str, 
     """
     expected = f"expected a function of {', '.join(names)}"
     if not callable(function):
-        raise TypeError(f"{owner} came as {_short(function)}; {expected}")
+        raise DeclarationError(f"{owner} came as {_short(function)}; {expected}")
     if inspect.isclass(function):
-        raise TypeError(f"{owner} came as the class {_short(function)}; {expected}: give an object of it, or one of its methods")
+        raise DeclarationError(
+            f"{owner} came as the class {_short(function)}; {expected}: give an object of it, or one of its methods"
+        )
     if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        raise TypeError(f"{owner} came as {_short(function)}, a generator or coroutine; {expected}: return the value")
+        raise DeclarationError(f"{owner} came as {_short(function)}, a generator or coroutine; {expected}: return the value")
     try:
         return inspect.signature(function).parameters
     except (TypeError, ValueError):
-        raise TypeError(
+        raise DeclarationError(
             f"{owner} came as {_short(function)}, whose arguments cannot be read; {expected}: {wrapping(function, names)}"
         ) from None
 

@@ -12,25 +12,12 @@ from array_api_compat import array_namespace
 from backends import arrays as _arrays
 from backends.tree import tree_map
 from engine import advice
+from engine.errors import ArgumentError, SolveError
 from engine.plan import Plan
 from engine.problem import Problem
 from engine.status import USABLE, Status
 
 Array = Any
-
-
-class SolveError(RuntimeError):
-    """Some lanes did not converge; `solution` holds everything that was found.
-
-    Example:
-        >>> raise SolveError("3 of 10 lanes failed")
-        Traceback (most recent call last):
-        engine.solution.SolveError: 3 of 10 lanes failed
-    """
-
-    def __init__(self, message: str, solution: Solution | None = None) -> None:
-        super().__init__(message)
-        self.solution = solution
 
 
 @dataclass(frozen=True)
@@ -169,7 +156,9 @@ class Solution:
 
         unknown = set(changes) - {*self.call.options, "start"} | {"history"} & set(changes)
         if unknown:
-            raise TypeError(f"retry: unknown option {min(unknown)!r}; expected some of {sorted(self.call.options)} or 'start'")
+            raise ArgumentError(
+                f"retry: unknown option {min(unknown)!r}; expected some of {sorted(self.call.options)} or 'start'"
+            )
         problem, batch = self.call.problem, self.call.batch
         flat = array_namespace(self.status).reshape(~self.converged, (-1,))
         lanes = array_namespace(flat).nonzero(flat)[0]
@@ -220,7 +209,7 @@ class Solution:
         from engine.figures import Losses, convergence
 
         if self.history is None:
-            raise ValueError("plot: the solution has no history; expected one: call solve(..., history=True)")
+            raise ArgumentError("plot: the solution has no history; expected one: call solve(..., history=True)")
         plan, counts = self.plan, {status.name: count for status, count in self.counts().items()}
         every = int(self.call.options["history"])
         return convergence(Losses(self.history, every, plan.problem, str(plan.solver), plan.backend, counts), lanes, dark, points)

@@ -11,16 +11,19 @@ from typing import Any
 
 import backends
 from backends import arrays as _arrays
+from backends import contract
 from backends.base import Backend, Run
 from backends.stopwatch import started
 from backends.tree import tree_map
 from engine import bind as _bind
 from engine import plan as _plan
 from engine.certificate import TOL
+from engine.errors import ArgumentError
 from engine.problem import Problem
 from engine.progress import reporter
 from engine.solution import Call, Solution
-from engine.solvers.base import Solver, settings
+from engine.solvers.base import Solver, said
+from engine.solvers.contract import settings
 
 HISTORY_LIMIT = 1 << 30
 """Bytes of history above which a call is refused, with the stride that fits."""
@@ -78,9 +81,9 @@ def solve(
     options = dict(solver=solver, backend=backend, tol=tol, max_steps=max_steps, seed=seed, history=history, progress=progress)
     if not isinstance(problem, Problem):
         call = ": call it" if callable(problem) else ""
-        raise TypeError(f"problem came as {problem!r}; expected an engine.Problem, such as problems.inverse(){call}")
+        raise ArgumentError(f"problem came as {problem!r}; expected an engine.Problem, such as problems.inverse(){call}")
     if check not in ("status", "raise"):
-        raise ValueError(f"check came as {check!r}; expected 'status' or 'raise'")
+        raise ArgumentError(f"check came as {check!r}; expected 'status' or 'raise'")
     if problem.adapt is not None:
         problem, data = problem.adapt(data)
     bound = _bind.bind(problem, data, start, seed)
@@ -97,6 +100,7 @@ def solve(
     began = time.perf_counter()
     with reporter(signature.lanes, problem.name, progress) as report:
         outcome = executable.iterate(inputs, Run(signature.lanes, shared, max_steps, stride, report))
+    contract.check_outcome(plan.backend, outcome, signature.lanes)
     spent["compile"] += spent["import"] + spent["trace"] + outcome.compile_s
     spent["run"] = time.perf_counter() - began - outcome.compile_s
     unload = partial(_unloaded, backends.get(plan.backend), signature)
@@ -148,28 +152,28 @@ def _tolerance(tol: Any, problem: Problem, signature: _bind.Signature) -> float:
     if tol is None:
         return TOL[problem.exact][signature.dtype]
     if isinstance(tol, bool) or not isinstance(tol, int | float) or not 0 <= tol < math.inf:
-        raise ValueError(f"tol came as {tol!r}; expected a number, 0 or more (0 runs exactly max_steps steps)")
+        raise ArgumentError(f"tol came as {tol!r}; expected a number, 0 or more (0 runs exactly max_steps steps)")
     return float(tol)
 
 
 def _limit(max_steps: Any, plan: _plan.Plan) -> int:
     if max_steps is None:
-        return int(getattr(plan.solver, "MAX_STEPS", 10_000))
+        return int(said(plan.solver, "MAX_STEPS"))
     if isinstance(max_steps, bool) or not hasattr(max_steps, "__index__") or not 0 <= int(max_steps) < 2**31:
-        raise ValueError(f"max_steps came as {max_steps!r}; expected a whole number, 0 or more")
+        raise ArgumentError(f"max_steps came as {max_steps!r}; expected a whole number, 0 or more")
     return int(max_steps)
 
 
 def _stride(history: Any, signature: _bind.Signature, max_steps: int) -> int:
     """Every how many steps the loss is kept; 0 for never."""
     if not hasattr(history, "__index__") or int(history) < 0:
-        raise ValueError(f"history came as {history!r}; expected True, False or a whole number k for every k-th step")
+        raise ArgumentError(f"history came as {history!r}; expected True, False or a whole number k for every k-th step")
     stride = int(history)
     row = signature.lanes * (8 if signature.dtype == "float64" else 4)
     rows = -(-max_steps // stride) if stride else 0
     if rows * row > HISTORY_LIMIT:
         fits = -(-max_steps * row // HISTORY_LIMIT)
-        raise ValueError(
+        raise ArgumentError(
             f"history={history!r} asks for {rows * row / 2**30:.1f} GiB ({signature.lanes} lanes x {rows} losses); "
             f"expected at most 1 GiB: history={fits} fits"
         )

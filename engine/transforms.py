@@ -14,6 +14,7 @@ from backends import Backend
 from backends.arrays import is_array, library_or_none
 from backends.tree import leaves, tree_map
 from engine.captures import freeze
+from engine.errors import ArgumentError, TraceError, Unsupported
 
 Function = Callable[..., Any]
 
@@ -145,7 +146,7 @@ def jit(f: Function) -> Function:
         if fused is not None and not kwargs:
             try:
                 found = fused(backend.library, args)
-            except (backends.Unsupported, backends.TraceError) as error:
+            except (Unsupported, TraceError) as error:
                 why = f"; fused cannot: {error}"  # as any other function
             else:
                 compiled.plan = "fused: one native kernel"  # type: ignore[attr-defined]
@@ -171,14 +172,14 @@ def _fused(f: Function) -> Callable[[str, Any], Any] | None:
     made: list[Function] = []
 
     def run(library: str, args: Any) -> Any:
-        native: Any = backends.get("fused")  # its map_lanes is no part of the protocol: others compile a function whole
+        native = backends.get("fused")
         try:
             held = frozen.arrays()
         except TypeError as error:
-            raise backends.Unsupported(str(error)) from error
+            raise Unsupported(str(error)) from error
         arrays = [*held, *leaves(list(args))]
         if not all(is_array(a) for a in arrays) or {library_or_none(a) for a in arrays} - {library}:
-            raise backends.Unsupported("arguments and captured arrays of one library are needed")
+            raise Unsupported("arguments and captured arrays of one library are needed")
         axes = in_axes if isinstance(in_axes, tuple | list) else (in_axes,) * len(args)
         if not made:
             made.append(native.map_lanes(lambda given, *own: frozen.bind(given)(*own), (None, *axes), out_axes))
@@ -206,5 +207,5 @@ def _backend(arguments: Any) -> Backend:
     """
     found = {library_or_none(leaf) for leaf in leaves(arguments)} - {None}
     if len(found) > 1:
-        raise TypeError(f"got arrays of {sorted(map(str, found))}; expected one library: convert them first")
+        raise ArgumentError(f"got arrays of {sorted(map(str, found))}; expected one library: convert them first")
     return backends.get("torch" if found == {"torch"} else "numpy")

@@ -19,6 +19,7 @@ from backends.spoken import Spoken
 from engine import Param, Problem, Solution, smalllinalg
 from engine.captures import freeze
 from engine.domains import Box, Domain, Real
+from engine.errors import DeclarationError, DeclaredFunctionError
 from engine.signatures import is_compiled, parameters, wrapping
 from engine.solvers import GradientDescent
 
@@ -69,7 +70,7 @@ def curve_fit(model: Model, *, sigma: Any = None, absolute_sigma: bool = False, 
         y = named["y"]
         found = Spoken.plain(_spoken(model)(*(Spoken.of(named[name]) for name in ("x", *names))))
         if tuple(getattr(found, "shape", ())) not in ((), tuple(y.shape)):
-            raise ValueError(
+            raise DeclaredFunctionError(
                 f"the model returned shape {tuple(found.shape)}; expected one number for each point, {tuple(y.shape)}"
             )
         gap = found - y
@@ -112,14 +113,14 @@ def _names(model: Model, taken: set[str]) -> tuple[str, ...]:
     known = parameters(model, "curve_fit: model(x, a, b, ...)", ("x", "a", "b"))
     if is_compiled(model):
         remedy = wrapping(model, ("x", "a", "b"))
-        raise TypeError(f"curve_fit: model came as {model!r}; expected Python code, model(x, a, b, ...): {remedy}")
+        raise DeclarationError(f"curve_fit: model came as {model!r}; expected Python code, model(x, a, b, ...): {remedy}")
     arguments = [p for p in known.values() if p.kind is not p.KEYWORD_ONLY]
     if len(arguments) < 2 or any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in arguments):
         came = ", ".join(map(str, arguments))
-        raise TypeError(f"curve_fit: the model takes ({came}); expected model(x, a, b, ...): name each parameter")
+        raise DeclarationError(f"curve_fit: the model takes ({came}); expected model(x, a, b, ...): name each parameter")
     names = tuple(p.name for p in arguments[1:])
     for name in taken.intersection(names):
-        raise ValueError(f"curve_fit: the model's parameter {name!r} is called as a datum: rename it")
+        raise DeclarationError(f"curve_fit: the model's parameter {name!r} is called as a datum: rename it")
     return names
 
 
@@ -133,12 +134,12 @@ def _bounds(names: tuple[str, ...], bounds: Any) -> tuple[dict[str, Domain], dic
     for k, name in enumerate(names):
         ends = [to_host(end).astype(float) for end in (lo, hi)]
         if any(end.shape not in ((), (len(names),)) for end in ends):
-            raise ValueError(
+            raise DeclarationError(
                 f"curve_fit: bounds came with shapes {[end.shape for end in ends]}; expected numbers or one for each of {names}"
             )
         low, high = (float(end if end.ndim == 0 else end[k]) for end in ends)
         if not low <= high:
-            raise ValueError(f"curve_fit: bounds of {name!r} came as {low}, {high}; expected lo <= hi")
+            raise DeclarationError(f"curve_fit: bounds of {name!r} came as {low}, {high}; expected lo <= hi")
         free = math.isinf(low) and math.isinf(high)
         domains[name] = Real() if free else Box(low, high)
         middle = low + (high - low) / 2 if math.isfinite(high - low) else low + 1 if math.isfinite(low) else high - 1
@@ -150,16 +151,18 @@ def _whitening(sigma: Any) -> Array:
     """What the gaps are multiplied with: 1 / sigma, or the inverse of the Cholesky factor of a covariance."""
     value = to_host(sigma).astype(float)
     if value.ndim > 2 or (value.ndim == 2 and value.shape[0] != value.shape[1]):
-        raise ValueError(f"curve_fit: sigma came with shape {value.shape}; expected a number, (n,), (n, n) or a datum's name")
+        raise DeclarationError(
+            f"curve_fit: sigma came with shape {value.shape}; expected a number, (n,), (n, n) or a datum's name"
+        )
     xp = array_namespace(value)
     if value.ndim < 2:
         if not (value > 0).all():
-            raise ValueError("curve_fit: sigma has entries that are not above 0; expected standard deviations")
+            raise DeclarationError("curve_fit: sigma has entries that are not above 0; expected standard deviations")
         return 1 / value
     try:
         return xp.linalg.inv(xp.linalg.cholesky(value))
     except ValueError as error:
-        raise ValueError("curve_fit: sigma is no covariance; expected a positive definite matrix") from error
+        raise DeclarationError("curve_fit: sigma is no covariance; expected a positive definite matrix") from error
 
 
 def _spoken(model: Model) -> Model:

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from engine import Param, Problem, eye_like
+from engine.errors import DeclarationError
 
 RESIDUALS = {
     "left": lambda X, A: X @ A - eye_like(A),
@@ -35,7 +36,7 @@ def inverse(side: str = "left") -> Problem:
                [0., 1.]])
     """
     if side not in RESIDUALS:
-        raise ValueError(f"inverse: side came as {side!r}; expected one of {sorted(RESIDUALS)}")
+        raise DeclarationError(f"inverse: side came as {side!r}; expected one of {sorted(RESIDUALS)}")
     residual: Any = RESIDUALS[side]
     return Problem(
         name="inverse" if side == "left" else f"inverse[{side}]",

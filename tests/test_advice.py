@@ -10,7 +10,7 @@ import pytest
 import engine
 import problems
 from engine import Status, advice, solvers
-from engine.solution import SolveError
+from engine.errors import SolveError
 from tests.families import invertible
 
 A = invertible(np.random.default_rng(3), 3, 3, 10.0)

@@ -19,7 +19,7 @@ import pytest
 
 import engine
 import problems
-from backends.reading import FileError, read
+from backends.reading import read
 from engine.cli import main
 
 COMMAND = [sys.executable, "-m", "engine"]
@@ -406,7 +406,7 @@ def test_an_output_that_fails_in_the_middle_leaves_the_old_one(tmp_path: Path) -
 def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
     from backends.writing import whole
 
-    with pytest.raises(FileError, match=r"out: could not be written: No space left"), whole(str(tmp_path / "out")):
+    with pytest.raises(engine.errors.FileError, match=r"out: could not be written: No space left"), whole(str(tmp_path / "out")):
         raise OSError(28, "No space left on device")
     assert not list(tmp_path.iterdir())
 

@@ -11,18 +11,18 @@ import numpy as np
 import pytest
 from array_api_compat import array_namespace
 
-from backends.base import RUNNING, Program, Run, TraceError
+from backends.base import RUNNING, Program, Run
 from backends.numpy import BACKEND as B
 from backends.numpy.complex_step import Perturbed
 from backends.numpy.lane import Lane
+from engine.errors import TraceError
 
 pytestmark = pytest.mark.filterwarnings("error")
 
 RNG = np.random.default_rng(7)
 V = np.array([0.3, -0.7, 1.9, 0.55])
 P = np.array([0.2, 0.7, 1.9, 5.5])
-M = RNG.standard_normal((3, 3)) + 3 * np.eye(3)
-W = RNG.standard_normal((3, 3))
+M, W = RNG.standard_normal((3, 3)) + 3 * np.eye(3), RNG.standard_normal((3, 3))
 SPD = M @ M.T
 INV = np.linalg.inv(M)
 I3 = np.eye(3)

@@ -16,12 +16,12 @@ from array_api_compat import array_namespace
 
 import engine
 import problems
-from backends.base import Unsupported
 from backends.fused import BACKEND
 from backends.fused.build import toolchain
 from backends.fused.lowering.meanings import MEANINGS
 from backends.fused.run import iterate
 from engine import Param, Problem, Status
+from engine.errors import Unsupported
 from engine.solvers import Adam, GradientDescent
 
 SGD = GradientDescent(0.9, momentum=0.9)

@@ -189,7 +189,7 @@ def derived(kind: type) -> Any:
 PATCHES = {
     "a method of a solver": Patched("engine.solvers:GradientDescent", "step", wrapped),
     "a method of a solver by that of another": Patched("engine.solvers:GradientDescent", "step", lambda _: Adam.step),
-    "a constant of a solver": Patched("engine.solvers:GradientDescent", "EVERY", lambda every: every + 1),
+    "a constant of a solver": Patched("engine.solvers:GradientDescent", "CHECK_EVERY", lambda every: every + 1),
     "a method by a partial one": Patched("engine.solvers:GradientDescent", "init", lambda init: functools.partialmethod(init)),
     "a function of the engine": Patched("engine.curvature", "solve", wrapped),
     "a function by another of the engine": Patched("engine.curvature", "solve", lambda _: smalllinalg.solve_symmetric),

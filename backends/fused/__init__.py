@@ -21,7 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from backends.base import Array, Executable, Program, Unsupported, too_large
+from backends.base import Array, Backend, Executable, Program, too_large
+from backends.errors import Unsupported
 from backends.fused.build import notes
 from backends.fused.build.toolchain import ToolchainError
 from backends.fused.run.iterate import FusedExecutable
@@ -41,7 +42,7 @@ class Borrowed:
         return getattr(torch, self.name)
 
 
-class FusedBackend:
+class FusedBackend(Backend):
     """torch.func's transforms, and native kernels on the CPU for arrays on the host, NumPy's or torch's."""
 
     name = "fused"
@@ -60,6 +61,10 @@ class FusedBackend:
     jit = Borrowed()
     once = Borrowed()
     examine = Borrowed()
+
+    def describe(self) -> str:
+        """Vectors of lanes, each lane for itself."""
+        return "one native kernel: a SIMD element is a lane, the loop over steps inside, done lanes replaced at once"
 
     def load_shared(self, array: Array, dtype: str | None, device: Any = None) -> Array:
         """An array on the host; a number as it is."""

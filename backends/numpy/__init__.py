@@ -14,26 +14,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from backends.arrays import to_lanes
-from backends.base import Array, Executable, Program
+from backends.base import Array, Backend, Executable, Program
 from backends.numpy import batching, reroute, transforms
 from backends.numpy.iterate import NumpyExecutable
 
 Function = Callable[..., Any]
 
 
-class NumpyBackend:
+class NumpyBackend(Backend):
     """JAX's transforms on NumPy arrays."""
 
     name = "numpy"
     library = "numpy"
-    closures = False
+
+    def describe(self) -> str:
+        """One lane after the other."""
+        return "plain Python loop over lanes; complex-step derivatives"
 
     def load(self, array: Array, dtype: str | None = None, device: Any = None) -> Array:
         """A NumPy array of an array, number, list or CPU tensor, without a copy where the dtype allows.
@@ -49,14 +49,6 @@ class NumpyBackend:
         if not isinstance(array, np.ndarray) and callable(getattr(array, "numpy", None)):
             array = array.numpy()
         return np.asarray(array, dtype)
-
-    def load_shared(self, array: Array, dtype: str | None, device: Any = None) -> Array:
-        """The array."""
-        return self.load(array, dtype, device)
-
-    def load_lanes(self, array: Array, batch: tuple[int, ...], rank: int, dtype: str, device: Any = None) -> Array:
-        """An array with one lane axis in front, without a copy where dtype and strides allow."""
-        return self.load(to_lanes(array, batch, rank), dtype, device)
 
     def unload(self, array: Array, library: str) -> Array:
         """The array, or a tensor that shares its memory."""
@@ -84,25 +76,8 @@ class NumpyBackend:
     def jacrev(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
         return transforms.jacobian(f, argnums, has_aux, "jacrev")
 
-    def hessian(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
-        return partial(self.jacfwd, argnums=argnums, has_aux=has_aux)(self.jacrev(f, argnums, has_aux))
-
     def vmap(self, f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
         return batching.vmap(f, in_axes, out_axes)
-
-    def jit(self, f: Function) -> Function:
-        """The function itself: there is nothing to compile."""
-        return f
-
-    def once(self) -> AbstractContextManager[None]:
-        return nullcontext()
-
-    def examine(self, f: Function, x: Array) -> None:
-        """Nothing: the operations of NumPy are not recorded."""
-
-    def remembered(self, key: str, make: Callable[[], Any]) -> Any:
-        """Made anew in every process."""
-        return make()
 
     def prepare(
         self, program: Program, example: Mapping[str, Array], shared: frozenset[str] = frozenset(), device: Any = None

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from backends.base import TraceError
+from backends.errors import TraceError
 from backends.numpy import functions, rules
 from backends.numpy.context import FIELD, words
 from backends.numpy.lane import Lane, inner_dtype, wrapped

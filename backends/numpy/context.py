@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from backends.base import TraceError
+from backends.errors import TraceError
 
 FIELD = "complex-step derivative"
 """Second field of the dtype in which perturbed arrays hide from NumPy; shows up in NumPy's error messages."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from backends.base import TraceError
+from backends.errors import TraceError
 from backends.numpy.dual import Rule, join
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from backends.arrays import draw
-from backends.base import RUNNING, Inputs, Outcome, Program, Run, State, TraceError
+from backends.base import RUNNING, Executable, Inputs, Outcome, Program, Run, State
+from backends.errors import TraceError
 from backends.numpy.context import call
 from backends.numpy.point import as_lane
 from backends.tree import Tree, leaves, names, tree_map
@@ -29,13 +30,11 @@ def _random(name: str, array: np.ndarray) -> np.ndarray:
     return np.asarray(0.5 + draw("uniform", array.shape, 1, name), array.dtype) if array.dtype.kind == "f" else array
 
 
-class NumpyExecutable:
+class NumpyExecutable(Executable):
     """A program checked on one random lane: twice the same call must give the same bits.
 
     Raises TraceError where it does not.
     """
-
-    about = ""
 
     def __init__(self, program: Program, example: Mapping[str, Any]) -> None:
         self.program = program

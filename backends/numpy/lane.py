@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from backends.base import TraceError
+from backends.errors import TraceError
 from backends.numpy.context import words
 
 _FLOAT64 = np.dtype(np.float64)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from backends.base import TraceError
+from backends.errors import TraceError
 from backends.numpy.complex_step import is_perturbed, perturb, value_and_derivative
 from backends.numpy.context import call
 from backends.numpy.lane import Lane, inner_dtype

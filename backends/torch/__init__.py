@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from backends.arrays import to_lanes
-from backends.base import Anatomy, Array, Executable, Program
+from backends.base import Anatomy, Array, Backend, Executable, Program
+from backends.derived import from_the_front
 from backends.torch.anatomy import examine
 from backends.torch.iterate import TorchExecutable
 from backends.torch.lean import RULES, forward, lean
@@ -38,26 +38,22 @@ def _forward_mode() -> None:
         torch.func.jvp(torch.sin, (torch.zeros(()),), (torch.ones(()),))
 
 
-class TorchBackend:
+class TorchBackend(Backend):
     """torch.func under JAX's names and signatures."""
 
     name = "torch"
     library = "torch"
     closures = True
 
+    def describe(self) -> str:
+        """Whole packs of lanes, operation by operation."""
+        return "one-lane step traced to ATen operations, batched by torch.vmap, run eagerly; done lanes compacted away"
+
     def load(self, array: Array, dtype: str | None = None, device: Any = None) -> torch.Tensor:
         """A tensor of an array or number, without a copy where dtype, strides and device allow."""
         if isinstance(array, np.ndarray):
             array = _fit_for_torch(array)
         return torch.as_tensor(array, dtype=getattr(torch, dtype) if dtype else None, device=device)
-
-    def load_shared(self, array: Array, dtype: str | None, device: Any = None) -> Array:
-        """The tensor."""
-        return self.load(array, dtype, device)
-
-    def load_lanes(self, array: Array, batch: tuple[int, ...], rank: int, dtype: str, device: Any = None) -> Array:
-        """A tensor with one lane axis in front, without a copy where dtype, strides and device allow."""
-        return self.load(to_lanes(array, batch, rank), dtype, device)
 
     def unload(self, array: torch.Tensor, library: str) -> Array:
         """The tensor, or a NumPy view of it."""
@@ -79,20 +75,27 @@ class TorchBackend:
 
     def jacfwd(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
         _load_forward_mode()
-        jacobian = torch.func.jacfwd(keeping(f), argnums=argnums, has_aux=has_aux)
-        return lambda *args: forward(lambda: jacobian(*args))
+        kept = keeping(f)
+
+        def jacobian(*args: Any) -> Any:
+            places = from_the_front(argnums, len(args))  # torch gives zeros for those that count from the end
+            return forward(lambda: torch.func.jacfwd(kept, argnums=places, has_aux=has_aux)(*args))
+
+        return jacobian
 
     def jacrev(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
         return torch.func.jacrev(f, argnums=argnums, has_aux=has_aux)
 
     def hessian(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
         _load_forward_mode()
-        if has_aux:
-            inner = torch.func.jacrev(keeping(f), argnums=argnums, has_aux=True)
-            hessian = torch.func.jacfwd(inner, argnums=argnums, has_aux=True)
-        else:
-            hessian = torch.func.hessian(keeping(f), argnums=argnums)
-        return lambda *args: forward(lambda: hessian(*args))
+        kept = keeping(f)
+
+        def hessian(*args: Any) -> Any:
+            places = from_the_front(argnums, len(args))
+            rows = torch.func.jacrev(kept, argnums=places, has_aux=has_aux)
+            return forward(lambda: torch.func.jacfwd(rows, argnums=places, has_aux=has_aux)(*args))
+
+        return hessian
 
     def vmap(self, f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
         return torch.vmap(f, in_dims=in_axes, out_dims=out_axes)
@@ -123,10 +126,6 @@ class TorchBackend:
 
     def examine(self, f: Function, x: torch.Tensor) -> Anatomy | None:
         return examine(f, x)
-
-    def remembered(self, key: str, make: Callable[[], Any]) -> Any:
-        """Made anew in every process."""
-        return make()
 
     def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str], device: Any = None) -> Executable:
         """Trace the program on lanes of the example's shapes, dtypes and device."""

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode
 
-from backends.base import TraceError
+from backends.errors import TraceError
 from backends.torch.determinant import det
 from backends.torch.quantile import replacement
 from backends.tree import leaves

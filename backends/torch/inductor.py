@@ -22,13 +22,16 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
 
-from backends.base import Array, Executable, Inputs, Outcome, Program, Run, Unsupported, too_large
+from backends.base import Array, Executable, Inputs, Outcome, Program, Run, too_large
+from backends.errors import Unsupported
 from backends.torch import TorchBackend
 from backends.torch.iterate import Batched, TorchExecutable, eager
 from backends.torch.trace import Traced
 from backends.tree import Tree, unflatten
 
-KERNEL = "one-lane step and test traced to ATen operations, batched by torch.vmap, compiled by Inductor; done lanes compacted"
+KERNEL = (
+    "one-lane step and test traced to ATen operations, batched by torch.vmap, compiled by Inductor; done lanes compacted away"
+)
 EAGER = "eager, as on backend 'torch', because compiling failed: "
 TYPICAL_LANES = 4096
 """What the compiler takes for the size of a batch when it weighs loops; any other size runs too."""
@@ -152,6 +155,10 @@ class InductorBackend(TorchBackend):
     """torch.func for derivatives, torch.compile for programs."""
 
     name = "inductor"
+
+    def describe(self) -> str:
+        """Whole packs of lanes by compiled code."""
+        return KERNEL
 
     def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str], device: Any = None) -> Executable:
         """Trace the program on lanes of the example's shapes, dtypes and device."""

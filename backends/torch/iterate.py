@@ -14,7 +14,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from backends.base import RUNNING, Inputs, Outcome, Program, Run, State
+from backends.base import RUNNING, Executable, Inputs, Outcome, Program, Run, State
 from backends.torch.trace import Traced, proven
 from backends.tree import Tree, leaves, tree_map, unflatten
 
@@ -31,10 +31,8 @@ def eager(traced: Traced) -> Batched:
     return lambda *arguments: unflatten(traced.output, list(flat(*traced.flat(arguments))))
 
 
-class TorchExecutable:
+class TorchExecutable(Executable):
     """A program traced for the shapes of one example lane."""
-
-    about = ""
 
     def width(self, lanes: int) -> int:
         """Rows of a pack: at least two, as a batch of one takes other library kernels, which round differently."""

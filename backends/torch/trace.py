@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 from torch.fx.node import Node, map_arg
 
-from backends.base import Program, TraceError
+from backends.base import Program
+from backends.errors import TraceError
 from backends.torch.guard import Guard
 from backends.torch.linalg import make_safe
 from backends.torch.lines import line_of, recorded

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from backends.reading import FileError, read
+from backends.reading import read
 from engine import Problem
+from engine.errors import FileError
 
 
 def load(problem: Problem, files: Sequence[str]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 from array_api_compat import array_namespace, device
 
 from engine.domains.base import Array, Domain, Shape, flat
+from engine.errors import ArgumentError
 
 Bound = Any
 
@@ -108,7 +109,7 @@ class Simplex(Closed):
 
     def size(self, shape: Shape) -> int:
         if not shape:
-            raise ValueError(f"domain {self}: the parameter is a scalar; expected a last axis")
+            raise ArgumentError(f"domain {self}: the parameter is a scalar; expected a last axis")
         return super().size(shape)
 
     def lift(self, x: Array, u: Array) -> Array:

@@ -9,6 +9,7 @@ from typing import Any
 from array_api_compat import array_namespace
 
 from engine.domains.base import Array, Domain, Shape, constant, flat, gather
+from engine.errors import ArgumentError
 
 
 @dataclass(frozen=True)
@@ -160,4 +161,4 @@ class UpperTriangular(_Entries):
 
 def _square(domain: Any, shape: Shape) -> None:
     if len(shape) < 2 or shape[-1] != shape[-2]:
-        raise ValueError(f"domain {domain}: the parameter has shape {shape}; expected square matrices (n, n): use Real()")
+        raise ArgumentError(f"domain {domain}: the parameter has shape {shape}; expected square matrices (n, n): use Real()")

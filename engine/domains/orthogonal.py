@@ -12,6 +12,7 @@ from array_api_compat import array_namespace
 
 from engine import smalllinalg
 from engine.domains.base import Array, Domain, Shape, constant, flat, gather, ones
+from engine.errors import ArgumentError
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,9 @@ class Orthogonal(Domain):
 
     def size(self, shape: Shape) -> int:
         if len(shape) < 2 or shape[-2] < shape[-1]:
-            raise ValueError(f"domain {self}: the parameter has shape {shape}; expected (m, k) with m >= k: orthonormal columns")
+            raise ArgumentError(
+                f"domain {self}: the parameter has shape {shape}; expected (m, k) with m >= k: orthonormal columns"
+            )
         m, k = shape[-2:]
         return math.prod(shape[:-2]) * (k * (k - 1) // 2 + (m - k) * k)
 
@@ -133,7 +136,7 @@ class UnitNorm(Domain):
 
     def size(self, shape: Shape) -> int:
         if not shape:
-            raise ValueError(f"domain {self}: the parameter is a scalar; expected a last axis")
+            raise ArgumentError(f"domain {self}: the parameter is a scalar; expected a last axis")
         return math.prod(shape[:-1]) * max(shape[-1] - 1, 0)
 
     def lift(self, x: Array, u: Array) -> Array:

@@ -9,12 +9,13 @@ from typing import Any, ClassVar
 from array_api_compat import array_namespace
 
 from backends.tree import leaves, tree_map
+from engine.errors import ArgumentError
 from engine.objective import Objective, Params, zero, zeros_like
-from engine.solvers.base import State, checked
+from engine.solvers.base import Solver, State, checked
 
 
 @dataclass(frozen=True)
-class Adam:
+class Adam(Solver):
     r"""Adam: first and second moments of the gradient, with bias correction.
 
     g <- g + w x;  a <- a + (1 - b1)(g - a);  q <- b2 q + (1 - b2) g^2;
@@ -48,7 +49,7 @@ class Adam:
     complements: tuple[float, float] = field(init=False, repr=False, compare=False)
     logarithms: tuple[float, float] = field(init=False, repr=False, compare=False)
 
-    EVERY: ClassVar[int] = 16
+    CHECK_EVERY: ClassVar[int] = 16
     MAX_STEPS: ClassVar[int] = 10_000
 
     def __post_init__(self) -> None:
@@ -56,7 +57,7 @@ class Adam:
             value = checked("Adam", name, getattr(self, name), 0.0, math.inf, closed=False)
             object.__setattr__(self, name, value)
         if not isinstance(self.betas, tuple | list) or len(self.betas) != 2:
-            raise TypeError(f"Adam: betas came as {self.betas!r}; expected two numbers, such as (0.9, 0.999)")
+            raise ArgumentError(f"Adam: betas came as {self.betas!r}; expected two numbers, such as (0.9, 0.999)")
         betas = tuple(checked("Adam", "betas", beta, 0.0, 1.0, closed=False) for beta in self.betas)
         object.__setattr__(self, "betas", betas)
         object.__setattr__(self, "complements", tuple(1 - beta for beta in betas))

@@ -1,4 +1,4 @@
-"""What a solver is: frozen settings with a pure `init` and `step` for one lane.
+"""Solvers: frozen settings with a pure `init` and `step` for one lane.
 
 A solver is a frozen dataclass. Its float fields (and tuples of floats) reach `step` as scalar arrays of the
 working dtype, so that another rate compiles nothing; ints, bools and strings are part of the compiled code.
@@ -9,29 +9,61 @@ from __future__ import annotations
 import copy
 import dataclasses
 import sys
+from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from backends.tree import tree_map
+from engine.errors import ArgumentError
 from engine.objective import Objective, Params
 
 State = dict[str, Any]
 S = TypeVar("S", bound="Solver")
 
 
-class Solver(Protocol):
-    """The contract. `EVERY` steps lie between two tests of a lane; `MAX_STEPS` is the default limit."""
+class Solver:
+    """The base class of solvers: derive from it and write `init` and `step`; the class constants have defaults.
 
-    EVERY: ClassVar[int]
-    MAX_STEPS: ClassVar[int]
+    CHECK_EVERY         steps between two tests of a lane, 1 or more
+    MAX_STEPS           the default limit of a lane
+    CURVATURE           `"residual"` where it solves with J'J (`curvature.least_squares`), `"loss"` where with the Hessian
+                        (`curvature.second_order`): the plan looks for its blocks. None: with neither
+    OWN_OPTIMALITY      whether it judges its own steps. Its params are then always the best so far, and its state holds
+                        what stops a lane, as scalars: `optimality`, compared with `tol`; `halving`, whether the last steps still
+                        halved it; `stuck`, whether it can get no further; for a residual that need not vanish, `rate`, the
+                        share of the optimality that the last step left, and `reference`, the size of the residual's terms
 
+    A frozen dataclass that has `init` and `step` is a solver without deriving, too. `contract` checks what is handed in.
+    """
+
+    CHECK_EVERY: ClassVar[int] = 4
+    MAX_STEPS: ClassVar[int] = 10_000
+    CURVATURE: ClassVar[str | None] = None
+    OWN_OPTIMALITY: ClassVar[bool] = False
+
+    @abstractmethod
     def init(self, objective: Objective, params: Params) -> State:
         """The state before the first step: at least `{"params": params, "loss": scalar}`."""
-        ...
+        raise NotImplementedError
 
+    @abstractmethod
     def step(self, objective: Objective, state: State) -> State:
-        """One iteration: new params, and in `"loss"` the loss of the params before it."""
-        ...
+        """One iteration: the same entries, with new params, and in `"loss"` the loss of the params before it."""
+        raise NotImplementedError
+
+
+RENAMED = {"CHECK_EVERY": "EVERY"}
+"""Class constant -> its name before version 0.2, which still counts."""
+
+
+def said(solver: Solver | type, name: str) -> Any:
+    """A class constant of a solver; the default of `Solver` where it has none."""
+    if name in RENAMED:
+        for kind in solver.__mro__ if isinstance(solver, type) else type(solver).__mro__:
+            for known in (name, RENAMED[name]):
+                if known in vars(kind):
+                    return vars(kind)[known]
+    return getattr(solver, name, getattr(Solver, name))
 
 
 def numbers(solver: Solver) -> list[float]:
@@ -53,31 +85,6 @@ def static_key(solver: Solver) -> tuple[Any, ...]:
     return (type(solver), *(getattr(plain, f.name) for f in dataclasses.fields(plain)))  # type: ignore[arg-type]
 
 
-def _is_fixed(value: Any) -> bool:
-    """Whether a value stays as it is: no list, dict or object is in it."""
-    return all(map(_is_fixed, value)) if type(value) is tuple else isinstance(value, float | int | str | None)
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """A solver's settings: what is compiled, and the numbers that are not."""
-
-    static: tuple[Any, ...]
-    numbers: list[float]
-
-
-def settings(solver: Solver, memory: dict[Any, Any]) -> Settings:
-    """The settings of a solver, kept in a memory for the next call with the same one."""
-    last = memory.get("settings")
-    if last is not None and last[0] is solver:
-        known: Settings = last[1]
-        return known
-    found = Settings(static_key(solver), numbers(solver))
-    if _is_fixed(tuple(vars(solver).values())):
-        memory["settings"] = solver, found
-    return found
-
-
 def _map_floats(solver: S, f: Callable[[float], Any]) -> S:
     """A copy whose floats, also inside tuples, are mapped; `replace` would validate scalars as settings."""
     made = copy.copy(solver)
@@ -96,11 +103,11 @@ def checked(owner: str, name: str, value: Any, low: float, high: float, closed: 
     Raises TypeError, ValueError naming the setting, what came and what was expected.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{owner}: {name} came as {repr(value)[:80]}; expected a number")
+        raise ArgumentError(f"{owner}: {name} came as {repr(value)[:80]}; expected a number")
     if isinstance(value, int) and abs(value) > sys.float_info.max:
-        raise ValueError(f"{owner}: {name} came as a whole number beyond all floats; expected {low} <= {name} <= {high}")
+        raise ArgumentError(f"{owner}: {name} came as a whole number beyond all floats; expected {low} <= {name} <= {high}")
     if not low <= value <= high or (value == high and not closed):
-        raise ValueError(f"{owner}: {name} came as {value!r}; expected {low} <= {name} {'<=' if closed else '<'} {high}")
+        raise ArgumentError(f"{owner}: {name} came as {value!r}; expected {low} <= {name} {'<=' if closed else '<'} {high}")
     return float(value)
 
 
@@ -110,10 +117,10 @@ def whole(owner: str, name: str, value: Any, low: int, high: int) -> int:
     Raises TypeError, ValueError naming the setting, what came and what was expected.
     """
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{owner}: {name} came as {repr(value)[:80]}; expected a whole number")
+        raise ArgumentError(f"{owner}: {name} came as {repr(value)[:80]}; expected a whole number")
     if not low <= value <= high:
         came = repr(value) if abs(value) < 10**30 else "a number of over 30 digits"
-        raise ValueError(f"{owner}: {name} came as {came}; expected {low} <= {name} <= {high}")
+        raise ArgumentError(f"{owner}: {name} came as {came}; expected {low} <= {name} <= {high}")
     return value
 
 

@@ -8,13 +8,14 @@ from typing import ClassVar
 from array_api_compat import array_namespace, device
 
 from engine import smalllinalg
+from engine.errors import ArgumentError
 from engine.objective import Array, Objective, Params
 from engine.params import flat, shaped
-from engine.solvers.base import MEMORY, State, checked, whole
+from engine.solvers.base import MEMORY, Solver, State, checked, whole
 
 
 @dataclass(frozen=True)
-class FixedPoint:
+class FixedPoint(Solver):
     r"""x <- x + damping * r(x), for residuals of the params' shapes, accelerated from the last few changes.
 
     With memory, x <- x + b r - (dX + b dR)' c, where c minimises |r - dR' c| over the last changes dX, dR. The residual
@@ -38,7 +39,7 @@ class FixedPoint:
     damping: float = 1.0
     memory: int = 4
 
-    EVERY: ClassVar[int] = 2
+    CHECK_EVERY: ClassVar[int] = 2
     MAX_STEPS: ClassVar[int] = 2_000
 
     def __post_init__(self) -> None:
@@ -85,7 +86,7 @@ def _by_param(objective: Objective, params: Params) -> Params:
     shapes = {name: tuple(x.shape) for name, x in params.items()}
     came = {name: tuple(r.shape) for name, r in blocks.items()}
     if came != shapes:
-        raise ValueError(
+        raise ArgumentError(
             f"problem {objective.problem.name!r}: FixedPoint moves params by the residual, which came as {came}; "
             f"expected the params' names and shapes {shapes}: choose LevenbergMarquardt()"
         )

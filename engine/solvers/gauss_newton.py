@@ -9,13 +9,13 @@ from array_api_compat import array_namespace
 
 from engine.curvature import least_squares, solve, structure_of
 from engine.objective import Objective, Params
-from engine.solvers.base import State
+from engine.solvers.base import Solver, State
 from engine.solvers.trust_region import init_state, trial_step
 from engine.tangent import Tangent
 
 
 @dataclass(frozen=True)
-class GaussNewton:
+class GaussNewton(Solver):
     r"""Gauss-Newton for residual problems: J'J u = -J'r, x moved along t u; t is halved until the loss falls.
 
     A step is one trial. For problems that start near a solution; `LevenbergMarquardt` is the one for the rest.
@@ -29,9 +29,10 @@ class GaussNewton:
         GaussNewton()
     """
 
-    EVERY: ClassVar[int] = 1
+    CHECK_EVERY: ClassVar[int] = 1
     MAX_STEPS: ClassVar[int] = 500
     CURVATURE: ClassVar[str] = "residual"
+    OWN_OPTIMALITY: ClassVar[bool] = True
 
     def init(self, objective: Objective, params: Params) -> State:
         """The model at the start; full steps first."""

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from backends.tree import tree_map
+from engine.errors import ArgumentError
 from engine.objective import Objective, Params, zeros_like
-from engine.solvers.base import State, checked
+from engine.solvers.base import Solver, State, checked
 
 
 @dataclass(frozen=True)
-class GradientDescent:
+class GradientDescent(Solver):
     r"""Gradient descent with momentum: v <- m v + g, x <- x - rate v.
 
     With `nesterov`, x <- x - rate (g + m v). On a domain g is the projected or Riemannian gradient. The first velocity is the first gradient. Scalars have the
@@ -39,7 +40,7 @@ class GradientDescent:
     momentum: float = 0.0
     nesterov: bool = False
 
-    EVERY: ClassVar[int] = 16
+    CHECK_EVERY: ClassVar[int] = 16
     MAX_STEPS: ClassVar[int] = 10_000
 
     def __post_init__(self) -> None:
@@ -47,9 +48,9 @@ class GradientDescent:
             value = checked("GradientDescent", name, getattr(self, name), 0.0, math.inf, closed=False)
             object.__setattr__(self, name, value)
         if not isinstance(self.nesterov, bool):
-            raise TypeError(f"GradientDescent: nesterov came as {self.nesterov!r}; expected True or False")
+            raise ArgumentError(f"GradientDescent: nesterov came as {self.nesterov!r}; expected True or False")
         if self.nesterov and not self.momentum:
-            raise ValueError("GradientDescent: nesterov=True came with momentum 0; expected a momentum: give momentum=0.9")
+            raise ArgumentError("GradientDescent: nesterov=True came with momentum 0; expected a momentum: give momentum=0.9")
 
     def init(self, objective: Objective, params: Params) -> State:
         """Zero velocity; the loss is not known yet."""

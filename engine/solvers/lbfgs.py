@@ -9,7 +9,7 @@ from array_api_compat import array_namespace, device
 
 from engine.objective import Array, Objective, Params
 from engine.params import select
-from engine.solvers.base import MEMORY, State, whole
+from engine.solvers.base import MEMORY, Solver, State, whole
 from engine.tangent import Tangent
 
 DECREASE = 1e-4
@@ -17,7 +17,7 @@ NOISE = 8.0
 
 
 @dataclass(frozen=True)
-class LBFGS:
+class LBFGS(Solver):
     r"""L-BFGS for any loss: x moved along t d, d = -H g with H from the last changes of x and g.
 
     A step is one trial: t is cut by interpolation until the loss falls by 1e-4 of what its slope promises. Changes
@@ -40,7 +40,7 @@ class LBFGS:
 
     memory: int = 8
 
-    EVERY: ClassVar[int] = 4
+    CHECK_EVERY: ClassVar[int] = 4
     MAX_STEPS: ClassVar[int] = 5_000
 
     def __post_init__(self) -> None:

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from engine.curvature import least_squares
+from engine.errors import ArgumentError
 from engine.objective import Objective, Params
-from engine.solvers.base import State, checked
+from engine.solvers.base import Solver, State, checked
 from engine.solvers.damped import damped_init, damped_step
 
 
 @dataclass(frozen=True)
-class LevenbergMarquardt:
+class LevenbergMarquardt(Solver):
     r"""Levenberg-Marquardt for residual problems: (J'J + mu D) u = -J'r in tangent coordinates.
 
     D is the largest diagonal of J'J so far, so that units of the params do not matter. mu shrinks by
@@ -44,13 +45,14 @@ class LevenbergMarquardt:
     damping: float = 1e-3
     bends: bool = False
 
-    EVERY: ClassVar[int] = 1
+    CHECK_EVERY: ClassVar[int] = 1
     MAX_STEPS: ClassVar[int] = 500
     CURVATURE: ClassVar[str] = "residual"
+    OWN_OPTIMALITY: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not isinstance(self.bends, bool):
-            raise TypeError(f"LevenbergMarquardt: bends came as {self.bends!r}; expected True or False")
+            raise ArgumentError(f"LevenbergMarquardt: bends came as {self.bends!r}; expected True or False")
         object.__setattr__(self, "damping", checked("LevenbergMarquardt", "damping", self.damping, 1e-15, 1e15))
 
     def init(self, objective: Objective, params: Params) -> State:

@@ -7,12 +7,12 @@ from typing import ClassVar
 
 from engine.curvature import second_order
 from engine.objective import Objective, Params
-from engine.solvers.base import State, checked
+from engine.solvers.base import Solver, State, checked
 from engine.solvers.damped import damped_init, damped_step
 
 
 @dataclass(frozen=True)
-class Newton:
+class Newton(Solver):
     r"""Newton's method for any loss: (H + mu D) u = -g in tangent coordinates, H the Riemannian Hessian.
 
     Where H is indefinite, the pivots of its LDL' are taken by size, so that the step goes down; D and mu are those of
@@ -35,9 +35,10 @@ class Newton:
 
     damping: float = 1e-6
 
-    EVERY: ClassVar[int] = 1
+    CHECK_EVERY: ClassVar[int] = 1
     MAX_STEPS: ClassVar[int] = 500
     CURVATURE: ClassVar[str] = "loss"
+    OWN_OPTIMALITY: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "damping", checked("Newton", "damping", self.damping, 1e-15, 1e15))

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from backends.errors import ExtensionError
 from backends.fused.ir.ops import OPS, REDUCTIONS
 
 Indices = np.ndarray[Any, np.dtype[np.intp]]
@@ -113,6 +114,8 @@ class Graph:
 
     def map(self, name: str, *args: View, dtype: str | None = None) -> View:
         """A pointwise operation; arguments broadcast. The dtype is that of the last argument, or as given."""
+        if name not in OPS:
+            raise ExtensionError(f"operation {name!r} is not in OPS; expected one of backends/fused/ir/ops.py: add a line there")
         shape = np.broadcast_shapes(*(a.shape for a in args))
         wide = [a.at(np.broadcast_to(a.index, shape)) for a in args]
         dtype = dtype or ("bool" if OPS[name].result == "mask" else args[-1].dtype)

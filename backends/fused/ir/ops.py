@@ -9,20 +9,46 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from string import Formatter
 from typing import Any
 
 import numpy as np
 import torch
 
+from backends.errors import ExtensionError
+
 
 @dataclass(frozen=True)
 class Op:
-    """C++ text, the same on NumPy arrays, the kind of its result ("same" as the arguments, or "mask"), and flops."""
+    """C++ text, the same on NumPy arrays, the kind of its result ("same" as the arguments, or "mask"), and flops.
+
+    Raises ExtensionError for text without arguments, another kind of result, what cannot be called, negative flops.
+    """
 
     text: str
     numpy: Callable[..., Any]
     result: str = "same"
     flops: int = 1
+
+    def __post_init__(self) -> None:
+        places = {place for _, place, _, _ in Formatter().parse(self.text) if place is not None}
+        if not places or places != {str(k) for k in range(len(places))}:
+            raise ExtensionError(
+                f"operation {self.text!r}: its text has the places {sorted(places)}; expected C++ with {{0}} for the first "
+                "argument, {1} for the second: number them from 0"
+            )
+        if not callable(self.numpy):
+            raise ExtensionError(
+                f"operation {self.text!r}: numpy came as {self.numpy!r}; expected a function of arrays, as np.exp: give it"
+            )
+        if self.result not in ("same", "mask"):
+            raise ExtensionError(
+                f"operation {self.text!r}: result came as {self.result!r}; expected 'same' or 'mask': a mask for a truth"
+            )
+        if not isinstance(self.flops, int) or self.flops < 0:
+            raise ExtensionError(
+                f"operation {self.text!r}: flops came as {self.flops!r}; expected a whole number, 0 or more: count additions and products"
+            )
 
 
 def _function(name: str, numpy: Callable[..., Any], flops: int = 20) -> Op:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from backends.errors import ExtensionError
 from backends.fused.ir.graph import Graph, View
 
 
@@ -51,3 +52,25 @@ class Lowering:
     def number(self, value: Any, dtype: str | None = None) -> View:
         """A constant scalar."""
         return self.into.const(np.asarray(value, dtype or self.dtype))
+
+
+def checked(operation: str, found: Any, meta: Any, dtype_name: Callable[[torch.dtype], str]) -> Any:
+    """The result of an operation's entry, if it has the shape and dtype of torch's. Raises ExtensionError."""
+    if meta is None or found is None:
+        return found
+    several = isinstance(meta, tuple | list)
+    metas, views = (list(meta), found) if several else ([meta], [found])
+    who = f"operation {operation}: its entry in MEANINGS gave"
+    if not isinstance(views, tuple | list) or len(views) != len(metas):
+        came = f"{len(views)} results" if isinstance(views, tuple | list) else type(views).__name__
+        raise ExtensionError(f"{who} {came}; expected a sequence of {len(metas)} views: return one for each result of torch's")
+    for view, like in zip(views, metas, strict=True):
+        if not isinstance(view, View):
+            raise ExtensionError(f"{who} {type(view).__name__}; expected a View: make it with the call's map, cast or number")
+        shape, dtype = tuple(like.shape), dtype_name(like.dtype)
+        if view.shape != shape or view.dtype != dtype:
+            raise ExtensionError(
+                f"{who} {view.dtype} of shape {view.shape}; expected {dtype} of shape {shape}, as torch's: "
+                "use the call's cast or wide"
+            )
+    return found

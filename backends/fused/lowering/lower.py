@@ -15,10 +15,10 @@ from torch import Tensor, _decomp
 from torch.fx.node import Node as FxNode
 from torch.fx.node import map_arg
 
-from backends.base import Unsupported
+from backends.errors import ExtensionError, Unsupported
 from backends.fused.ir.graph import Graph, Loop, View
 from backends.fused.lowering import movement
-from backends.fused.lowering.call import Lowering
+from backends.fused.lowering.call import Lowering, checked
 from backends.fused.lowering.meanings import DECOMPOSED, MEANINGS
 from backends.torch.record import Recorded, record
 from backends.torch.repeat import BODIES
@@ -118,7 +118,9 @@ def _call(into: Graph, node: FxNode, found: Mapping[FxNode, Any]) -> Any:
             first = node.args[0].meta.get("val") if node.args and isinstance(node.args[0], FxNode) else None
             return movement.move(into, target, args, kwargs, first)
         if name in MEANINGS:
-            return MEANINGS[name](call, *args, **kwargs)
+            return checked(_name(node), MEANINGS[name](call, *args, **kwargs), call.meta, dtype_name)
+    except ExtensionError:
+        raise
     except Exception as error:  # a form of the operation that no entry foresaw
         raise NotLowered(_name(node), str(error) or type(error).__name__) from error
     decomposition = DECOMPOSED.get(name) or _decomp.decomposition_table.get(target)

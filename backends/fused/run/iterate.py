@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from backends.arrays import dtype_name
-from backends.base import Array, Inputs, Outcome, Program, Run
+from backends.base import Array, Executable, Inputs, Outcome, Program, Run
 from backends.fused.build.notes import remembered
 from backends.fused.build.toolchain import Library, Target, build, host_target, processors
 from backends.fused.codegen.layout import Kernel, Leaf
@@ -59,7 +59,7 @@ class Task(ctypes.Structure):
     ]
 
 
-class FusedExecutable:
+class FusedExecutable(Executable):
     """A program compiled for the shapes of one example lane."""
 
     def __init__(self, program: Program, example: Mapping[str, Array], shared: frozenset[str]) -> None:

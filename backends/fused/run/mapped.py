@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from backends.base import Unsupported
+from backends.errors import Unsupported
 from backends.fused.build.toolchain import ToolchainError, build, host_target
 from backends.fused.codegen.emit import Emitter, Place, Tables
 from backends.fused.codegen.kernel import DECLARED, SOURCE_LIMIT, Part, _function, assembled, loader, storer

@@ -1,0 +1,48 @@
+"""The errors that this project raises on purpose, each still the built-in class that it is about. `engine.errors` has them all.
+
+An error of usage says who, what came, what was expected, and a remedy. What the numbers do is a status, never an error.
+"""
+
+from __future__ import annotations
+
+
+class LanewiseError(Exception):
+    """Any error that this project raises on purpose.
+
+    >>> issubclass(ArgumentError, LanewiseError) and issubclass(TraceError, LanewiseError)
+    True
+    """
+
+
+class ArgumentError(LanewiseError, TypeError, ValueError):
+    """An argument of a call: data, an option, a setting of a solver.
+
+    >>> issubclass(ArgumentError, TypeError) and issubclass(ArgumentError, ValueError)
+    True
+    """
+
+
+class ExtensionError(LanewiseError, TypeError, ValueError):
+    """A solver, domain, backend or operation that does not keep its contract.
+
+    >>> issubclass(ExtensionError, TypeError) and issubclass(ExtensionError, ValueError)
+    True
+    """
+
+
+class TraceError(LanewiseError, TypeError):
+    """A declared function does something that cannot be traced faithfully."""
+
+
+class FileError(LanewiseError, ValueError):
+    """A file that cannot be used: its name, what is wrong, what was expected.
+
+    Example:
+        >>> raise FileError("a.npy: is empty; expected a .npy or .npz file")
+        Traceback (most recent call last):
+        backends.errors.FileError: a.npy: is empty; expected a .npy or .npz file
+    """
+
+
+class Unsupported(LanewiseError):
+    """A backend cannot run this program, or not on this machine; the text says what stands in the way."""
