@@ -14,6 +14,7 @@ from backends import pristine  # first: it notes what is loaded after it
 from backends.base import Array, Backend, Executable, Outcome, Program, Run
 from backends.contract import check_backend
 from backends.errors import ArgumentError, ExtensionError, TraceError, Unsupported
+from backends.stopwatch import span
 
 __all__ = ["NAMES", "Array", "Backend", "Executable", "Outcome", "Program", "Run", "TraceError", "Unsupported", "get", "repeat"]
 
@@ -45,7 +46,8 @@ def get(name: str) -> Backend:
     if name not in NAMES:
         raise ArgumentError(f"backend: got {name!r}; expected one of {', '.join(map(repr, ('auto', *NAMES)))}")
     if name not in _LOADED:
-        _LOADED[name] = check_backend(name, _module(name).BACKEND)
+        with span("import"):
+            _LOADED[name] = check_backend(name, _module(name).BACKEND)
     return _LOADED[name]
 
 

@@ -22,6 +22,9 @@ from typing import Any
 PACKAGES = frozenset({"backends", "engine", "problems"})
 """This project's own."""
 
+FRONT = "engine.cli"
+"""The command line: no program depends on it, and click fills its commands as they run."""
+
 STATE = frozenset({
     "backends._LOADED", "backends.pristine._DIGESTS", "backends.pristine._NOTES", "backends.pristine._SEEN",
     "backends.numpy.context._depth", "backends.fused.lowering.lower.BODIES", "backends.torch.repeat.BODIES", "backends.fused.build.toolchain._loaded",
@@ -46,7 +49,7 @@ Stamp = tuple[int, ...]
 
 
 class Note:
-    """What a module held when it was loaded: each of its functions, classes, tables and objects, and the parts of each."""
+    """Contents of a module when it was loaded: each of its functions, classes, tables and objects, and the parts of each."""
 
     def __init__(self, module: types.ModuleType, path: str, stamp: Stamp) -> None:
         self.module, self.path, self.stamp = module, path, stamp
@@ -82,7 +85,7 @@ class _Finder(importlib.abc.MetaPathFinder):
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: types.ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        """Where a module of this project is, by the other finders, with the loader that notes it."""
+        """Find a module of this project by the other finders, with the loader that notes it."""
         if name.partition(".")[0] not in PACKAGES:
             return None
         others = (finder for finder in sys.meta_path if finder is not self and hasattr(finder, "find_spec"))
@@ -96,6 +99,8 @@ class _Finder(importlib.abc.MetaPathFinder):
 
 def note(module: types.ModuleType, stamp: Stamp | None = None) -> None:
     """Note a module that was just loaded."""
+    if module.__name__.startswith(FRONT):
+        return
     path = str(module.__file__)
     made = Note(module, path, _stamp(path) if stamp is None else stamp)
     for known in [known for known in _NOTES if known.module is module]:  # of a module that is loaded again
@@ -108,7 +113,8 @@ def sources() -> str:
     """The digest of all source files of this project; empty where the loaded code may be other than they say."""
     noted = {known.module.__name__: known for known in _NOTES}
     for name, module in list(sys.modules.items()):
-        if name.partition(".")[0] in PACKAGES and (name not in noted or noted[name].module is not module):
+        counts = name.partition(".")[0] in PACKAGES and not name.startswith(FRONT)
+        if counts and (name not in noted or noted[name].module is not module):
             return ""
     if not all(known.stamp == _stamp(known.path) and known.holds() for known in _NOTES):
         return ""
@@ -142,7 +148,7 @@ def _digest(path: str) -> bytes:
 
 
 def _stamp(path: str) -> Stamp:
-    """What changes when a file is written or exchanged."""
+    """Numbers that change when a file is written or exchanged."""
     try:
         about = os.stat(path)
     except OSError:

@@ -51,6 +51,8 @@ def identity(problem: Problem, *rest: Any) -> str:
         return ""
     try:
         genuine.check()
+        genuine.check_names()
+        genuine.check_builtins()
         own.add(sources, *_declaration(problem), *rest)
         users.finish()
     except (Unhashable, ValueError, RecursionError):
@@ -59,11 +61,15 @@ def identity(problem: Problem, *rest: Any) -> str:
 
 
 def _declaration(problem: Problem) -> tuple[Any, ...]:
-    """What of a problem is part of a program; starts and weights that are numbers are inputs of it."""
+    """The parts of a problem that make its program; starts and weights that are numbers are inputs of it."""
+    if type(problem) is not Problem or any(type(param) is not Param for param in problem.params.values()):
+        raise Unhashable("a class of the user's")
     functions = {
         role: frozen.bind([Slot.of(place, array) for place, array in enumerate(frozen.arrays())])
         for role, frozen in problem.frozen.items()
     }
     params = {name: (p.axes, p.domain) for name, p in problem.params.items() if isinstance(p, Param)}
+    starts = [id(param.start) for param in problem.params.values() if isinstance(param, Param) and callable(param.start)]
+    shared = [starts.index(start) for start in starts]  # params that share a function share one call
     weights = tuple(problem.weights) if isinstance(problem.weights, Mapping) else problem.weights is None
-    return (problem.name, dict(problem.data), params, problem.exact, weights, functions)
+    return (problem.name, dict(problem.data), params, problem.exact, weights, shared, functions)

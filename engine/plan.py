@@ -6,7 +6,6 @@ Needs `lane` to build the program, `backends` to prepare it. The choice never de
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -16,6 +15,7 @@ import backends
 from backends import arrays as _arrays
 from backends import contract
 from backends.base import Executable
+from backends.stopwatch import span
 from engine import certificate, sparsity
 from engine.bind import Bound, Signature, captured_arrays, runtime_numbers
 from engine.domains import probe
@@ -169,15 +169,19 @@ class _Look:
     def _found(self, what: str, find: Callable[..., Any], made: Callable[[Any], Any] = int) -> Any:
         """A property, made of the plain numbers that can be cached."""
         if what not in self.known:
-            own = backends.get(self.backend)
-            name = identity(self.problem, own, "found", what, self.shapes, self.sizes)
-            try:
-                value = own.remembered(name, _nothing)
-            except _NotKept:
-                value = find(self.problem, self.backend, self.shapes, self.sizes)
-                self.problem.memory.setdefault("unproven", []).append((self.backend, name, value))
-            self.known[what] = made(value)
+            with span("trace"):
+                self.known[what] = made(self._detected(what, find))
         return self.known[what]
+
+    def _detected(self, what: str, find: Callable[..., Any]) -> Any:
+        own = backends.get(self.backend)
+        name = identity(self.problem, own, "found", what, self.shapes, self.sizes)
+        try:
+            return own.remembered(name, _nothing)
+        except _NotKept:
+            value = find(self.problem, self.backend, self.shapes, self.sizes)
+            self.problem.memory.setdefault("unproven", []).append((self.backend, name, value))
+            return value
 
 
 class _NotKept(Exception):
@@ -207,43 +211,35 @@ def _indices(problem: Problem) -> tuple[bytes, ...]:
     return tuple(a.tobytes() for a in arrays if a.dtype.kind in "biu")
 
 
-def prepare(problem: Problem, plan: Plan, key: Key, bound: Bound, captured: dict[str, Any]) -> tuple[Plan, Executable, float]:
-    """The plan as it turned out, the prepared program and the seconds it took, none for a signature that is known.
+def prepare(problem: Problem, plan: Plan, key: Key, bound: Bound, captured: dict[str, Any]) -> tuple[Plan, Executable]:
+    """The plan as it turned out, and the prepared program.
 
     Raises TypeError where the backend that was asked for cannot run the problem.
     """
-    signature = bound.signature
-    known = signature.memory.get(("ready", key))
+    known = bound.signature.memory.get(("ready", key))
     if known is None:
-        known = signature.memory["ready", key] = _prepared(problem, plan, key, signature, captured)
-        made, executable, seconds = known
-        signature.memory["ready", key] = made, executable, 0.0
-        return made, executable, seconds
-    made, executable, _ = known
-    return _with_solver(made, plan.solver), executable, 0.0
+        known = bound.signature.memory["ready", key] = _prepared(problem, plan, key[1], bound.signature, captured)
+    made, executable = known
+    return _with_solver(made, plan.solver), executable
 
 
 def _prepared(
-    problem: Problem, plan: Plan, key: Key, signature: Signature, captured: dict[str, Any]
-) -> tuple[Plan, Executable, float]:
+    problem: Problem, plan: Plan, free: bool, signature: Signature, captured: dict[str, Any]
+) -> tuple[Plan, Executable]:
     """The program for one lane's shapes, which serves every batch size."""
     example = _example(problem, plan, signature, captured)
     shared = shared_inputs(signature, example)
     like = tuple((name, array.shape, str(array.dtype)) for name, array in example.items())
     solver = (*static_key(plan.solver), *_methods(type(plan.solver)))
-    free = key[1]
     key = (plan.backend, plan.why, solver, free, like, shared, plan.device, plan.structure)
     known: dict[Any, tuple[Plan, Executable]] = problem.memory.setdefault("prepared", {})
-    if key in known:
-        made, executable = known[key]
-        return replace(made, solver=plan.solver), executable, 0.0
-    began = time.perf_counter()
-    unproven = problem.memory.pop("unproven", [])
-    with announced(_waiting(problem, example)):
-        known[key] = _first_able(problem, plan, signature, example, shared, free)
-    for backend, name, found in unproven:  # the functions that were looked at are now proven to be pure
-        backends.get(backend).remembered(name, partial(_given, found))
-    return *known[key], time.perf_counter() - began
+    if key not in known:
+        unproven = problem.memory.pop("unproven", [])
+        with announced(_waiting(problem, example)), span("trace"):
+            known[key] = _first_able(problem, plan, signature, example, shared, free)
+        for backend, name, found in unproven:  # the functions that were looked at are now proven to be pure
+            backends.get(backend).remembered(name, partial(_given, found))
+    return known[key]
 
 
 def shared_inputs(signature: Signature, names: Iterable[str]) -> frozenset[str]:

@@ -17,6 +17,10 @@ QUANTILES = (0.0, 0.5, 0.9, 0.99, 1.0)
 HEADINGS = ("min", "median", "90%", "99%", "max")
 
 
+MILLISECOND = 1e-3
+"""Seconds below which a phase of the first call is not worth a word."""
+
+
 def summary(solution: Solution) -> str:
     """Counts by status, quantiles of steps and residual over the lanes, time and throughput."""
     from rich import box
@@ -31,7 +35,10 @@ def summary(solution: Solution) -> str:
     spread.add_row("steps", *(f"{q:,.0f}" for q in _arrays.quantiles(solution.steps, QUANTILES)))
     for name in ("loss", "residual"):
         spread.add_row(name, *(f"{q:.2e}" for q in _arrays.quantiles(getattr(solution, name), QUANTILES)))
-    run, compile, wall = (solution.timings[f"{name}_s"] for name in ("run", "compile", "wall"))
+    load, trace, before, run, wall = (solution.timings[f"{name}_s"] for name in ("import", "trace", "compile", "run", "wall"))
+    phases = {"import": load, "trace": trace}
+    prepared = "".join(f"{name} {seconds:.2g} s, " for name, seconds in phases.items() if seconds >= MILLISECOND)
+    prepared += f"compile {max(0.0, before - load - trace):.2g} s, "
     speed = f", {lanes / run:,.0f} matrices/s" if lanes and run > 0 else ""
     title = (
         f"{solution.plan.problem}: {lanes:,} {'lane' if lanes == 1 else 'lanes'}, {solution.plan.backend}, {solution.plan.dtype}"
@@ -41,7 +48,7 @@ def summary(solution: Solution) -> str:
         for status in solution.counts()
         if status != Status.CONVERGED
     ]
-    time = f"compile {compile:.3g} s, run {run:.3g} s{speed}; {wall:.3g} s in all"
+    time = f"{prepared}run {run:.3g} s{speed}; {wall:.3g} s in all"
     text = io.StringIO()
     Console(file=text, width=100, color_system=None, force_jupyter=False).print(
         Group(title, str(solution.plan.solver), counts, spread, time, *notes)

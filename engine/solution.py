@@ -52,7 +52,8 @@ class Solution:
         history: the loss before each step, `(..., T)`, NaN after a lane is done; None when not asked for.
         lane_steps: lane-steps executed, idle ones included.
         plan: solver, backend and why; printable.
-        timings: seconds: `compile_s`, tracing included, `run_s`, and `wall_s` of the whole call.
+        timings: seconds of the call: `compile_s` before it runs, of them `import_s` of loading a backend and `trace_s` of tracing
+            and lowering; `run_s`; `wall_s` in all.
 
     Example:
         >>> import numpy as np, engine, problems

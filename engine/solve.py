@@ -13,6 +13,7 @@ import backends
 from backends import arrays as _arrays
 from backends import contract
 from backends.base import Backend, Run
+from backends.stopwatch import started
 from backends.tree import tree_map
 from engine import bind as _bind
 from engine import plan as _plan
@@ -88,10 +89,11 @@ def solve(
     bound = _bind.bind(problem, data, start, seed)
     signature, captured = bound.signature, _bind.captured_arrays(problem)
     tol = _tolerance(tol, problem, signature)
-    plan, key = _plan.choose(problem, solver, backend, signature, captured, free=tol == 0)
-    max_steps = _limit(max_steps, plan)
-    stride = _stride(history, signature, max_steps)
-    plan, executable, compile_s = _plan.prepare(problem, plan, key, bound, captured)
+    with started() as spent:
+        plan, key = _plan.choose(problem, solver, backend, signature, captured, free=tol == 0)
+        max_steps = _limit(max_steps, plan)
+        stride = _stride(history, signature, max_steps)
+        plan, executable = _plan.prepare(problem, plan, key, bound, captured)
     inputs = _inputs(problem, plan, bound, captured, tol, max_steps)
     shared = _plan.shared_inputs(signature, inputs)
 
@@ -99,19 +101,20 @@ def solve(
     with reporter(signature.lanes, problem.name, progress) as report:
         outcome = executable.iterate(inputs, Run(signature.lanes, shared, max_steps, stride, report))
     contract.check_outcome(plan.backend, outcome, signature.lanes)
-    timings = {"compile_s": compile_s + outcome.compile_s, "run_s": time.perf_counter() - began - outcome.compile_s}
+    spent["compile"] += spent["import"] + spent["trace"] + outcome.compile_s
+    spent["run"] = time.perf_counter() - began - outcome.compile_s
     unload = partial(_unloaded, backends.get(plan.backend), signature)
     home = len(signature.batch) == 1 and _arrays.library(outcome.results["status"]) == signature.library
     found = outcome.results if home else tree_map(unload, outcome.results)
     if outcome.kernel:
         plan = replace(plan, kernel=outcome.kernel)
-    timings["wall_s"] = time.perf_counter() - entered
+    spent["wall"] = time.perf_counter() - entered
     solution = Solution(
         **found,
         history=None if outcome.history is None else unload(outcome.history),
         lane_steps=outcome.lane_steps,
         plan=plan,
-        timings=timings,
+        timings={f"{name}_s": seconds for name, seconds in spent.items()},
         call=Call(problem, data, signature.batch, start, options, tol, max_steps),
     )
     return solution.raise_for_status() if check == "raise" else solution

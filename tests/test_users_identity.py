@@ -3,182 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+from tests.scripts import IMPURE, IMPURE_SCRIPT, MUTATIONS, SCRIPT
 
 ROOT = Path(__file__).parents[1]
-
-SCRIPT = """
-import dataclasses, functools, math, types, typing
-import numpy as np, torch
-import engine, problems
-from array_api_compat import array_namespace
-from engine import Param, Problem
-from engine.domains import Box
-
-RATE = 2.0
-TABLE = [1.0, {"a": (2, 3.0)}]
-W = np.ones(2)
-PLACES = np.array([1, 0])
-module = types.ModuleType("mymodel")
-exec("SHIFT = 1.0\\ndef shifted(x):\\n    return x + SHIFT\\nunread = open", vars(module))
-
-def deepest(x):
-    return x * 3.0
-
-def deeper(x):
-    return deepest(x) + 1.0
-
-def helper(x, gain=2.0, *, offset=1.0):
-    return gain * deeper(x) + offset
-
-def decorator(function):
-    @functools.wraps(function)
-    def wrapped(x):
-        return function(x) * 1.5
-    return wrapped
-
-@decorator
-def decorated(x):
-    return x + 1.0
-
-class Meta(type):
-    factor = 1.0
-
-class Base:
-    bias = 0.5
-    def scaled(self, x):
-        return x * self.rate
-
-class Model(Base, metaclass=Meta):
-    KIND = 1
-    def __init__(self):
-        self.rate = 2.0
-    @property
-    def doubled(self):
-        return 2.0 * self.rate
-    @staticmethod
-    def still(x):
-        return x - 1.0
-    @classmethod
-    def of(cls, x):
-        return x + cls.bias
-    def __call__(self, x):
-        return self.scaled(x) + self.doubled + self.still(x) + self.of(x) + type_factor(self)
-
-def type_factor(model):
-    return model.KIND
-
-class Slotted:
-    __slots__ = ("a", "__b")
-    def __init__(self):
-        self.a, self.__b = 1.0, 2.0
-    def both(self, x):
-        return self.a * x + self.__b
-
-@dataclasses.dataclass(frozen=True)
-class Config:
-    power: int = 2
-    names: tuple = ("p", "q")
-
-class Pair(typing.NamedTuple):
-    first: float
-    second: float = 4.0
-
-model, slotted, config, pair, space = Model(), Slotted(), Config(), Pair(1.0), types.SimpleNamespace(level=3.0)
-partial = functools.partial(helper, gain=5.0)
-
-def closed(number):
-    return lambda x: x * number
-
-def switch(x, y):
-    if x.shape[0] not in {2, 3}:
-        raise ValueError(f"{x.shape[0]} entries")
-    return x - y
-
-def residual(x, y):
-    xp = array_namespace(x)
-    total = RATE * x + TABLE[1]["a"][1] + helper(x) + decorated(x) + model(x) + slotted.both(x) + x ** config.power + pair.second
-    total = total + space.level + partial(x) + closed(7.0)(x) + module.shifted(x) + y[PLACES] * W + xp.exp(x) + math.pi
-    total = total + sum([k * x for k in range(3)]) + (lambda t: t - 0.25)(x) + switch(x, y)
-    return xp.where(x > 0, total, -total) + np.float64(0.5) - y
-
-def declared():
-    return Problem(name="p", data={"y": "n"}, params={"x": Param("n", Box(-9.0, 9.0), start="zeros")}, residual=residual, weights={"": 2.0})
-"""
-
-MUTATIONS = {
-    "a constant of the function": ("+ np.float64(0.5)", "+ np.float64(0.75)"),
-    "an operator": ("- y\n\ndef declared", "+ y\n\ndef declared"),
-    "a global number": ("RATE = 2.0", "RATE = 2.5"),
-    "the type of a global number": ("RATE = 2.0", "RATE = 2"),
-    "a number deep in a container": ("(2, 3.0)", "(2, 3.5)"),
-    "a key of a container": ('TABLE = [1.0, {"a": (2, 3.0)}]', 'TABLE = [1.0, {"a": (2, 3.0), "b": 1}]'),
-    "the kind of a container": ("(2, 3.0)", "[2, 3.0]"),
-    "a helper's default": ("gain=2.0, *", "gain=3.0, *"),
-    "a helper's keyword default": ("offset=1.0):", "offset=4.0):"),
-    "a helper's body": ("gain * deeper(x) + offset", "gain * deeper(x) - offset"),
-    "a helper's helper": ("deepest(x) + 1.0", "deepest(x) + 2.0"),
-    "a helper's helper's helper": ("x * 3.0", "x * 4.0"),
-    "a decorator": ("function(x) * 1.5", "function(x) * 2.5"),
-    "a decorated function": ("    return x + 1.0\n\nclass", "    return x + 2.0\n\nclass"),
-    "no decorator": ("@decorator\n", ""),
-    "a class attribute": ("bias = 0.5", "bias = 0.75"),
-    "an attribute of a subclass": ("KIND = 1", "KIND = 2"),
-    "a method of a base class": ("return x * self.rate", "return x / self.rate"),
-    "an instance's field": ("self.rate = 2.0", "self.rate = 3.0"),
-    "a property": ("2.0 * self.rate", "3.0 * self.rate"),
-    "a static method": ("return x - 1.0", "return x - 2.0"),
-    "a class method": ("x + cls.bias", "x - cls.bias"),
-    "a metaclass": ("factor = 1.0", "factor = 2.0"),
-    "__call__": ("self.scaled(x) + self.doubled", "self.scaled(x) - self.doubled"),
-    "a new __getattr__": ("    KIND = 1", "    KIND = 1\n    def __getattr__(self, name):\n        raise AttributeError(name)"),
-    "a slot": ("= 1.0, 2.0", "= 1.5, 2.0"),
-    "a private slot": ("= 1.0, 2.0", "= 1.0, 2.5"),
-    "a dataclass's default": ("power: int = 2", "power: int = 3"),
-    "a dataclass's tuple": ('("p", "q")', '("p", "r")'),
-    "a named tuple's field": ("Pair(1.0)", "Pair(1.5)"),
-    "a named tuple's default": ("second: float = 4.0", "second: float = 5.0"),
-    "a namespace": ("level=3.0", "level=3.5"),
-    "an argument of a partial function": ("gain=5.0", "gain=6.0"),
-    "a number in a closure": ("closed(7.0)", "closed(8.0)"),
-    "a number that a function is given": ("lambda x: x * number", "lambda x: x + number"),
-    "a function of a user's module": ("return x + SHIFT", "return x - SHIFT"),
-    "a number of a user's module": ("SHIFT = 1.0", "SHIFT = 2.0"),
-    "the dtype of a captured array": ("W = np.ones(2)", "W = np.ones(2, np.float32)"),
-    "the shape of a captured array": ("W = np.ones(2)", "W = np.ones((2, 1))"),
-    "captured indices": ("np.array([1, 0])", "np.array([0, 1])"),
-    "an array that is no longer one": ("W = np.ones(2)", "W = 1.0"),
-    "one array less": ("PLACES = np.array([1, 0])", "PLACES = slice(None)"),
-    "a function of a namespace": ("xp.exp(x)", "xp.sin(x)"),
-    "a constant of a library": ("math.pi", "math.e"),
-    "a library": ("from array_api_compat import array_namespace", "array_namespace = lambda x: torch"),
-    "a comprehension": ("k * x for k", "k + x for k"),
-    "a comprehension's range": ("range(3)", "range(4)"),
-    "a nested lambda": ("t - 0.25", "t + 0.25"),
-    "numbers that a shape is looked up in": ("{2, 3}", "{2, 4}"),
-    "weights' names": ('weights={"": 2.0}', "weights=2.0"),
-    "a bound": ("Box(-9.0, 9.0)", "Box(-9.0, 8.0)"),
-    "a domain": (", Box(-9.0, 9.0)", ""),
-    "the role of a function": ("residual=residual, weights={\"\": 2.0}", "loss=lambda x, y: residual(x, y).sum()"),
-    "a measure": ("residual=residual", "residual=residual, measures={'m': lambda x: x}"),
-    "np.exp by a lambda": ("RATE = 2.0", "RATE = 2.0\nnp.exp = lambda x: 2 * x"),
-    "np.exp by np.sin": ("RATE = 2.0", "RATE = 2.0\nnp.exp = np.sin"),
-    "torch.exp by a lambda": ("RATE = 2.0", "RATE = 2.0\ntorch.exp = lambda x: 2 * x"),
-    "torch.exp by torch.sin": ("RATE = 2.0", "RATE = 2.0\ntorch.exp = torch.sin"),
-    "the namespace's where": ("RATE = 2.0", "RATE = 2.0\nimport array_api_compat.torch as at\nat.where = lambda c, a, b: a"),
-    "a helper of the namespace": (
-        "RATE = 2.0", "RATE = 2.0\nimport array_api_compat.torch._aliases as at\nat._fix_promotion = lambda *a, **k: a"),
-    "an operator of tensors": ("RATE = 2.0", "RATE = 2.0\ntorch.Tensor.__add__ = lambda a, b: torch.sub(a, b)"),
-    "an operator of tensors by another": ("RATE = 2.0", "RATE = 2.0\ntorch.Tensor.__add__ = torch.Tensor.__sub__"),
-    "math.pi": ("RATE = 2.0", "RATE = 2.0\nmath.pi = 3.0"),
-    "a builtin": ("RATE = 2.0", "RATE = 2.0\nimport builtins\nbuiltins.sum = lambda x: x[0]"),
-    "a global that hides a builtin": ("RATE = 2.0", "RATE = 2.0\nsum = lambda x: x[0]"),
-    "a mode of torch": ("RATE = 2.0", "RATE = 2.0\ntorch.set_default_device('cpu')"),
-    "the code of a library's function": ("RATE = 2.0", "RATE = 2.0\ntorch.einsum.__code__ = (lambda *o: o[1]).__code__"),
-}  # fmt: skip
-"""What is changed in the script, from and to."""
 
 DRIVER = """
 import json, os, sys
@@ -210,7 +43,7 @@ def changed(old: str, new: str) -> str:
 
 
 def test_every_change_of_what_a_function_reads_is_another_name_or_none() -> None:
-    same = [SCRIPT, "# a comment\n" + SCRIPT, changed("RATE = 2.0", "RATE = 2.0\nUNREAD = object()")]
+    same = [SCRIPT, "# a comment\n" + SCRIPT, changed("RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.0\nUNREAD = object()")]
     before, *rest = names_of([*same, *(changed(*change) for change in MUTATIONS.values())])
     alike, others = rest[:2], dict(zip(MUTATIONS, rest[2:], strict=True))
     assert before != "none" and alike == [before] * 2
@@ -219,85 +52,112 @@ def test_every_change_of_what_a_function_reads_is_another_name_or_none() -> None
     assert len(named) == len(set(named)) > 45
 
 
-IMPURE = {
-    "the environment": "x * float(os.environ.get('HOME') is not None)",
-    "a clock": "x * time.time()",
-    "a random number of Python": "x * random.random()",
-    "a random number of NumPy": "x * np.random.rand()",
-    "a generator": "x * rng.random()",
-    "a file": "x * len(open(os.devnull).read())",
-    "an imported clock": "x * clock()",
-    "a computed name": "getattr(np, 'ran' + 'dom').rand() * x",
-    "a name in a text": "operator.attrgetter('random.rand')(np)() * x",
-    "globals": "globals()['RATE'] * x",
-    "an evaluated text": "eval('RATE') * x",
-    "an imported module": "__import__('time').time() * x",
-    "an import": "clocked(x)",
-    "an address": "x * id(x)",
-    "a hash": "x * hash('x')",
-    "a text of an object": "x * len(str(anything))",
-    "a formatted object": "x * len(f'{anything}')",
-    "a set's order": "x * len(list({'a', 'bb'})[0])",
-    "a set's order in a comprehension": "x * len([w for w in {'a', 'bb'}][0])",
-    "a captured set": "x * len(next(iter(WORDS)))",
-    "a cache": "x * cached()",
-    "a function's globals": "x * helper.__globals__['RATE']",
-    "a class's subclasses": "x * len(object.__subclasses__())",
-    "a module behind a module": "x * np.lib.os.getpid()",
-    "memory that was not written": "x * np.empty(1)[0]",
-    "an object of a library": "x * counter.__next__()",
-    "a number of threads": "x * torch.get_num_threads()",
-    "a module with computed attributes": "computed.shifted(x)",
-    "an array in a class": "x * Holder.array",
-    "a subclass of a list": "x * LIST[0]",
-    "a name that a class shares with NumPy": "x * named.random.rand()",
-    "a module under a false name": "x * fake.pi",
-    "a function with builtins of its own": "strange(x)",
-    "a library that is not known": "x * fractions.Fraction(1, 2)",
-    "a method of an instance that is no copy": "x * np.lib.NumpyVersion('1.0.0').major",
-}
-"""Expressions that have no name."""
-
-IMPURE_SCRIPT = """
-import fractions, functools, itertools, operator, os, random, sys, time, types
-from time import time as clock
-import numpy as np, torch
-from engine import Param, Problem
-
-RATE, WORDS, anything, rng, counter = 2.0, {"a", "bb"}, object(), np.random.default_rng(), itertools.count()
-helper = lambda x: x
-computed = types.ModuleType("computed")
-computed.__getattr__ = lambda name: {"shifted": lambda x: x}.get(name) or object().missing
-fake = types.ModuleType("math")
-fake.pi = 3.0
-strange = types.FunctionType((lambda x: abs(x)).__code__, {"__builtins__": {"abs": lambda x: x}})
-
-class Named:
-    random = rand = 1.0
-named = types.SimpleNamespace(random=np.random, rand=1.0)
-named = Named()
-
-class List(list):
-    pass
-LIST = List([2.0])
-
-class Holder:
-    array = np.ones(1)
-
-@functools.cache
-def cached():
-    return RATE
-
-def clocked(x):
-    import time
-    return x * time.time()
-
-def declared():
-    return Problem(name="p", data={"y": "n"}, params={"x": Param("n", start="zeros")}, residual=lambda x, y: EXPRESSION)
-"""
-
-
 def test_what_cannot_be_hashed_completely_has_no_name() -> None:
     found = names_of([IMPURE_SCRIPT.replace("EXPRESSION", text) for text in ("x * RATE - y", *IMPURE.values())])
     assert found[0] != "none"
     assert not [what for what, name in zip(IMPURE, found[1:], strict=True) if name != "none"]
+
+
+SOLVED = """
+import sys
+traced = []
+def watch(frame, event, argument):
+    if event == "call" and frame.f_code.co_name == "_trace" and frame.f_code.co_filename.endswith("trace.py"):
+        traced.append(frame.f_code.co_name)
+sys.setprofile(watch)
+import os, time
+import numpy as np, engine
+import mymodel
+from array_api_compat import array_namespace
+RATE, W = 2.0, np.array([1.0, 2.0])
+class Model:
+    def __init__(self):
+        self.shift = 1.0
+    def apply(self, y):
+        return array_namespace(y).abs(y) + self.shift
+model = Model()
+def residual(x, y):
+    return x - RATE * model.apply(y) - W - mymodel.helper(y)
+problem = engine.Problem(name="p", data={"y": "n"}, params={"x": engine.Param("n", start="zeros")}, residual=residual)
+found = engine.solve(problem, np.ones((1, 2)), solver=engine.solvers.GradientDescent(1.0), tol=0, max_steps=1, backend="fused")
+print(np.asarray(found["x"])[0].tolist(), bool(traced))
+"""
+MODULE = "def helper(y):\n    return 3.0 * y\n"
+
+EDITS: dict[str, tuple[str, str, list[float]]] = {
+    "a number": ("RATE, W = 2.0", "RATE, W = 3.0", [10.0, 11.0]),
+    "a field": ("self.shift = 1.0", "self.shift = 2.0", [10.0, 11.0]),
+    "a method": ("return array_namespace(y).abs(y) +", "return -array_namespace(y).abs(y) +", [4.0, 5.0]),
+    "a helper in another file": ("3.0 * y", "4.0 * y", [9.0, 10.0]),
+    "a replaced function of a library": (
+        "class Model", "import array_api_compat.torch as at\nat.abs = lambda y: 5 * y\nclass Model", [16.0, 17.0]),
+    "the environment": ("- mymodel", "- float(os.environ['EXTRA']) - mymodel", [13.0, 14.0]),
+}  # fmt: skip
+
+
+def test_a_second_process_runs_the_same_script_without_a_trace_and_another_script_with_its_own_answer(tmp_path: Path) -> None:
+    def run(script: str = SOLVED, module: str = MODULE, **more: str) -> list[Any]:
+        (tmp_path / "script.py").write_text(script)
+        (tmp_path / "mymodel.py").write_text(module)
+        cache = str(tmp_path / "cache")
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "LANEWISE_CACHE": cache, "PYTHONDONTWRITEBYTECODE": "1", **more}
+        done = subprocess.run(
+            [sys.executable, str(tmp_path / "script.py")], env=environment, capture_output=True, text=True, check=True
+        )
+        numbers, _, traced = done.stdout.strip().rpartition(" ")
+        return [json.loads(numbers), traced == "True"]
+
+    tmp_path.chmod(0o700)
+    assert run() == [[8.0, 9.0], True]
+    assert run(EXTRA="5") == [[8.0, 9.0], False]
+    assert run(SOLVED.replace("W = 2.0, np.array([1.0, 2.0])", "W = 2.0, np.array([3.0, 4.0])")) == [[10.0, 11.0], False]
+    for old, new, expected in EDITS.values():
+        assert run(SOLVED.replace(old, new), MODULE.replace(old, new), EXTRA="5") == [expected, True]
+    assert run(SOLVED.replace(*EDITS["the environment"][:2]), EXTRA="7") == [[15.0, 16.0], True]
+    assert run() == [[8.0, 9.0], False]
+
+
+IMPURE_SOLVED = """
+import numpy as np, engine
+from engine import Param, Problem
+calls = []
+def residual(x, y):
+    calls.append(1)
+    return x - len(calls) * y
+problem = Problem(name="p", data={"y": "n"}, params={"x": Param("n", start="zeros")}, residual=residual)
+try:
+    engine.solve(problem, np.ones((1, 2)), backend="fused")
+except TypeError as error:
+    print("frozen in" in str(error))
+"""
+
+
+def test_a_function_that_is_not_pure_leaves_nothing_on_disk(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "LANEWISE_CACHE": str(tmp_path / "cache")}
+    for _ in range(2):
+        done = subprocess.run([sys.executable, "-c", IMPURE_SOLVED], env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout == "True\n"
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_a_name_is_the_same_whether_torch_and_what_needs_it_are_loaded_or_not() -> None:
+    code = """
+import sys, numpy as np, engine, problems
+from array_api_compat import array_namespace
+from engine.identity import identity
+if "torch" in sys.argv:
+    import torch, backends, array_api_compat.torch
+    backends.get("fused"), backends.get("inductor"), backends.get("numpy")
+    import backends.fused.run.mapped, engine.cli, scipy.special, einops
+W, FACTOR = np.ones(2), 2.0
+def residual(x, y):
+    return x - FACTOR * array_namespace(y).exp(y) - W
+user = engine.Problem(name="p", data={"y": "n"}, params={"x": engine.Param("n", start="zeros")}, residual=residual)
+print(identity(problems.svd()), identity(user), "torch" in sys.modules)
+"""
+    without, loaded = (
+        subprocess.run([sys.executable, "-c", code, *more], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+        for more in ([], ["torch"])
+    )
+    assert without == [*loaded[:2], "False"] and loaded[2] == "True" and len({*loaded}) == 3

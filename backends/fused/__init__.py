@@ -27,6 +27,7 @@ from backends.fused.build import notes
 from backends.fused.build.toolchain import ToolchainError
 from backends.fused.run.iterate import FusedExecutable
 from backends.fused.run.lanes import Lanes, host_view
+from backends.stopwatch import span
 
 
 class Borrowed:
@@ -36,7 +37,9 @@ class Borrowed:
         self.name = name
 
     def __get__(self, backend: Any, owner: type) -> Any:
-        return getattr(importlib.import_module("backends.torch").BACKEND, self.name)
+        with span("import"):
+            torch = importlib.import_module("backends.torch").BACKEND
+        return getattr(torch, self.name)
 
 
 class FusedBackend(Backend):

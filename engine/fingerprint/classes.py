@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import abc
+import collections
+import contextlib
+import dataclasses
 import types
 import typing
 from collections.abc import Iterator
 from typing import Any
 
 from engine.bytecode import code_digest
+from engine.fingerprint.reads import reads
 from engine.libraries import HEAP, Unhashable, has_library_code
 from engine.places import is_users
 
@@ -26,6 +30,22 @@ SKIPPED = frozenset(
     """.split()
 )
 """Attributes that Python adds, and that no function reads but by a name between underscores."""
+
+
+WRITERS = frozenset({"collections", "typing", "dataclasses", "reprlib"})
+"""Modules of Python's own that write methods for users' classes."""
+
+WRITTEN = frozenset(
+    """
+    _tuple_new object type super hash tuple NotImplemented FrozenInstanceError TypeError __class__ __setattr__ __delattr__ __qualname__
+    __dataclass_builtins_object__ __dataclass_self__ _HAS_DEFAULT_FACTORY MISSING
+    """.split()
+)
+"""Names that methods read that `dataclass` and `namedtuple` write, beside fields; none of it holds anything of the user's."""
+
+MARKS = (dataclasses.FrozenInstanceError, dataclasses.MISSING, getattr(dataclasses, "_HAS_DEFAULT_FACTORY", dataclasses.MISSING))
+
+GETTER = type(vars(collections.namedtuple("_Named", "field"))["field"])
 
 
 def is_users_class(kind: type) -> bool:
@@ -49,21 +69,14 @@ def attributes(kind: type) -> Iterator[tuple[str, Any]]:
     for name, value in vars(kind).items():
         if name in SKIPPED:
             continue
-        if isinstance(value, types.MemberDescriptorType | types.GetSetDescriptorType) or type(value).__name__ == "_tuplegetter":
+        function = getattr(value, "__func__", value)  # of a class method, or of `__new__`
+        if isinstance(value, types.MemberDescriptorType | types.GetSetDescriptorType) or type(value) is GETTER:
             yield name, "a field"
-        elif (
-            isinstance(value, classmethod | staticmethod)
-            and isinstance(value.__func__, types.FunctionType)
-            and _is_written(kind, value.__func__)
-        ):
-            yield name, code_digest(value.__func__.__code__)
-        elif isinstance(value, types.FunctionType) and _is_written(kind, value):
-            told = (
-                getattr(value, "__wrapped__", value) if name == "__repr__" else value
-            )  # a dataclass guards it against recursion
-            yield name, [code_digest(told.__code__), told.__defaults__, told.__kwdefaults__ and dict(told.__kwdefaults__)]
-            if name == "__init__":
-                yield name, [_content(cell) for cell in told.__closure__ or ()]
+        elif isinstance(function, types.FunctionType) and _is_written(kind, function):
+            closure = [] if has_library_code(function) else [content(cell) for cell in function.__closure__ or ()]
+            yield name, code_digest(function.__code__)
+            for parts in (function.__defaults__ or (), (function.__kwdefaults__ or {}).values(), closure):
+                yield name, [repr(part) if any(part is mark for mark in MARKS) else part for part in parts]
         else:
             yield name, value
 
@@ -81,15 +94,29 @@ def fields(value: Any) -> dict[str, Any]:
                 found[name] = member.__get__(value) if _is_set(member, value) else ...
     if isinstance(value, tuple):
         found[""] = list(tuple.__iter__(value))
-    if "__dict__" in dir(type(value)):
+    with contextlib.suppress(AttributeError):
         found |= object.__getattribute__(value, "__dict__")
     return found
 
 
 def _is_written(kind: type, function: types.FunctionType) -> bool:
-    """Whether a library wrote a method: of a dataclass, or of a named tuple."""
-    made = "__dataclass_fields__" in vars(kind) or (tuple in kind.__mro__ and "_fields" in vars(kind))
-    return made and (has_library_code(function) or function.__code__.co_filename == "<string>")
+    """Whether a library wrote a method, of a named tuple or a dataclass, or it reads no more than such a one does."""
+    if function.__globals__.get("__name__") in WRITERS and has_library_code(function):
+        return True
+    try:
+        found = reads(function.__code__)
+    except Unhashable:
+        return False
+    names = {name for base in kind.__mro__ for name in getattr(base, "__dataclass_fields__", ())}
+    return not found.modules and found.names <= WRITTEN and found.attributes | found.written <= names | WRITTEN
+
+
+def content(cell: types.CellType) -> Any:
+    """The content of a cell of a closure. Raises Unhashable where that is nothing yet."""
+    try:
+        return cell.cell_contents
+    except ValueError:
+        raise Unhashable("a variable that has no value yet") from None
 
 
 def _mangled(kind: type, name: str) -> str:
@@ -102,10 +129,3 @@ def _is_set(member: types.MemberDescriptorType, value: Any) -> bool:
     except AttributeError:
         return False
     return True
-
-
-def _content(cell: types.CellType) -> Any:
-    try:
-        return cell.cell_contents
-    except ValueError:  # not assigned yet
-        return ...

@@ -7,13 +7,14 @@ loaded yet has not been replaced.
 from __future__ import annotations
 
 import builtins
+import functools
 import sys
 import types
-from collections.abc import Iterable
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from engine.fingerprint.pure import ALIASES, MODULES, NAMES
+from engine.fingerprint.pure import ALIASES, BUILTINS, MODULES, NAMES
 from engine.libraries import BUILTIN, HEAP, LIBRARIES, Unhashable, has_library_code
 
 BENEATH = ("numpy._core.", "numpy.lib.", "numpy.linalg.", "array_api_compat.", "torch._tensor", "torch.overrides", "einops.")
@@ -44,35 +45,58 @@ def check() -> None:
     if torch is not None:
         held.append(dict(vars(torch.Tensor)))
     good: set[str] = set()
-    kinds: set[type] = set()
+    kinds: set[Any] = set()
     for names in held:
         for name, value in list(names.items()):
-            if type(value) is not types.FunctionType:
-                kinds.add(type(value))
-            elif value.__code__.co_filename not in good:
-                if not has_library_code(value):
-                    raise Unhashable(f"{name!r} of a library, which is {value!r}")
+            kind = type(value)
+            if kind in HOLDERS:
+                value = HOLDERS[kind](value)
+                kind = type(value)
+            if kind is types.FunctionType and value.__code__.co_filename in good:
+                continue
+            if kind is types.FunctionType and has_library_code(value):
                 good.add(value.__code__.co_filename)
+            elif kind is types.FunctionType or (kind is types.ModuleType and not _is_loaded(value)):
+                raise Unhashable(f"{name!r} of a library, which is {value!r}")
+            else:
+                kinds.add(kind)
     for kind in kinds:
-        if not _is_installed(kind):
+        if kind is types.SimpleNamespace or not _is_installed(kind):
             raise Unhashable(f"an object of {kind!r} in a library")
 
 
-def check_names(names: Iterable[str]) -> None:
+HOLDERS: dict[type, Callable[[Any], Any]] = {
+    classmethod: lambda value: value.__func__,
+    staticmethod: lambda value: value.__func__,
+    property: lambda value: value.fget,
+    functools.partial: lambda value: value.func,
+    functools.partialmethod: lambda value: value.func,
+    types.MethodType: lambda value: value.__func__,
+}
+"""Objects that hold a function."""
+
+
+def _is_loaded(module: types.ModuleType) -> bool:
+    """Whether a module is in its place, or none is under that name: libraries drop some of their own."""
+    known = sys.modules.get(module.__name__)
+    return known is module or (known is None and module.__name__.partition(".")[0] in LIBRARIES)
+
+
+def check_names() -> None:
     """Raises Unhashable where a library holds one of its functions under the name of another."""
-    torch, read = sys.modules.get("torch"), NAMES.intersection(names)
+    torch = sys.modules.get("torch")
     for module in MODULES & sys.modules.keys():
         held = vars(sys.modules[module])
-        for name in read & held.keys():
+        for name in NAMES & held.keys():
             _check_name(module, name, held[name])
     if torch is not None:
-        for name in (read | OPERATORS) & vars(torch.Tensor).keys():
+        for name in (NAMES | OPERATORS) & vars(torch.Tensor).keys():
             _check_name("torch.Tensor", name, vars(torch.Tensor)[name])
 
 
-def check_builtins(names: Iterable[str]) -> None:
+def check_builtins() -> None:
     """Raises Unhashable where one of Python's own functions was replaced."""
-    for name in names:
+    for name in BUILTINS:
         value = getattr(builtins, name, None)
         ours = isinstance(value, BUILTIN) or (isinstance(value, type) and not value.__flags__ & HEAP)
         if (isinstance(value, type) or callable(value)) and not (ours and getattr(value, "__name__", "") == name):
@@ -93,7 +117,12 @@ def _check_name(module: str, name: str, value: Any) -> None:
         known = str(getattr(value, "__name__", name))
         plain = name.strip("_")
         fine = f"{kind.__module__}.{kind.__qualname__}" in KINDS
-        fine = fine and (known == name or known.endswith(f"_{name}") or f"{name}:{known}" in ALIASES or known.strip("_") == plain)
+        fine = fine and (
+            known == name
+            or known.removeprefix("linalg_").removeprefix("special_") == name
+            or f"{name}:{known}" in ALIASES
+            or known.strip("_") == plain
+        )
         if isinstance(value, type) and value.__flags__ & HEAP:
             functions = [member for member in vars(value).values() if isinstance(member, types.FunctionType)]
             fine = fine and all(map(has_library_code, functions))

@@ -20,8 +20,9 @@ from typing import Any
 from backends.pristine import PACKAGES, WRAPPERS
 from engine import libraries
 from engine.bytecode import code_digest, global_names
+from engine.fingerprint.classes import content
 from engine.fingerprint.hasher import Hasher
-from engine.fingerprint.users import Users, content
+from engine.fingerprint.users import Users
 from engine.libraries import Unhashable, package
 from engine.places import is_users
 
@@ -29,7 +30,7 @@ from engine.places import is_users
 def hashers() -> tuple[Hasher, Users]:
     """A hasher of values of this project, and one of users' functions, which writes to the same lines."""
     users = Users()
-    users.own = Hasher(partial(_describe, users), users.lines)
+    users.own = Hasher(partial(_describe, users), "own", users.lines)
     return users.own, users
 
 

@@ -1,4 +1,4 @@
-"""What a user's function may use and still have a fingerprint: builtins, modules of libraries, and the names of their attributes.
+"""Names that a user's function may use and still have a fingerprint: builtins, modules of libraries, and the names of their attributes.
 
 A name stands here if it is a pure function, a constant or a type in every module of `MODULES` and every class of arrays, numbers,
 texts and containers that has it: its result depends on its arguments alone. What draws random numbers, reads a clock, a file, the
@@ -20,7 +20,7 @@ BUILTINS = frozenset(
 MODULES = frozenset(
     """
     numpy numpy.linalg numpy.polynomial numpy.polynomial.polynomial torch torch.linalg torch.special torch.nn
-    torch.nn.functional torch.functional
+    torch.nn.functional torch.functional torch.func
     array_api_compat array_api_compat.numpy array_api_compat.numpy.linalg
     array_api_compat.torch array_api_compat.torch.linalg
     math cmath operator functools itertools scipy scipy.special einops typing collections.abc
@@ -46,9 +46,10 @@ NAMES = frozenset(
     argmin argsort array array_namespace arange as_tensor asarray asin asinh astype atan atan2 atanh atleast_1d atleast_2d average
     betainc bitwise_and bitwise_not bitwise_or bitwise_xor block bmm bool bool_ broadcast_arrays broadcast_shapes broadcast_to cat
     cbrt ceil chain chunk clamp clip clone column_stack combinations comb concat concatenate conj conjugate contiguous copy copysign
-    cos cosh count count_nonzero cross cumprod cumsum cumulative_prod cumulative_sum deg2rad degrees det diag diag_embed diagflat
+    cos cosh count count_nonzero cross cumprod cumsum cumulative_prod cumulative_sum deg2rad degrees det device diag diag_embed diagflat
     diagonal diff digamma dist divide dot double dstack dtype e einsum elu endswith eps equal erf erfc erfcinv erfinv exp exp1 exp2
-    expand expand_as expand_dims expit expm1 extend eye factorial finfo fix flatten flip float float32 float64 float_power floor
+    expand expand_as expand_dims expit expm1 extend cholesky eigh eigvals eigvalsh matrix_rank cond func fliplr flipud result_type trapezoid mse_loss huber_loss pad one_hot
+    eye factorial finfo fix flatten flip float float32 float64 float_power floor
     floor_divide fmod frexp fsum full full_like functional gamma gammainc gammaincc gammaln gather gcd gelu get greater greater_equal
     heaviside hstack hypot i0 i1 iinfo imag index inf inner insert int int32 int64 intp inv inverse isclose isfinite isinf isnan
     isqrt item items join j0 j1 keys kron kv ldexp leaky_relu less less_equal lerp lgamma linalg linspace log log10 log1p

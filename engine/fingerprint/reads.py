@@ -1,4 +1,4 @@
-"""What a function's bytecode reads beside its arguments: globals, attributes and modules, by name.
+"""Reads of a function's bytecode beside its arguments: globals, attributes and modules, by name.
 
 Names are complete only where none is computed: `pure` lists the builtins and attributes that a function may use, and `getattr`,
 `globals` or `eval` are not among them. Code that makes classes or sets, or writes globals, is refused: a set of strings is read in
@@ -37,11 +37,11 @@ class Reads:
 
 
 _KNOWN: dict[int, tuple[types.CodeType, Reads]] = {}
-"""What was read off; a code object does not change, and is kept so that its id stays its own."""
+"""Reads that were looked up; a code object does not change, and is kept so that its id stays its own."""
 
 
 def reads(code: types.CodeType) -> Reads:
-    """What a code object and those within it read. Raises Unhashable where that cannot be told."""
+    """Names that a code object and those within it read. Raises Unhashable where that cannot be told."""
     known = _KNOWN.get(id(code))
     if known is None:
         found = _own(code)
@@ -60,6 +60,10 @@ def _own(code: types.CodeType) -> Reads:
         name = step.opname
         if name in REFUSED or (name in FORMATS and not raises):
             raise Unhashable(f"{code.co_qualname} does {name}")
+        if name == "IS_OP" and not _is_told(*steps[at - 2 : at]):
+            raise Unhashable(f"{code.co_qualname} tells objects apart by where they are")
+        if isinstance(step.argval, str) and name == "LOAD_CONST" and "%" in step.argval and not raises and at:
+            raise Unhashable(f"{code.co_qualname} makes text, perhaps of an address")
         if isinstance(step.argval, frozenset) and steps[at + 1].opname != "CONTAINS_OP":
             raise Unhashable(f"{code.co_qualname} reads a set in its order")
         if name == "IMPORT_NAME":
@@ -74,3 +78,12 @@ def _own(code: types.CodeType) -> Reads:
         elif name in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"):
             names.add(step.argval)
     return Reads(*map(frozenset, (names, attributes, written, modules)))
+
+
+def _is_told(before: dis.Instruction, step: dis.Instruction) -> bool:
+    """Whether an instruction gives an object that there is once: None, a truth, an ellipsis, a class; as what `dataclass` writes does."""
+    if step.opname == "LOAD_CONST":
+        return any(step.argval is single for single in (None, True, False, ...))
+    if step.opname == "LOAD_DEREF":
+        return "HAS_DEFAULT_FACTORY" in step.argval or (step.argval == "cls" and before.opname == "CALL")
+    return step.opname == "LOAD_ATTR" and step.argval == "__class__"

@@ -21,7 +21,7 @@ from backends.arrays import is_array
 from backends.pristine import PACKAGES
 from engine import libraries
 from engine.bytecode import code_digest
-from engine.fingerprint import classes, genuine
+from engine.fingerprint import classes
 from engine.fingerprint.hasher import Hasher
 from engine.fingerprint.pure import BUILTINS, DUNDERS, IMPURE, MODULES, NAMES, OWN, OWN_NAMES, VERSIONED
 from engine.fingerprint.reads import reads
@@ -47,17 +47,15 @@ class Users:
     own: Hasher
 
     def __init__(self) -> None:
-        self.hasher = Hasher(self._describe)
+        self.hasher = Hasher(self._describe, "user's")
         self.lines = self.hasher.lines
         self.modules: list[types.ModuleType] = []
         self.libraries: set[str] = set()
         self.read: set[str] = set()
         self.defined: set[str] = set()
-        self.builtins: set[str] = set()
 
     def add(self, value: Any) -> None:
         """Describe a user's function or object, and all that it reads. Raises Unhashable."""
-        self.lines.append("user's")
         self.hasher.add(value)
 
     def finish(self) -> None:
@@ -71,8 +69,6 @@ class Users:
                 self.defined.add(name)
         for name in sorted(self.read):
             self._check_name(name)
-        genuine.check_builtins(self.builtins)
-        genuine.check_names(self.read)
         for library in sorted(self.libraries & VERSIONED):
             self.lines.append(f"{library} {version(library)}")
 
@@ -103,6 +99,8 @@ class Users:
         elif kind in WRAPPERS:
             self.lines.append(kind.__name__)
             hasher.add(*(getattr(value, name) for name in WRAPPERS[kind]))
+            if kind is functools.partial:
+                self._object("partial", vars(value))
         elif isinstance(value, type) and classes.is_users_class(value) and package(value) not in PACKAGES:
             self._class(value)
         elif kind.__module__ == "numpy" and hasattr(value, "tobytes") and not is_array(value):
@@ -122,7 +120,7 @@ class Users:
             self.hasher.add(name, value)
 
     def _class(self, kind: type) -> None:
-        self.lines.append(f"class {kind.__qualname__}")
+        self.lines.append(f"class {kind.__qualname__!r}")
         self.hasher.add(*classes.bases(kind))
         for name, value in classes.attributes(kind):
             self.defined.add(name)
@@ -142,7 +140,7 @@ class Users:
             raise Unhashable(f"{function!r} with builtins of its own")
         self.lines.append(code_digest(code))
         self.hasher.add(function.__defaults__, function.__kwdefaults__)
-        self.hasher.add([content(cell) for cell in function.__closure__ or ()])
+        self.hasher.add([classes.content(cell) for cell in function.__closure__ or ()])
         self._object("function", vars(function))
         self._reads(code, names)
 
@@ -156,9 +154,7 @@ class Users:
             self.lines.append(name)
             if name in names:
                 self.hasher.add(names[name])
-            elif name in BUILTINS:
-                self.builtins.add(name)
-            elif hasattr(builtins, name):
+            elif name not in BUILTINS and hasattr(builtins, name):
                 raise Unhashable(f"{name}() of Python's own, which may give anything")
 
     def _module(self, module: types.ModuleType) -> None:
@@ -195,17 +191,8 @@ class Users:
                     self.read.add(name)
                     return
         if called in BUILTINS and getattr(builtins, called) is value:
-            self.builtins.add(called)
             self.lines.append(called)
         elif f"{type(value).__module__}.{type(value).__qualname__}".startswith(("numpy.dtypes.", "torch.dtype")):
             self.lines.append(libraries.text(value))
         else:
             raise Unhashable(f"{called or type(value).__qualname__!r}, which is not known as pure")
-
-
-def content(cell: types.CellType) -> Any:
-    """What a cell of a closure holds."""
-    try:
-        return cell.cell_contents
-    except ValueError:  # not assigned yet
-        return ...

@@ -23,6 +23,7 @@ from backends.fused.build import cache, workplace
 from backends.fused.build.compiler import REMEDY, Compiler, find_compiler
 from backends.fused.build.native import Handle
 from backends.fused.build.target import Target, ToolchainError, host_target
+from backends.stopwatch import span
 
 __all__ = ["Library", "Target", "ToolchainError", "build", "host_target", "processors"]
 
@@ -126,7 +127,8 @@ def _compiled(folder: Path | None, note: str, key: str, source: str, target: Tar
         with workplace.workplace() as private:
             text, output = Path(private, "kernel.cpp"), Path(private, "kernel.so")
             text.write_text(source)
-            compiler.compile(text, output, target.flags, shares(source, processors()))
+            with span("compile"):
+                compiler.compile(text, output, target.flags, shares(source, processors()))
             seconds = time.perf_counter() - begun
             if folder is not None:
                 try:

@@ -26,6 +26,7 @@ from backends.fused.build.toolchain import Library, Target, build, host_target, 
 from backends.fused.codegen.layout import Kernel, Leaf
 from backends.fused.native import headers
 from backends.fused.run.lanes import Long, Pointer, Table, address, for_kernel, in_place
+from backends.stopwatch import span
 from backends.tree import unflatten
 
 WRITER = "backends.fused.codegen.kernel"
@@ -43,7 +44,9 @@ SHARE = 2e5
 
 def _written(program: Program, example: Mapping[str, Array], shared: frozenset[str], target: Target) -> dict[str, Any]:
     """The fields of a new kernel."""
-    return asdict(importlib.import_module(WRITER).build(program, example, shared, target))
+    with span("import"):
+        writer = importlib.import_module(WRITER)
+    return asdict(writer.build(program, example, shared, target))
 
 
 class Task(ctypes.Structure):
