@@ -27,11 +27,8 @@ def announced(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def reporter(lanes: int, title: str, wanted: bool) -> Iterator[Callable[[int], None] | None]:
-    """A function to call with the number of lanes done, or None when no bar is wanted."""
-    if not wanted:
-        yield None
-        return
+def reporter(lanes: int, title: str) -> Iterator[Callable[[int], None]]:
+    """A function to call with the number of lanes done; a bar shows it."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 

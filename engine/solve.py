@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -98,7 +99,7 @@ def solve(
     shared = _plan.shared_inputs(signature, inputs)
 
     began = time.perf_counter()
-    with reporter(signature.lanes, problem.name, progress) as report:
+    with reporter(signature.lanes, problem.name) if progress else nullcontext() as report:
         outcome = executable.iterate(inputs, Run(signature.lanes, shared, max_steps, stride, report))
     contract.check_outcome(plan.backend, outcome, signature.lanes)
     spent["compile"] += spent["import"] + spent["trace"] + outcome.compile_s

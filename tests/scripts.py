@@ -175,7 +175,7 @@ MUTATIONS = {
     "an operator of tensors": ("RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.0\ntorch.Tensor.__add__ = lambda a, b: torch.sub(a, b)"),
     "an operator of tensors by another": ("RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.0\ntorch.Tensor.__add__ = torch.Tensor.__sub__"),
     "math.pi": ("RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.0\nmath.pi = 3.0"),
-    "a builtin": ("RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.0\nimport builtins\nbuiltins.sum = lambda x: list(x)[0]"),
+    "a builtin": ("RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.0\nimport builtins\nolder = sum\nbuiltins.sum = lambda *given: older(*given)"),
     "a global that hides a builtin": ("RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.0\nsum = lambda x: x[0]"),
     "torch's own dispatch": (
         "RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.0\ntorch.Tensor.__torch_function__ = classmethod(lambda cls, f, t, a=(), k=None: f(*a))"),

@@ -154,7 +154,7 @@ class Shared:
     def packed(self, inputs: Inputs) -> ctypes.Array[ctypes.c_char]:
         """The numbers of a call."""
         found = ctypes.create_string_buffer(self.form.size + 1)
-        self.form.pack_into(found, 0, *(self._one(leaf, inputs[leaf.name]) for leaf in self.leaves))
+        self.form.pack_into(found, 0, *[self._one(leaf, inputs[leaf.name]) for leaf in self.leaves])
         return found
 
     def _one(self, leaf: Leaf, value: Any) -> Any:

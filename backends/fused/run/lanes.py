@@ -106,9 +106,10 @@ _map = lru_cache(maxsize=64)(_Map)
 
 def address(array: np.ndarray) -> int:
     """Address of the first number: of a reversed array, not the lowest one."""
-    if array.flags.c_contiguous and array.flags.writeable and array.size:
+    try:
         return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type]  # thrice as fast
-    return int(array.__array_interface__["data"][0])
+    except (TypeError, ValueError):  # of strides, read-only, or without a number
+        return int(array.__array_interface__["data"][0])
 
 
 def _axes(shape: tuple[int, ...], strides: tuple[int, ...]) -> np.ndarray:
