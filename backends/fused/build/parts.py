@@ -27,7 +27,7 @@ PART = re.compile(r"^#if LW_IN\((\d+)\)  // part \d+: (\d+)$", re.MULTILINE)
 SMALL = 60_000
 """A whole source that takes so long is not worth a second process."""
 
-POLL = 0.002
+POLL = 0.005
 """Seconds between two looks at compilers that run."""
 
 
