@@ -17,7 +17,7 @@ from array_api_compat import array_namespace
 import engine
 import problems
 from backends.fused import BACKEND
-from backends.fused.build import toolchain
+from backends.fused.build import parts, toolchain
 from backends.fused.lowering.meanings import MEANINGS
 from backends.fused.run import iterate
 from engine import Param, Problem, Status
@@ -294,3 +294,17 @@ def test_no_lanes_and_no_axes() -> None:
     assert solve(problems.inverse(), np.full((4, 1, 1), 1.25))["X"] == pytest.approx(np.full((4, 1, 1), 0.8), rel=1e-2)
     empty = solve(problems.inverse(), np.zeros((3, 0, 0)))
     assert (empty.status == Status.CONVERGED).all() and empty["X"].shape == (3, 0, 0)
+
+
+def test_what_is_compiled_while_the_rest_is_traced_are_parts_of_the_kernel(monkeypatch: Any) -> None:
+    begun: list[str] = []
+    monkeypatch.setattr(toolchain.Parts, "begin", lambda self, text: begun.append(text))
+    with monkeypatch.context() as patched:
+        patched.setattr(iterate, "build", lambda source, *rest: pytest.fail(source, pytrace=False))
+        patched.setattr(parts, "processors", lambda: 2)
+        with pytest.raises(pytest.fail.Exception) as found:
+            engine.solve(
+                problems.curve_fit(lambda x, a: 3.0625 * a * x), {"x": np.ones(4), "y": np.ones((2, 4))}, backend="fused"
+            )
+    apart = parts.units(str(found.value.msg))
+    assert len(begun) == 4 and set(begun) < set(apart) and len(apart) == 6

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -15,10 +16,11 @@ import uuid
 import weakref
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from backends.fused.build import cache, compiler, target, toolchain, workplace
+from backends.fused.build import cache, compiler, parts, target, toolchain, workplace
 from backends.fused.build.toolchain import Library, ToolchainError, build, host_target
 
 SOURCE = 'extern "C" long answer() {{ return {0}; }}\n// {1}\n'
@@ -470,6 +472,7 @@ def test_a_library_is_closed_when_its_last_user_is_gone(folder: Path, monkeypatc
 KILLED = """
 import os, sys, time
 from pathlib import Path
+from typing import Any
 from backends.fused.build.workplace import workplace
 with workplace() as place:
     (place / "kernel.cpp").write_text("half")
@@ -551,26 +554,64 @@ OWN long half() {{ return 21; }}
 """
 
 
+def watched(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The commands that are started from here on."""
+    commands: list[list[str]] = []
+    start = compiler.started
+
+    def seen(command: list[str], *rest: Any) -> subprocess.Popen[bytes]:
+        commands.append(command)
+        return start(command, *rest)
+
+    monkeypatch.setattr(compiler, "started", seen)
+    return commands
+
+
 @pytest.mark.parametrize("cores", [1, 2, 5])
 def test_parts_compile_side_by_side_and_make_one_library(cores: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    commands: list[list[str]] = []
-    run = compiler._run
-
-    def seen(given: list[list[str]], *rest: object) -> list[tuple[int, str]]:
-        commands.extend(given)
-        return run(given, *rest)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(compiler, "_run", seen)
-    monkeypatch.setattr(toolchain, "processors", lambda: cores)
+    commands = watched(monkeypatch)
+    monkeypatch.setattr(parts, "processors", lambda: cores)
     right(build(PARTED.format(weight=50000, unique=uuid.uuid4()), host_target()), "compiled")
-    masks = [flag for command in commands for flag in command if flag.startswith("-DLW_PARTS")]
-    assert masks == ([] if cores == 1 else ["-DLW_PARTS=1ul", "-DLW_PARTS=2ul"])
+    assert sum("-c" in command for command in commands) == (0 if cores == 1 else 2)
+    assert sum("-shared" in command for command in commands) == 1
 
 
-def test_the_longest_parts_go_to_different_compilers_and_little_text_to_one() -> None:
-    source = "".join(f"#if LW_IN({1 << k})  // part {k}: {load}\n#endif\n" for k, load in enumerate((50000, 30000, 25000, 1)))
-    assert toolchain.shares(source, 2) == [0b1001, 0b0110]
-    assert toolchain.shares(source, 1) == [] and toolchain.shares(source.replace("0000", "000"), 2) == []
+def test_the_longest_part_is_compiled_first_and_little_text_in_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "processors", lambda: 2)
+    source = "".join(
+        f"#if LW_IN({1 << k})  // part {k}: {load}\n#if {k}\n#endif\n#endif\n" for k, load in enumerate((5, 90000, 9))
+    )
+    assert parts.units("head\n" + source) == [f"head\n#if {k}\n#endif\n" for k in (1, 2, 0)]
+    assert parts.units(source.replace("90000", "9000")) == []
+    monkeypatch.setattr(parts, "processors", lambda: 1)
+    assert parts.units(source) == []
+
+
+def test_a_part_that_was_begun_or_is_on_disk_is_not_compiled_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "processors", lambda: 2)
+    commands = watched(monkeypatch)
+    source, target = PARTED.format(weight=50000, unique=uuid.uuid4()), host_target()
+    with parts.Parts(target) as begun:
+        begun.begin(parts.unit(source, 2))
+        right(build(source, target, begun), "compiled")
+        assert sum("-c" in command for command in commands) == 2
+    right(build(source.replace("2 * half()", "half() + 21"), target), "compiled")
+    assert sum("-c" in command for command in commands) == 3
+
+
+def test_a_part_that_nobody_waits_for_is_stopped_and_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(parts, "processors", lambda: 2)
+    body = 'case "$1" in --version) echo 1;; *) echo half > "$TMPDIR/ccAbc.s"; sleep 60;; esac'
+    monkeypatch.setenv("CXX", str(script(tmp_path / "cxx", body)))
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), parts.Parts(host_target()) as made:
+        made.begin("int unused;\n")
+        (job,) = made.jobs.values()
+        raise KeyboardInterrupt
+    assert job.process.returncode == -signal.SIGKILL and time.monotonic() - begun < 30
+    assert not list((tmp_path / "tmp").iterdir())
 
 
 def test_a_mistake_in_a_part_is_told() -> None:

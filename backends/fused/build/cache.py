@@ -117,7 +117,7 @@ def _evict(folder: Path, keep: Path) -> None:
         with os.scandir(folder) as listing:
             found = [(entry.stat(follow_symlinks=False), entry.path) for entry in listing]
         spent = [path for about, path in found if Path(path).name.startswith("new-") and about.st_mtime < time.time() - STALE]
-        entries = sorted((about.st_mtime, about.st_size, path) for about, path in found if path.endswith((".so", ".json")))
+        entries = sorted((about.st_mtime, about.st_size, path) for about, path in found if path.endswith((".so", ".o", ".json")))
         excess = sum(size for _, size, _ in entries) - LIMIT
         for _, size, path in entries:
             if excess > 0 and path != str(keep):

@@ -7,12 +7,12 @@ import shlex
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from subprocess import PIPE
+from typing import IO
 
 from backends.fused.build.target import ToolchainError
 
@@ -33,36 +33,32 @@ class Compiler:
     command: tuple[str, ...]
     identity: str
 
-    def compile(self, source: Path, output: Path, flags: tuple[str, ...], parts: Sequence[int] = ()) -> None:
-        """One shared library from one source file; its parts, each some bits of LW_PARTS, side by side, if there are several.
+    def compile(self, sources: Sequence[Path], output: Path, flags: tuple[str, ...]) -> None:
+        """One shared library from a source file, or from objects.
 
         Raises ToolchainError when the compiler fails, is killed, or takes more than `TIMEOUT` seconds.
         """
         environment = {**os.environ, "TMPDIR": str(output.parent)}  # a compiler that is stopped leaves its files there
         # Libraries are among the flags, and a linker wants them after what uses them.
-        if len(parts) < 2:
-            self._checked([[*self.command, str(source), *flags, "-o", str(output)]], environment)
-        else:
-            objects = [str(output.with_name(f"{output.stem}-{k}.o")) for k in range(len(parts))]
-            alone = [flag for flag in flags if flag != "-shared" and not flag.startswith("-l")]
-            self._checked(
-                [
-                    [*self.command, "-c", str(source), f"-DLW_PARTS={mask}ul", *alone, "-o", made]
-                    for mask, made in zip(parts, objects, strict=True)
-                ],
-                environment,
-            )
-            self._checked([[*self.command, *objects, *flags, "-o", str(output)]], environment)
+        self.judge(*_run([*self.command, *map(str, sources), *flags, "-o", str(output)], TIMEOUT, environment))
         if not output.is_file():
-            raise ToolchainError(f"the C++ compiler {shlex.join(self.command)} made no library; {REMEDY}")
+            raise self.idle()
 
-    def _checked(self, commands: Sequence[list[str]], environment: Mapping[str, str]) -> None:
+    def judge(self, code: int, words: str) -> None:
+        """Raises ToolchainError where the compiler ended with a status other than 0."""
         name = shlex.join(self.command)
-        for code, words in _run(commands, TIMEOUT, environment):
-            if code < 0:
-                raise ToolchainError(f"the C++ compiler {name} was killed by signal {-code}; solve again, with more memory free")
-            if code:
-                raise ToolchainError(f"the C++ compiler {name} failed with status {code}; {REMEDY}. It said:\n{_excerpt(words)}")
+        if code < 0:
+            raise ToolchainError(f"the C++ compiler {name} was killed by signal {-code}; solve again, with more memory free")
+        if code:
+            raise ToolchainError(f"the C++ compiler {name} failed with status {code}; {REMEDY}. It said:\n{_excerpt(words)}")
+
+    def idle(self) -> ToolchainError:
+        """The error of a compiler that ended well and made nothing."""
+        return ToolchainError(f"the C++ compiler {shlex.join(self.command)} made no library; {REMEDY}")
+
+    def slow(self) -> ToolchainError:
+        """The error of a compiler that was stopped."""
+        return ToolchainError(f"the C++ compiler {self.command[0]} took over {TIMEOUT:g} s and was stopped; {REMEDY}")
 
 
 def find_compiler() -> Compiler:
@@ -98,52 +94,40 @@ def _identified(command: tuple[str, ...]) -> Compiler:
 @cache
 def _version(command: tuple[str, ...], real: str, changed: int) -> str:
     """The compiler's own words; asked again when its file changed."""
-    ((code, words),) = _run([[*command, "--version"]], 20.0)
+    code, words = _run([*command, "--version"], 20.0)
     if code:
         raise ToolchainError(f"{shlex.join(command)} --version failed with status {code}; {REMEDY}. It said:\n{_excerpt(words)}")
     return words
 
 
-def _run(commands: Sequence[list[str]], timeout: float, environment: Mapping[str, str] | None = None) -> list[tuple[int, str]]:
-    """Exit status and output of commands, side by side.
+def _run(command: list[str], timeout: float, environment: Mapping[str, str] | None = None) -> tuple[int, str]:
+    """Exit status and output of a command.
 
     The compiler starts programs of its own: all are stopped together, also on an interrupt.
     """
-    started: list[subprocess.Popen[bytes]] = []
-    end = time.monotonic() + timeout
-    with ExitStack() as stack:
+    with started(command, environment) as process:
         try:
-            for command in commands:
-                started.append(stack.enter_context(_started(command, environment)))
-            return [_ended(process, end - time.monotonic()) for process in started]
+            output, _ = process.communicate(timeout=timeout)
+            return process.returncode, output.decode(errors="replace")
         except subprocess.TimeoutExpired:
-            raise ToolchainError(f"the C++ compiler {commands[0][0]} took over {timeout:g} s and was stopped; {REMEDY}") from None
+            raise ToolchainError(f"the C++ compiler {command[0]} took over {timeout:g} s and was stopped; {REMEDY}") from None
         finally:
-            for process in started:
-                if process.poll() is None:
-                    _stop(process)
+            if process.poll() is None:
+                stop(process)
 
 
-def _started(command: list[str], environment: Mapping[str, str] | None) -> subprocess.Popen[bytes]:
+def started(command: list[str], environment: Mapping[str, str] | None, words: IO[bytes] | int = PIPE) -> subprocess.Popen[bytes]:
+    """A command that runs, in a group of its own; `words` is where it says what it has to say."""
     try:
         return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            env=environment,
+            command, stdin=subprocess.DEVNULL, stdout=words, stderr=subprocess.STDOUT, start_new_session=True, env=environment
         )
     except OSError as error:
         raise ToolchainError(f"the C++ compiler {command[0]} cannot be started ({error.strerror}); {REMEDY}") from None
 
 
-def _ended(process: subprocess.Popen[bytes], timeout: float) -> tuple[int, str]:
-    output, _ = process.communicate(timeout=max(timeout, 0.0))
-    return process.returncode, output.decode(errors="replace")
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a command and all that it started."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:

@@ -10,22 +10,23 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import re
 import tempfile
 import threading
 import time
 import weakref
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from backends.fused.build import cache, workplace
 from backends.fused.build.compiler import REMEDY, Compiler, find_compiler
 from backends.fused.build.native import Handle
+from backends.fused.build.parts import Parts, processors, units
 from backends.fused.build.target import Target, ToolchainError, host_target
 from backends.stopwatch import span
 
-__all__ = ["Library", "Target", "ToolchainError", "build", "host_target", "processors"]
+__all__ = ["Library", "Parts", "Target", "ToolchainError", "build", "host_target", "processors"]
 
 
 @dataclass(frozen=True)
@@ -45,22 +46,16 @@ class Library:
 EXPORTED = re.compile(r'^extern "C" [\w *]+?(\w+)\(', re.MULTILINE)
 """The name of a function that a source exports."""
 
-PART = re.compile(r"^#if LW_IN\((\d+)\)  // part \d+: (\d+)$", re.MULTILINE)
-"""A part of a source that can be compiled apart: its bit, and how long it takes."""
-
-SMALL = 60_000
-"""A whole source that takes so long is not worth a second process."""
-
 _loaded: weakref.WeakValueDictionary[str, Handle] = weakref.WeakValueDictionary()
 _locks: weakref.WeakValueDictionary[str, threading.Lock] = weakref.WeakValueDictionary()
 _guard = threading.Lock()
 
 
-def build(source: str, target: Target) -> Library:
+def build(source: str, target: Target, parts: Parts | None = None) -> Library:
     """The library of `source`, from memory, from the disk cache, or compiled.
 
     Raises ToolchainError when there is no compiler, it fails, is killed or takes too long, or its library lacks a function that
-    the source exports; the text names the cause and a remedy. A disk cache that cannot be used, or is not safe, is never an error: see
+    the source exports; the text names the cause and a remedy. `parts` may have begun with some. A disk cache that cannot be used, or is not safe, is never an error: see
     `Library.note`.
 
     >>> library = build('extern "C" int answer() { return 42; }', host_target())
@@ -77,27 +72,9 @@ def build(source: str, target: Target) -> Library:
         handle = _loaded.get(key)
         if handle is not None:
             return Library(handle, "memory", 0.0, "")
-        library = _from_disk(key, source, target, compiler)
+        library = _from_disk(key, source, target, compiler, parts)
         _loaded[key] = library.handle
         return library
-
-
-def shares(source: str, cores: int) -> list[int]:
-    """The parts of a source by who compiles them, as bits, none longer than need be; none where one process makes all."""
-    parts = sorted(((int(load), int(bit)) for bit, load in PART.findall(source)), reverse=True)
-    if len(parts) < 2 or cores < 2 or sum(load for load, _ in parts) < SMALL:
-        return []
-    loads, masks = [0] * min(cores, len(parts)), [0] * min(cores, len(parts))
-    for load, bit in parts:  # the longest first, to whom has least (Graham's rule)
-        least = loads.index(min(loads))
-        loads[least] += load
-        masks[least] |= bit
-    return masks
-
-
-def processors() -> int:
-    """Processors that this process may use; not every system tells it apart from all."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _key(source: str, target: Target, compiler: Compiler) -> str:
@@ -106,7 +83,7 @@ def _key(source: str, target: Target, compiler: Compiler) -> str:
     return hashlib.sha256(b"".join(hashlib.sha256(part.encode()).digest() for part in parts)).hexdigest()
 
 
-def _from_disk(key: str, source: str, target: Target, compiler: Compiler) -> Library:
+def _from_disk(key: str, source: str, target: Target, compiler: Compiler, parts: Parts | None) -> Library:
     folder, note = None, ""
     try:
         folder = cache.directory()
@@ -117,18 +94,19 @@ def _from_disk(key: str, source: str, target: Target, compiler: Compiler) -> Lib
     except OSError as error:
         # What does not load is compiled again; what is not safe to load is not looked at.
         note = str(error)
-    return _compiled(folder, note, key, source, target, compiler)
+    return _compiled(folder, note, key, source, target, compiler, parts)
 
 
-def _compiled(folder: Path | None, note: str, key: str, source: str, target: Target, compiler: Compiler) -> Library:
+def _compiled(
+    folder: Path | None, note: str, key: str, source: str, target: Target, compiler: Compiler, parts: Parts | None
+) -> Library:
     """Compiled in a directory of this call alone, which goes when the library is loaded; stored where that can be done."""
     begun = time.perf_counter()
     try:
         with workplace.workplace() as private:
-            text, output = Path(private, "kernel.cpp"), Path(private, "kernel.so")
-            text.write_text(source)
+            output = Path(private, "kernel.so")
             with span("compile"):
-                compiler.compile(text, output, target.flags, shares(source, processors()))
+                compiler.compile(_inputs(private, source, target, parts), output, target.flags)
             seconds = time.perf_counter() - begun
             if folder is not None:
                 try:
@@ -143,6 +121,21 @@ def _compiled(folder: Path | None, note: str, key: str, source: str, target: Tar
             f"a compiled kernel could not be written to or loaded from {where} ({error}); free space there, or set TMPDIR to "
             "a directory of your own that allows execution"
         ) from None
+
+
+def _inputs(private: Path, source: str, target: Target, parts: Parts | None) -> list[Path]:
+    """Objects of a source's parts, or the source itself where one process makes all."""
+    apart = units(source)
+    if not apart:
+        text = private / "kernel.cpp"
+        text.write_text(source)
+        return [text]
+    with nullcontext(parts) if parts is not None else Parts(target) as made:
+        objects = made.objects(apart)
+    paths = [private / f"kernel-{k}.o" for k in range(len(objects))]
+    for path, content in zip(paths, objects, strict=True):
+        path.write_bytes(content)
+    return paths
 
 
 def _opened(path: Path, source: str) -> Handle | None:

@@ -7,11 +7,12 @@ share is a plain array. The state's `status` and `loss` are where the loop over 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from backends.base import Array, Program
+from backends.fused.build.parts import unit
 from backends.fused.build.target import Target
 from backends.fused.codegen.emit import Emitter, Place, Tables, scalar_type
 from backends.fused.codegen.hoist import Hoisted
@@ -42,8 +43,12 @@ PIECE = 100_000_000
 """Flops of a block of lanes between two looks at whether to stop: 0.1 s for a core that does one a nanosecond."""
 
 
-def build(program: Program, example: Mapping[str, Array], shared: frozenset[str], target: Target) -> Kernel:
+def build(
+    program: Program, example: Mapping[str, Array], shared: frozenset[str], target: Target, begin: Callable[[str], None]
+) -> Kernel:
     """Trace a program on lanes like the example, lower it, and write its kernel.
+
+    The text of a function is handed to `begin` as soon as it is known, to be compiled while the next one is traced.
 
     Raises NotLowered where an operation, a dtype or the size stands in the way.
     """
@@ -69,7 +74,7 @@ def build(program: Program, example: Mapping[str, Array], shared: frozenset[str]
     if any(leaf.dtype.startswith("float") and leaf.dtype != dtype for leaf in state):
         raise NotLowered("a state of several float dtypes")
     pairs = list(zip(lanes, states, strict=True))
-    tables, emitters, carried = Tables(dtype), {}, None
+    tables, emitters, parts, carried = Tables(dtype), dict[str, Emitter](), dict[str, Part](), None
     hoisted = Hoisted(sum(leaf.size for leaf in shared_inputs), tables)
     before = [(leaf, Place("s", leaf.offset)) for leaf in state]
 
@@ -79,7 +84,7 @@ def build(program: Program, example: Mapping[str, Array], shared: frozenset[str]
             taken_out(found, outputs, goes, Place("s", sum(leaf.size for leaf in state)))
         return found
 
-    for name in ("init", "step", "test", "finish"):
+    for name in ORDER:
         traced = init if name == "init" else Traced(getattr(program, name), pairs, polish=False)
         made = written(
             traced,
@@ -92,9 +97,12 @@ def build(program: Program, example: Mapping[str, Array], shared: frozenset[str]
             hoisted=hoisted,
         )
         emitters[name], carried = made.emitter, made.carried or carried
-    form, results = traced.output, [leaf for leaf, _ in made.results]
+        parts[name] = _part(name, made.emitter)
+        begin(unit(assembled(dtype, width, tables, DECLARED_FUNCTIONS, [parts[name]]), 1))
+        if name == "finish":
+            form, results = traced.output, [leaf for leaf, _ in made.results]
     return _assemble(
-        emitters, program.every, lane_inputs, shared_inputs, state, carried, results, form, dtype, width, tables, hoisted
+        emitters, parts, program.every, lane_inputs, shared_inputs, state, carried, results, form, dtype, width, tables, hoisted
     )
 
 
@@ -104,10 +112,9 @@ def _results(traced: Traced, outputs: list[View]) -> list[tuple[Leaf, Place]]:
 
 
 def _assemble(
-    emitters: Mapping[str, Emitter], every: int, lane_inputs: list[Leaf], shared_inputs: list[Leaf], state: list[Leaf],
+    emitters: Mapping[str, Emitter], written_out: Mapping[str, Part], every: int, lane_inputs: list[Leaf], shared_inputs: list[Leaf], state: list[Leaf],
     carried: Carried | None, results: list[Leaf], form: Tree, dtype: str, width: int, tables: Tables, hoisted: Hoisted,
 ) -> Kernel:  # fmt: skip
-    bodies = {name: emitter.body() for name, emitter in emitters.items()}
     vectors = [sum(leaf.size for leaf in group) for group in (lane_inputs, state, results)]
     scratch = max(emitter.scratch for emitter in emitters.values()) + 1
     copies = [(state[to].offset, state[of].offset, state[to].size) for to, of in carried.pairs] if carried else [(0, 0, 0)]
@@ -132,9 +139,6 @@ def _assemble(
         NHOISTED=hoisted.size,
         NHOIST=hoisted.scratch,
     )
-    hot = {name: emitters[name].unroll and len(body) <= (LONG if name == "step" else SHORT) for name, body in bodies.items()}
-    functions = {n: _function(n, body, hot[n], emitters[n].chained) for n, body in bodies.items()}
-    functions["hoist"] = hoisted.source()
     runtime = [
         "\n".join(f"constexpr long {name} = {value};" for name, value in numbers.items()),
         f"constexpr long CARRIED[][3] = {{{', '.join(f'{{{to}, {of}, {size}}}' for to, of, size in copies)}}};",
@@ -145,8 +149,8 @@ def _assemble(
         loader(lane_inputs),
         storer(results),
     ]
-    parts = [Part("\n".join(runtime), RUNTIME), *(Part(text, 3 if hot.get(n) else 1) for n, text in functions.items())]
-    source = assembled(dtype, width, tables, [*map(_declared, functions.values())], parts)
+    functions = [*(written_out[name] for name in FUNCTIONS), Part(hoisted.source(), 1)]
+    source = assembled(dtype, width, tables, DECLARED_FUNCTIONS, [Part("\n".join(runtime), RUNTIME), *functions])
     block = 3 * (vectors[0] + vectors[1]) + vectors[2] + scratch + vectors[1] + numbers["NCARRIED"]
     working_set = block * width * (8 if dtype == "float64" else 4)
     if len(source) > SOURCE_LIMIT:
@@ -164,6 +168,11 @@ class Part:
     text: str
     weight: float
 
+
+FUNCTIONS = ("init", "step", "test", "finish")
+
+ORDER = ("init", "finish", "step", "test")
+"""In which they are traced: what takes long to compile is begun with first, and needs only the state that `init` gives."""
 
 RUNTIME = 4.0
 """Weight of the loop over lanes."""
@@ -208,6 +217,13 @@ def _stretches(read: Iterable[Place], lane_inputs: list[Leaf], state: list[Leaf]
     return found
 
 
+def _part(name: str, emitter: Emitter) -> Part:
+    """A function by its emitter."""
+    body = emitter.body()
+    hot = emitter.unroll and len(body) <= (LONG if name == "step" else SHORT)
+    return Part(_function(name, body, hot, emitter.chained), 3 if hot else 1)
+
+
 def _function(name: str, body: str, hot: bool, chained: bool) -> str:
     """A function apart, so that its one copy rounds in one way wherever it is called from."""
     kind = "CHAINED" if chained else "noinline" if hot else "ONCE"
@@ -219,6 +235,11 @@ def _function(name: str, body: str, hot: bool, chained: bool) -> str:
         arguments += ", V *__restrict r"
     return f"LW_OWN __attribute__(({kind})) void {name}({arguments}) {{\n{body}\n}}"
 
+
+DECLARED_FUNCTIONS = [
+    *(_declared(_function(name, "", True, False)) for name in FUNCTIONS),
+    "LW_OWN void hoist(T *sh, V *h, V *w);",
+]
 
 DECLARED = """struct Task;
 static inline void load(const Task &, long, int, V *);

@@ -13,7 +13,7 @@ import os
 import struct
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -22,7 +22,7 @@ import numpy as np
 from backends.arrays import dtype_name
 from backends.base import Array, Executable, Inputs, Outcome, Program, Run
 from backends.fused.build.notes import remembered
-from backends.fused.build.toolchain import Library, Target, build, host_target, processors
+from backends.fused.build.toolchain import Library, Parts, Target, build, host_target, processors
 from backends.fused.codegen.layout import Kernel, Leaf
 from backends.fused.native import headers
 from backends.fused.run.lanes import Long, Pointer, Table, address, for_kernel, in_place
@@ -42,11 +42,13 @@ SHARE = 2e5
 """Estimated flops that are worth a thread of their own: it takes some 20 microseconds to start one."""
 
 
-def _written(program: Program, example: Mapping[str, Array], shared: frozenset[str], target: Target) -> dict[str, Any]:
+def _written(
+    program: Program, example: Mapping[str, Array], shared: frozenset[str], target: Target, begin: Callable[[str], None]
+) -> dict[str, Any]:
     """The fields of a new kernel."""
     with span("import"):
         writer = importlib.import_module(WRITER)
-    return asdict(writer.build(program, example, shared, target))
+    return asdict(writer.build(program, example, shared, target, begin))
 
 
 class Task(ctypes.Structure):
@@ -67,10 +69,11 @@ class FusedExecutable(Executable):
         like = [(name, tuple(a.shape), dtype_name(a), name in shared) for name, a in example.items()]
         name = program.key()
         key = name and repr((name, headers(), target.name, target.vector_bytes, like))
-        self.kernel = Kernel.from_fields(remembered(key, lambda: _written(program, example, shared, target)))
+        with Parts(target) as parts:
+            self.kernel = Kernel.from_fields(remembered(key, lambda: _written(program, example, shared, target, parts.begin)))
+            self.library = build(self.kernel.source, target, parts)
         self.shared = Shared(self.kernel.shared_inputs, self.kernel.dtype)
         self.results = [(leaf.shape, np.dtype(leaf.dtype)) for leaf in self.kernel.results]
-        self.library = build(self.kernel.source, target)
         built = (
             f"compiled in {self.library.seconds:.2g} s"
             if self.library.origin == "compiled"
