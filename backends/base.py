@@ -15,13 +15,13 @@ refilled, chunked and threaded is the backend's business, and results may not de
 
 The rest has a default: gradients, Jacobians and Hessians from `jvp` and `vjp` (`derived`), `load_lanes` and `load_shared`, for the
 inputs of a whole solve, from `load`,
-`jit`, `once`, `examine`, `remembered` and `map_lanes` that do nothing special, `describe`. `contract` checks what is handed in.
+`jit`, `once`, `examine`, `remembered`, `declared`, `meaning` and `map_lanes` that do nothing special, `describe`. `contract` checks what is handed in.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -219,6 +219,14 @@ class Backend:
 
     def examine(self, f: Callable[[Array], Array], x: Array) -> Anatomy | None:
         """The anatomy of a function from a vector to a vector, by its operations; None where they cannot be seen."""
+        return None
+
+    def declared(self, inputs: Iterable[Array]) -> AbstractContextManager[None]:
+        """A context in which a user's function runs on these arrays: NumPy's functions work on them, writing to them does not."""
+        return nullcontext()
+
+    def meaning(self, function: Function) -> Function | None:
+        """A function of SciPy's on this backend's arrays, where NumPy's protocols do not reach it; by default there is none."""
         return None
 
     def remembered(self, key: str, make: Callable[[], Any]) -> Any:

@@ -31,7 +31,17 @@ class ExtensionError(LanewiseError, TypeError, ValueError):
 
 
 class TraceError(LanewiseError, TypeError):
-    """A declared function does something that cannot be traced faithfully."""
+    """A declared function does something that cannot be traced faithfully: it does `what`, `why` that fails, the remedy.
+
+    All refusals read alike, `what: why; write instead: remedy`; whoever knows the problem puts its name, the function's and the
+    line in front of them.
+
+    >>> print(TraceError("branches on the value of an array", "no value is known yet", "np.where(condition, a, b)"))
+    branches on the value of an array: no value is known yet; write instead: np.where(condition, a, b)
+    """
+
+    def __init__(self, what: str, why: str = "", remedy: str = "") -> None:
+        super().__init__(f"{what}: {why}; write instead: {remedy}" if why else what)
 
 
 class FileError(LanewiseError, ValueError):

@@ -8,6 +8,7 @@ function with other arrays, the tracer's for instance. Arrays in classes and mod
 
 from __future__ import annotations
 
+import builtins
 import copy
 import functools
 import types
@@ -18,13 +19,15 @@ from typing import Any
 from backends.arrays import is_array
 from engine.bytecode import global_names
 from engine.places import CONTAINERS, SCALARS, Place, has_attributes, is_users, members, rebuilt
+from engine.surroundings import Surroundings
 
 
 @dataclass
 class Binding:
-    """One rebuilding: the arrays by slot, and the copies of functions and objects by the id of the original."""
+    """One rebuilding: the arrays by slot, the surroundings, and the copies of functions and objects by the original's id."""
 
     arrays: list[Any]
+    around: Surroundings | None = None
     made: dict[int, Any] = field(default_factory=dict)
 
 
@@ -53,9 +56,9 @@ class Frozen:
         """The captured arrays as they are now. Raises TypeError where a place holds neither an array nor a number any more."""
         return [read() for read in self.readers]
 
-    def bind(self, arrays: list[Any]) -> Callable[..., Any]:
-        """The function with these arrays for the captured ones."""
-        bound: Callable[..., Any] = self._bind(Binding(arrays))
+    def bind(self, arrays: list[Any], around: Surroundings | None = None) -> Callable[..., Any]:
+        """The function with these arrays for the captured ones, in its own or in other surroundings."""
+        bound: Callable[..., Any] = self._bind(Binding(arrays, around))
         return bound
 
     def _declared(self, value: Any) -> Binder:
@@ -86,7 +89,7 @@ class Frozen:
         if has_attributes(value):
             return self._object(value)
         fixed = _as_number(value) if not isinstance(value, set | bytearray) else copy.copy(value)
-        return lambda binding: fixed
+        return lambda binding: fixed if binding.around is None else binding.around.see(fixed)
 
     def _parts(self, value: Any, name: str, read: Callable[[], tuple[Any, ...]]) -> Binder:
         self._kept[id(value)] = value
@@ -130,7 +133,11 @@ class Frozen:
         rest = [self._value(getattr(function, name), _field(function, name)) for name in FIELDS]
 
         def build(binding: Binding) -> types.FunctionType:
-            names = {"__builtins__": known.get("__builtins__", __builtins__), "__name__": function.__module__}
+            builtin = known.get("__builtins__", builtins)
+            names = {
+                "__builtins__": binding.around.builtins(builtin) if binding.around else builtin,
+                "__name__": function.__module__,
+            }
             closure = tuple(types.CellType() for _ in cells)
             made = types.FunctionType(code, names, function.__name__, None, closure)
             binding.made[id(function)] = made

@@ -19,7 +19,9 @@ from engine import axes as _axes
 from engine.domains import Domain, Real
 from engine.errors import DeclaredFunctionError, TraceError
 from engine.problem import Param, Problem
+from engine.refused import place, refused
 from engine.structure import Structure
+from engine.surroundings import Surroundings
 
 Array = Any
 Params = dict[str, Array]
@@ -51,7 +53,8 @@ class Objective:
     ) -> None:
         self.problem, self.backend, self.data = problem, backend, data
         self.captured = {role: frozen.arrays() for role, frozen in problem.frozen.items()} if captured is None else captured
-        self._functions = {role: frozen.bind(self.captured[role]) for role, frozen in problem.frozen.items()}
+        self._around = Surroundings(backend)
+        self._functions = {role: frozen.bind(self.captured[role], self._around) for role, frozen in problem.frozen.items()}
         self._weights = weights if weights is not None else weights_of(problem)
         self.structure = structure
         self.units: dict[str, Array] | None = None
@@ -80,7 +83,7 @@ class Objective:
         made = copy.copy(self)
         made.data = {**self.data, **data}
         arrays = [captured.get(str(k), array) for k, array in enumerate(self.captured["residual"])]
-        made._functions = self._functions | {"residual": self.problem.frozen["residual"].bind(arrays)}
+        made._functions = self._functions | {"residual": self.problem.frozen["residual"].bind(arrays, self._around)}
         return made
 
     def call(self, role: str, params: Params) -> Any:
@@ -92,15 +95,17 @@ class Objective:
         named = {**params, **self.data}
         if not any(p.kind is p.VAR_KEYWORD for p in takes.values()):
             named = {name: named[name] for name in takes if name in named}
+        self._around.like = next((a for a in (*params.values(), *named.values()) if hasattr(a, "shape")), None)
         try:
-            found = function(**named)
+            with self.backend.declared([*named.values(), *self.captured[role]]):
+                found = function(**named)
         except TraceError as error:
-            raise TraceError(f"problem {self.problem.name!r}: {role} {error}") from error
+            raise refused(self.problem.name, role, self.problem.frozen[role].function, error) from error
         except Exception as error:
             shapes = ", ".join(f"{name} {tuple(a.shape)}" for name, a in named.items() if hasattr(a, "shape"))
             raise DeclaredFunctionError(
                 f"problem {self.problem.name!r}: {role} raised {type(error).__name__}: {error}; "
-                f"called for one lane with {shapes}{_line(self.problem.frozen[role].function, error)}{_remedy(error)}"
+                f"called for one lane with {shapes}{place(self.problem.frozen[role].function, error)}"
             ) from error
         canonical = role == "finish" and isinstance(found, dict)
         return {name: in_dtype_of(params, value) for name, value in found.items()} if canonical else found
@@ -242,32 +247,3 @@ def zeros_like(array: Array) -> Array:
 def sqrt(x: Any) -> Any:
     """Square root of a number or of an array."""
     return math.sqrt(x) if isinstance(x, int | float) else array_namespace(x).sqrt(x)
-
-
-NAMESPACE = (
-    "the arrays are traced: take functions of their own namespace instead of np.asarray, .numpy() or .data, and capture an "
-    "array of a class or a module as a variable"
-)
-REMEDIES = {
-    "random operation": "a declared function is pure: draw before, and give what was drawn as data",
-    "data pointer": NAMESPACE,
-    "__array_wrap__": NAMESPACE,
-    "'numpy.ndarray' and 'Tensor'": NAMESPACE,
-    "'Tensor' and 'numpy.ndarray'": NAMESPACE,
-}
-"""What torch says of a function that cannot be mapped over lanes -> what helps its author."""
-
-
-def _remedy(error: BaseException) -> str:
-    return "".join(f"; {remedy}" for words, remedy in REMEDIES.items() if words in str(error))
-
-
-def _line(function: Any, error: BaseException) -> str:
-    """Where in the user's own file it happened."""
-    code = getattr(function, "__code__", None)
-    trace, line = error.__traceback__, None
-    while trace is not None:
-        if code is not None and trace.tb_frame.f_code.co_filename == code.co_filename:
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return "" if line is None else f" (line {line})"

@@ -61,6 +61,12 @@ class Problem:
 
     The loss of a residual problem is `sum_k weights[k] * mean(r_k**2)`, the mean of squares.
 
+    Declared functions are pure, see one lane, and are written with operators, NumPy's functions (`np.exp`, `np.sum`,
+    `np.where`, `np.linalg.norm`), `scipy.special` or the namespace of an array (`A.__array_namespace__()`), on any backend.
+    `np.eye(3)` and other arrays of numbers alone are constants in the lane's dtype. Reading a value (`float(x)`, `if`, `.item()`),
+    writing to an argument, files, draws and functions without a meaning for one lane raise TypeError at `engine.solve`, before
+    anything is compiled: `problem 'p': loss (line 3, float(x)) turns ...: why; write instead: ...`.
+
     Args:
         name: what it is called in messages and plans.
         data: name -> axes of one matrix; sizes are read off the data, one name has one size.

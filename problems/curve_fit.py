@@ -1,6 +1,6 @@
 """Nonlinear least squares with SciPy's models, and the covariance of what was fitted.
 
-Needs `backends.spoken` for models written with NumPy's functions, `smalllinalg` for the covariance.
+Needs `smalllinalg` for the covariance.
 """
 
 from __future__ import annotations
@@ -15,9 +15,7 @@ from array_api_compat import array_namespace, device
 
 import engine
 from backends.arrays import as_array, is_array, to_host
-from backends.spoken import Spoken
 from engine import Param, Problem, Solution, smalllinalg
-from engine.captures import freeze
 from engine.domains import Box, Domain, Real
 from engine.errors import DeclarationError, DeclaredFunctionError
 from engine.signatures import is_compiled, parameters, wrapping
@@ -68,7 +66,7 @@ def curve_fit(model: Model, *, sigma: Any = None, absolute_sigma: bool = False, 
 
     def residual(**named: Array) -> Array:
         y = named["y"]
-        found = Spoken.plain(_spoken(model)(*(Spoken.of(named[name]) for name in ("x", *names))))
+        found = model(*(named[name] for name in ("x", *names)))
         if tuple(getattr(found, "shape", ())) not in ((), tuple(y.shape)):
             raise DeclaredFunctionError(
                 f"the model returned shape {tuple(found.shape)}; expected one number for each point, {tuple(y.shape)}"
@@ -163,12 +161,6 @@ def _whitening(sigma: Any) -> Array:
         return xp.linalg.inv(xp.linalg.cholesky(value))
     except ValueError as error:
         raise DeclarationError("curve_fit: sigma is no covariance; expected a positive definite matrix") from error
-
-
-def _spoken(model: Model) -> Model:
-    """The model with the arrays that it captured as ones that understand NumPy's functions."""
-    frozen = freeze(model)
-    return frozen.bind(Spoken.of(frozen.arrays()))
 
 
 def _axes(x: tuple[int, ...], y: tuple[int, ...]) -> str:

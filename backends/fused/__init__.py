@@ -61,6 +61,8 @@ class FusedBackend(Backend):
     jit = Borrowed()
     once = Borrowed()
     examine = Borrowed()
+    declared = Borrowed()
+    meaning = Borrowed()
 
     def describe(self) -> str:
         """Vectors of lanes, each lane for itself."""

@@ -6,6 +6,7 @@
     stencil       derivatives of derivatives
     transforms    grad, jvp, vjp, ... of a function at a `point`; `batching` has vmap
     iterate       a program over many lanes
+    special       functions of SciPy
     reroute       what of array_api_compat bypasses NumPy's protocols
 
 `import numpy as np` is the library here as everywhere: imports are absolute.
@@ -13,13 +14,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 
 from backends.base import Array, Backend, Executable, Program
-from backends.numpy import batching, reroute, transforms
+from backends.numpy import batching, lane, reroute, special, transforms
 from backends.numpy.iterate import NumpyExecutable
 
 Function = Callable[..., Any]
@@ -78,6 +80,12 @@ class NumpyBackend(Backend):
 
     def vmap(self, f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
         return batching.vmap(f, in_axes, out_axes)
+
+    def declared(self, inputs: Iterable[Array]) -> AbstractContextManager[None]:
+        return lane.declared(inputs)
+
+    def meaning(self, function: Function) -> Function | None:
+        return special.meaning(function)
 
     def prepare(
         self, program: Program, example: Mapping[str, Array], shared: frozenset[str] = frozenset(), device: Any = None

@@ -19,6 +19,7 @@ from backends.errors import TraceError
 from backends.numpy import functions, rules
 from backends.numpy.context import FIELD, words
 from backends.numpy.lane import Lane, inner_dtype, wrapped
+from backends.refusals import VALUES
 
 H = 2.0**-300
 
@@ -26,8 +27,8 @@ _FLOAT64 = np.dtype(np.float64)
 _HIDDEN = {np.dtype(c): np.dtype([("value", r), (FIELD, r)]) for c, r in (("D", "d"), ("G", "g"))}
 _SEEN = {hidden: numbers for numbers, hidden in _HIDDEN.items()}
 _VALUE = (
-    "drops the derivative of an array that is being differentiated: use where() and the array namespace, and build "
-    "arrays with stack and concat instead of assigning numbers"
+    "it drops the derivative of an array that is being differentiated",
+    "np.where, and arrays built with np.stack and np.concatenate",
 )
 
 
@@ -60,9 +61,9 @@ def numbers(value: Any) -> Any:
             return plain.view(_SEEN[dtype])
         if dtype.kind in "cO":
             raise TraceError(
-                f"mixes an array of dtype {dtype} with one that is being differentiated; expected real numbers: "
-                "build arrays with stack and concat, not np.array"
-            )
+                f"mixes an array of dtype {dtype} with one that is being differentiated", "derivatives are of real numbers",
+                "np.stack and np.concatenate for np.array",
+            )  # fmt: skip
         return plain
     if isinstance(value, list | tuple):
         return type(value)(map(numbers, value))
@@ -148,7 +149,7 @@ class Perturbed(Lane):
     __hash__ = None  # type: ignore[assignment]
 
     def __bool__(self) -> bool:
-        return bool(numbers(self).real)
+        return bool(np.ndarray.view(numbers(self).real, Lane))
 
     def __repr__(self) -> str:
         value, derivative = value_and_derivative(self)
@@ -163,8 +164,9 @@ def _into(out: Any, found: Any, name: str) -> Any:
         (out,) = out
     if not isinstance(out, Perturbed):
         raise TraceError(
-            f"writes the result of {name} into a plain array (out= or in place), which would drop its derivative: "
-            "assign the result to a new name"
+            f"writes the result of {name} into a plain array (out= or in place)",
+            "it would drop the derivative",
+            "a new name for the result",
         )
     numbers(out)[...] = found
     return out
@@ -180,7 +182,9 @@ def _real_dtype(kwargs: dict[str, Any]) -> dict[str, Any]:
 
 def _refused(name: str) -> Callable[..., Any]:
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        raise TraceError(f"calls {name} on an array, which {_VALUE}")
+        if words_of_all := VALUES.get(name if name in VALUES else f"__{name.removesuffix('()')}__"):
+            raise TraceError(*words_of_all)
+        raise TraceError(f"calls {name} on an array", *_VALUE)
 
     method.__name__ = name
     return method

@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 
 from backends.errors import TraceError
+from backends.refusals import AS_ARRAY
 
 FIELD = "complex-step derivative"
 """Second field of the dtype in which perturbed arrays hide from NumPy; shows up in NumPy's error messages."""
 
 _MARKS = (FIELD, "VoidDType", "structured or void", "not 'tuple'", "multiply sequence by", "of type Perturbed")
 _HIDDEN = (
-    "hands an array that is being differentiated to a NumPy call that knows nothing of derivatives (np.asarray, "
-    "np.array, or assignment into a plain array) and would drop its derivative: build arrays with stack, "
-    "concat and where of the array namespace"
-)
+    "hands an array that is being differentiated to a NumPy call that knows nothing of derivatives (np.asarray, np.array, or "
+    "assignment into a plain array)", "it would drop the derivative", f"{AS_ARRAY}, np.where for an assignment",
+)  # fmt: skip
 
 
 def words(text: str) -> list[str]:
@@ -54,7 +54,7 @@ def evaluating() -> Iterator[None]:
                 yield
     except (TypeError, ValueError) as error:
         if not isinstance(error, TraceError) and any(mark in str(error) for mark in _MARKS):
-            raise TraceError(_HIDDEN) from error
+            raise TraceError(*_HIDDEN) from error
         raise
     finally:
         _depth.value -= 1

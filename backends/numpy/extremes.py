@@ -9,12 +9,13 @@ import numpy as np
 
 from backends.errors import TraceError
 from backends.numpy.dual import Rule, join
+from backends.refusals import REMEDIES, REMEDY
 
 
 def refusal(name: str, remedy: str = "") -> TraceError:
     """What is raised for a function that has no rule."""
-    remedy = remedy or "write it with functions that have one, or use backend='torch'"
-    return TraceError(f"calls {name} on an array that is being differentiated; it has no rule for that: {remedy}")
+    remedy = remedy or REMEDIES.get(name.rpartition(".")[2], f"{REMEDY}, or use backend='torch'")
+    return TraceError(f"calls {name} on an array that is being differentiated", "it has no rule for that", remedy)
 
 
 def _extreme(pick: Callable[..., Any], name: str) -> Rule:

@@ -15,9 +15,9 @@ from backends.numpy.point import as_lane
 from backends.tree import Tree, leaves, names, tree_map
 
 _RANDOM = (
-    "draws random numbers or changes from call to call (two calls with the same arrays differ in {}); "
-    "expected a pure function: pass random numbers as data"
-)
+    "draws random numbers or changes from call to call (two calls with the same arrays differ in {})",
+    "a declared function is a pure function", "a datum: pass random numbers as data",
+)  # fmt: skip
 
 
 def evaluate(f: Callable[..., Tree], *arguments: Tree) -> Tree:
@@ -87,10 +87,10 @@ class NumpyExecutable(Executable):
         """The result, if it is the same twice."""
         first, second = evaluate(f, *arguments), evaluate(f, *arguments)
         if names(first) != names(second):
-            raise TraceError(_RANDOM.format("the names of their results"))
+            raise TraceError(_RANDOM[0].format("the names of their results"), *_RANDOM[1:])
         for name, a, b in zip(names(first), leaves(first), leaves(second), strict=True):
             if np.asarray(a).tobytes() != np.asarray(b).tobytes():
-                raise TraceError(_RANDOM.format(name))
+                raise TraceError(_RANDOM[0].format(name), *_RANDOM[1:])
         return first
 
 

@@ -6,19 +6,49 @@ elements stay arrays: `A[0, 0]` is a 0-d Lane, as it is a 0-d tensor in torch. `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from backends.errors import TraceError
-from backends.numpy.context import words
+from backends.numpy.context import evaluating, words
+from backends.refusals import VALUES, WRITES
 
 _FLOAT64 = np.dtype(np.float64)
 _ROUTED = words(
     "all any argmax argmin argsort clip cumprod cumsum diagonal dot max mean min nonzero prod ptp round "
     "searchsorted std sum take trace var"
 )
+
+
+class _Inside(threading.local):
+    value = False
+
+
+_inside = _Inside()
+
+
+@contextmanager
+def declared(inputs: Iterable[Any]) -> Iterator[None]:
+    """While a declared function runs on these arrays, Lanes do not tell their values, and these cannot be written to."""
+    before, _inside.value = _inside.value, True
+    sealed = [array for array in inputs if isinstance(array, Lane) and array.flags.writeable]
+    try:
+        for array in sealed:
+            array.flags.writeable = False
+        with evaluating():
+            yield
+    except ValueError as error:
+        if not isinstance(error, TraceError) and "read-only" in str(error):
+            raise TraceError(*WRITES).with_traceback(error.__traceback__) from error
+        raise
+    finally:
+        for array in sealed:
+            array.flags.writeable = True
+        _inside.value = before
 
 
 def stripped(value: Any) -> Any:
@@ -78,8 +108,9 @@ class Lane(np.ndarray[Any, Any]):
     def __setitem__(self, index: Any, value: Any) -> None:
         if (isinstance(value, np.ndarray) and value.dtype.kind == "V") or hasattr(value, "is_perturbed"):
             raise TraceError(
-                "assigns an array that is being differentiated into a plain one, which would drop its derivative: "
-                "build the array with stack, concat or where"
+                "assigns an array that is being differentiated into a plain one",
+                "it would drop the derivative",
+                "np.stack, np.concatenate or np.where",
             )
         np.ndarray.__setitem__(self, index, value)
 
@@ -107,3 +138,19 @@ def _routed(name: str) -> Callable[..., Any]:
 
 for _name in _ROUTED:
     setattr(Lane, _name, _routed(_name))
+
+
+def _told(name: str, refusal: tuple[str, str, str]) -> Callable[..., Any]:
+    own = getattr(np.ndarray, name)
+
+    def method(self: Lane, *args: Any) -> Any:
+        if _inside.value:
+            raise TraceError(*refusal)
+        return own(self, *args)
+
+    method.__name__ = name
+    return method
+
+
+for _name, _refusal in VALUES.items():
+    setattr(Lane, _name, _told(_name, _refusal))

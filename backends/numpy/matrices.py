@@ -15,7 +15,7 @@ from backends.numpy.context import words
 from backends.numpy.dual import Rule, imag, join, real
 from backends.numpy.extremes import LARGEST, LEAST, refusal
 
-_FACTORS = "write it with solve, inv, det or cholesky, which have rules, or use backend='torch'"
+_FACTORS = "solve, inv, det or cholesky, which have rules, or use backend='torch'"
 REMEDIES = dict.fromkeys(words("cond eig eigh eigvals eigvalsh lstsq matrix_rank pinv qr svd svdvals"), _FACTORS)
 
 

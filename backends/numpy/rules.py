@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from backends.numpy import special
 from backends.numpy.context import words
 from backends.numpy.dual import Rule, chain, imag, join, real
 from backends.numpy.extremes import LARGEST, LEAST, refusal
@@ -112,6 +113,7 @@ RULES: dict[str, Rule] = {
     "vecdot": _vecdot,
     "vecmat": lambda a, b: np.matmul(a[..., None, :], b)[..., 0, :],
 }
+RULES |= special.RULES
 RULES |= {"fabs": RULES["absolute"], "float_power": RULES["power"]}
 RULES |= {"radians": RULES["deg2rad"], "degrees": RULES["rad2deg"]}
 
@@ -132,4 +134,5 @@ def apply(ufunc: np.ufunc, method: str, inputs: list[Any], kwargs: dict[str, Any
         return ufunc.outer(*inputs, **kwargs)
     if method == "reduce" and name in _REDUCED:
         return _REDUCED[name](inputs[0], **{"axis": 0} | kwargs)
-    raise refusal(f"np.{name}" if method == "__call__" else f"np.{name}.{method}")
+    owner = "np" if hasattr(np, name) else "scipy.special"
+    raise refusal(f"{owner}.{name}" if method == "__call__" else f"{owner}.{name}.{method}")

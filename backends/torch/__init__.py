@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any
@@ -17,6 +17,7 @@ import torch
 
 from backends.base import Anatomy, Array, Backend, Executable, Program
 from backends.derived import from_the_front
+from backends.torch import numpy_dispatch
 from backends.torch.anatomy import examine
 from backends.torch.iterate import TorchExecutable
 from backends.torch.lean import RULES, forward, lean
@@ -126,6 +127,12 @@ class TorchBackend(Backend):
 
     def examine(self, f: Function, x: torch.Tensor) -> Anatomy | None:
         return examine(f, x)
+
+    def declared(self, inputs: Iterable[Array]) -> AbstractContextManager[None]:
+        return numpy_dispatch.declared(inputs)
+
+    def meaning(self, function: Function) -> Function | None:
+        return numpy_dispatch.meaning(function)
 
     def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str], device: Any = None) -> Executable:
         """Trace the program on lanes of the example's shapes, dtypes and device."""

@@ -13,30 +13,39 @@ import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode
 
-from backends.errors import TraceError
+from backends.refusals import NUMPY, RANDOM, VALUES, WHERE, WRITES
 from backends.torch.determinant import det
+from backends.torch.numpy_dispatch import Stop, hidden, is_input
 from backends.torch.quantile import replacement
 from backends.tree import leaves
 
 _T = torch.Tensor
-_REMEDY_VALUE = "values are not known while one lane is traced: use where() of the array namespace"
-_REMEDY_NUMPY = "it would freeze one lane's numbers: use the array namespace (array_api_compat.array_namespace(x))"
+REFUSED: dict[Any, tuple[str, str, str]] = {
+    **{getattr(_T, name): words for name, words in VALUES.items()},
+    _T.numpy: NUMPY,
+    _T.__array__: NUMPY,
+    torch.linalg.lstsq: (
+        "calls torch.linalg.lstsq",
+        "its results have shapes that depend on values, and it raises for all lanes when one is not finite",
+        "linalg.pinv(A) @ b, or solve(A.T @ A, A.T @ b)",
+    ),
+    torch.nonzero: ("asks where an array is not zero", "a shape may not depend on values", WHERE),
+    _T.nonzero: ("asks where an array is not zero", "a shape may not depend on values", WHERE),
+    **{
+        draw: (f"draws random numbers with torch.{draw.__name__}()", *RANDOM)
+        for draw in (torch.rand, torch.randn, torch.randint, torch.randperm, torch.normal, torch.rand_like, torch.randn_like,
+                     torch.randint_like, torch.bernoulli, torch.multinomial, torch.poisson)
+    },
+}  # fmt: skip
 
-REFUSED: dict[Any, str] = {
-    _T.__bool__: f"branches on the value of an array; {_REMEDY_VALUE}",
-    _T.__float__: f"turns an array into a Python float; {_REMEDY_VALUE}",
-    _T.__int__: f"turns an array into a Python int; {_REMEDY_VALUE}",
-    _T.__index__: f"uses an array's value as an index or a size; {_REMEDY_VALUE}",
-    _T.item: f"reads an array's value with item(); {_REMEDY_VALUE}",
-    _T.tolist: f"reads an array's values with tolist(); {_REMEDY_VALUE}",
-    _T.numpy: f"calls NumPy on a traced array (numpy()); {_REMEDY_NUMPY}",
-    _T.__array__: f"calls NumPy on a traced array, or mixes it with a NumPy array that it did not capture as a "
-    f"variable; {_REMEDY_NUMPY}",
-    torch.linalg.lstsq: "calls torch.linalg.lstsq, whose results have shapes that depend on values, and which raises for all "
-    "lanes when one is not finite: use linalg.pinv(A) @ b, or solve(A.T @ A, A.T @ b), of the array namespace",
-    torch.nonzero: f"asks where an array is not zero, a shape that depends on values; {_REMEDY_VALUE}",
-    _T.nonzero: f"asks where an array is not zero, a shape that depends on values; {_REMEDY_VALUE}",
-}
+IN_PLACE = frozenset(
+    getattr(_T, name)
+    for name in dir(_T)
+    if (name.endswith("_") and not name.startswith("_") and name not in ("requires_grad_", "retain_grad_"))
+    or name
+    in ("__setitem__", *(f"__i{op}__" for op in "add sub mul div truediv floordiv mod pow and or xor lshift rshift".split()))
+)
+"""Methods that change the tensor itself."""
 
 
 def _cholesky(a: torch.Tensor, *, upper: bool = False) -> torch.Tensor:
@@ -71,17 +80,16 @@ those whose derivatives torch has not, or crashes at, or has by operations that 
 
 
 class Guard(TorchFunctionMode):
-    """Raises `TraceError` on the calls in `REFUSED`, and on NumPy arrays that meet traced tensors."""
+    """Raises `Stop` on the calls in `REFUSED`, on writes to inputs, and on NumPy arrays that meet traced tensors."""
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        reason = REFUSED.get(func)
-        if reason is not None:
-            raise TraceError(reason)
+        refused = REFUSED.get(func)
+        if refused is not None:
+            raise Stop(*refused)
+        if func in IN_PLACE and is_input(args[0]):
+            raise Stop(*WRITES)
         if any(isinstance(leaf, np.ndarray) for leaf in leaves(args)) and types:
-            raise TraceError(
-                f"mixes a NumPy array that it did not capture as a variable with traced ones in "
-                f"{getattr(func, '__name__', func)}; {_REMEDY_NUMPY}, and capture the array as a variable"
-            )
+            raise hidden(getattr(func, "__name__", "a call").strip("_"))
         return REPLACED.get(func, func)(*args, **(kwargs or {}))

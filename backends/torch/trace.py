@@ -22,6 +22,7 @@ from backends.errors import TraceError
 from backends.torch.guard import Guard
 from backends.torch.linalg import make_safe
 from backends.torch.lines import line_of, recorded
+from backends.torch.numpy_dispatch import stopping
 from backends.torch.record import Call, Recorded, mutates, record
 from backends.torch.repeat import inline
 from backends.torch.uniform import make_uniform
@@ -29,9 +30,17 @@ from backends.tree import Tree, leaves, names, tree_map, unflatten
 
 _aten = torch.ops.aten
 _UNFAITHFUL = {
-    torch.Tag.nondeterministic_seeded: "draws random numbers; expected a pure function: pass them as data",
-    torch.Tag.dynamic_output_shape: "makes a shape that depends on values; expected static shapes: use where()",
-    torch.Tag.data_dependent_output: "reads an array's value; expected a pure function: use where()",
+    torch.Tag.nondeterministic_seeded: (
+        "draws random numbers",
+        "a declared function is a pure function",
+        "a datum: pass them as data",
+    ),
+    torch.Tag.dynamic_output_shape: ("makes a shape that depends on values", "shapes are fixed", "np.where(condition, a, b)"),
+    torch.Tag.data_dependent_output: (
+        "reads an array's value",
+        "a declared function is a pure function",
+        "np.where(condition, a, b)",
+    ),
 }
 
 
@@ -116,7 +125,7 @@ def _trace(function: Callable[..., Tree], lane: tuple[Tree, ...], lines: bool = 
         return leaves(found)
 
     told = recorded(flat.__code__) if lines else nullcontext()
-    with Guard(), told, warnings.catch_warnings():
+    with stopping(), Guard(), told, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch about its own internals, once per process
         graph, results = record(flat, leaves(list(lane)), _refuse)
         if any(mutates(node) for node in graph.graph.nodes):  # what some of torch's operations are made of
@@ -128,11 +137,11 @@ def _refuse(call: Call) -> None:
     """Raises on what is no pure function, or of no static shape."""
     for reason in _suspected(call.target) if call.op == "call_function" else ():
         if not _is_static_index(call):
-            raise TraceError(f"{reason} ({call.target})")
+            raise TraceError(f"{reason[0]} ({call.target})", *reason[1:])
 
 
 @cache
-def _suspected(target: Any) -> list[str]:
+def _suspected(target: Any) -> list[tuple[str, str, str]]:
     return [reason for tag, reason in _UNFAITHFUL.items() if tag in getattr(target, "tags", ())]
 
 
@@ -158,14 +167,14 @@ def _compare(first: Recorded, second: Recorded) -> None:
     """
     if any(_held(first, a) is _held(second, b) is not None for a, b in zip(first.graph.nodes, second.graph.nodes, strict=False)):
         raise TraceError(
-            "reads a tensor that it did not capture as a variable, an attribute of a class or a module, say; it would be "
-            "frozen in: capture the tensor as a variable, or give it as data"
-        )
+            "reads a tensor that it did not capture as a variable, an attribute of a class or a module, say",
+            "it would be frozen in, whatever it holds later", "the tensor as a variable of its own: capture the tensor as a variable, or as data",
+        )  # fmt: skip
     if not all(_same(a, b) for a, b in zip_longest(_described(first), _described(second))):
         raise TraceError(
-            "gives another computation at every call: a number of one lane, a random or a changing one was frozen "
-            "in; expected a pure function: use where() and the array namespace, and pass numbers as data"
-        )
+            "gives another computation at every call", "a number of one lane, a random or a changing one was frozen in",
+            "a pure function, with np.where for choices and such numbers as data",
+        )  # fmt: skip
 
 
 def _described(graph: Recorded) -> Iterator[tuple[str, Tensor | None]]:

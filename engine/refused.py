@@ -1,0 +1,41 @@
+"""The sentence with which a declared function is refused: problem, function, line, what it does, why that fails, the remedy."""
+
+from __future__ import annotations
+
+import linecache
+from types import TracebackType
+from typing import Any
+
+from backends.errors import TraceError
+
+
+def refused(problem: str, role: str, function: Any, error: TraceError) -> TraceError:
+    """The refusal with its place.
+
+    >>> print(refused("own", "loss", None, TraceError("branches on a value", "it is not known", "np.where(condition, a, b)")))
+    problem 'own': loss branches on a value: it is not known; write instead: np.where(condition, a, b)
+    """
+    return TraceError(f"problem {problem!r}: {role}{place(function, error)} {error}")
+
+
+def place(function: Any, error: BaseException) -> str:
+    """The line of the user's own file where it happened, and the expression, where the file can be read."""
+    code = getattr(function, "__code__", None)
+    trace, at = error.__traceback__, None
+    while trace is not None:
+        if code is not None and trace.tb_frame.f_code.co_filename == code.co_filename:
+            at = trace
+        trace = trace.tb_next
+    if at is None:
+        return ""
+    text = _expression(at)
+    return f" (line {at.tb_lineno}, {text})" if text else f" (line {at.tb_lineno})"
+
+
+def _expression(trace: TracebackType) -> str:
+    """The expression that runs in a frame, where it stands on one line."""
+    code = trace.tb_frame.f_code
+    first, last, start, end = list(code.co_positions())[trace.tb_lasti // 2]
+    if first is None or first != last:
+        return ""
+    return linecache.getline(code.co_filename, first).encode()[start:end].decode(errors="replace").strip()
