@@ -27,7 +27,7 @@ LONG_BODIES = frozenset({"backends/fused/codegen/kernel.py: build", "backends/fu
 LONG_FILES = {
     "tests/test_complex_step.py": 603,
     "backends/fused/codegen/emit.py": 600,
-    "tests/test_toolchain.py": 578,
+    "tests/test_toolchain.py": 619,
     "backends/fused/lowering/meanings.py": 506,
     "tests/test_cli.py": 499,
     "engine/smalllinalg.py": 416,

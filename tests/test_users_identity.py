@@ -161,3 +161,11 @@ print(identity(problems.svd()), identity(user), "torch" in sys.modules)
         for more in ([], ["torch"])
     )
     assert without == [*loaded[:2], "False"] and loaded[2] == "True" and len({*loaded}) == 3
+
+
+def test_libraries_that_are_loaded_beside_take_no_name_away() -> None:
+    code = "import engine, problems; from engine.identity import identity; import scipy.optimize, scipy.stats, hypothesis, torch"
+    found = subprocess.run(
+        [sys.executable, "-c", f"{code}; print(bool(identity(problems.inverse())))"], capture_output=True, text=True, check=True
+    )
+    assert found.stdout.split() == ["True"]

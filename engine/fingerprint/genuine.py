@@ -107,7 +107,9 @@ def _check_name(module: str, name: str, value: Any) -> None:
     kind = type(value)
     if isinstance(value, types.ModuleType):
         fine = (
-            value.__name__ in MODULES and value.__name__.rpartition(".")[2] == name and sys.modules.get(value.__name__) is value
+            value.__name__ in {*MODULES, f"{module}.{name}"}
+            and value.__name__.rpartition(".")[2] == name
+            and sys.modules.get(value.__name__) is value
         )
     elif value is None or kind is float:
         fine = value != value if name == "nan" else name in CONSTANTS and value == CONSTANTS[name]
