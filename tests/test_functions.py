@@ -68,7 +68,7 @@ GOOD: dict[str, Callable[[], Any]] = {
     "a __name__ that is None": lambda: run("f = lambda x, y: x - y", {"__name__": None}),
     "a __name__ that is a number": lambda: run("f = lambda x, y: x - y", {"__name__": 7}),
     "a __name__ of no module": lambda: run("f = lambda x, y: x - y", {"__name__": "no.such"}),
-    "a __name__ of this project": lambda: run("f = lambda x, y: x - y", {"__name__": "engine.lane"}),
+    "a __name__ of this project": lambda: run("f = lambda x, y: x - y", {"__name__": "engine.lane.program"}),
     "a __name__ of NumPy": lambda: run("f = lambda x, y: x - y", {"__name__": "numpy"}),
     "eval": lambda: eval("lambda x, y: x - y", {}),
     "an interactive line": lambda: eval(compile("lambda x, y: x - y", "<stdin>", "eval")),

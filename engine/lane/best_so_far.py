@@ -1,0 +1,94 @@
+"""The monitor of solvers that do not judge their own steps: it keeps the best iterate and tests it with the certificate.
+
+Needs `certificate`. First-order methods need not descend at every step, so that the answer is the best iterate, and a lane
+stalls when none better has come for long.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from array_api_compat import array_namespace
+
+from backends.base import RUNNING, Inputs, State
+from backends.tree import leaves
+from engine import certificate
+from engine.lane.fixed_steps import FixedSteps
+from engine.lane.monitor import limit, settled
+from engine.lane.scalars import code
+from engine.objective import Objective, Params, zero
+from engine.params import select
+from engine.status import Status
+
+Array = Any
+
+CAUTION = 0.9
+"""A lane stops at this share of `tol`: the final figure, of another batch size, may round differently."""
+
+PATIENCE = 200
+"""Steps without a new best loss after which a lane stalls, beside half of its steps so far."""
+
+PAUSE = 8
+"""A lane is tested again after so many parts of the steps that it has taken."""
+
+
+class BestSoFar(FixedSteps):
+    """Keeps the iterate with the least loss beside the last finite one."""
+
+    def begin(self, objective: Objective, start: Params) -> State:
+        """No iterate has a loss yet."""
+        like = leaves(start)[0]
+        best = {"best": start, "best_loss": zero(like) + float("inf"), "improved": code(like, 0, "int32")}
+        # the certificate of a fit or a plain loss takes dense derivatives, which cost many steps
+        due = {} if objective.problem.exact else {"due": code(like, 0, "int32")}
+        return super().begin(objective, start) | best | due
+
+    def advance(self, objective: Objective, state: State, after: State) -> State:
+        """The loss of the iterate before the step is known now."""
+        kept = super().advance(objective, state, after)
+        running = array_namespace(after["loss"]).isfinite(after["loss"]) & (state["status"] == RUNNING)
+        return _improved(kept, running, state["solver"]["params"], after["loss"], state["steps"])
+
+    def terminate(self, inputs: Inputs, objective: Objective, state: State) -> State:
+        """CONVERGED where the best iterate passes, STALLED where none better has come for long."""
+        params, status = state["solver"]["params"], state["status"]
+        loss = objective.loss(params)
+        xp = array_namespace(loss)
+        finite = xp.isfinite(loss)
+        state = state | {"last": select(finite & (status == RUNNING), params, state["last"])}
+        verdict = limit(inputs, state, loss)
+        state = _improved(state, finite & (status == RUNNING), params, loss, state["steps"])
+        since = state["steps"] - state["improved"]
+        stalled = 2 * since > 2 * PATIENCE + state["steps"]
+        verdict = xp.where(stalled, code(loss, Status.STALLED), verdict)
+        state, passed = _passes(inputs, objective, state)
+        verdict = xp.where(passed, code(loss, Status.CONVERGED), verdict)
+        return settled(state, xp.where(finite, verdict, code(loss, Status.NONFINITE)))
+
+    def answer(self, state: State) -> Params:
+        """The best iterate."""
+        found: Params = select(state["status"] == Status.NONFINITE, state["last"], state["best"])
+        return found
+
+
+def _improved(state: State, running: Array, params: Params, loss: Array, steps: Array) -> State:
+    """Take over an iterate whose loss is at least as good; `improved` counts only strictly better ones."""
+    xp = array_namespace(loss)
+    better = running & (loss < state["best_loss"])
+    no_worse = running & (loss <= state["best_loss"])
+    return state | {
+        "best": select(no_worse, params, state["best"]),
+        "best_loss": xp.where(better, loss, state["best_loss"]),
+        "improved": xp.where(better, steps, state["improved"]),
+    }
+
+
+def _passes(inputs: Inputs, objective: Objective, state: State) -> tuple[State, Array]:
+    """Whether the best iterate passes; with dense derivatives only where a test is due."""
+    verdict = certificate.verdict(objective, state["best"], state.get("first"), thorough=False)
+    passed = (verdict.optimality <= CAUTION * inputs["tol"]) & verdict.determined
+    if "due" not in state:
+        return state, passed
+    xp, steps = array_namespace(passed), state["steps"]
+    due = steps >= state["due"]
+    return state | {"due": xp.where(due, steps + steps // PAUSE, state["due"])}, xp.where(due, passed, due)

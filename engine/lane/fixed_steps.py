@@ -1,0 +1,52 @@
+"""The monitor of `tol=0`: a lane takes just `max_steps` steps; only NONFINITE ends it before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from array_api_compat import array_namespace
+
+from backends.base import RUNNING, Inputs, State
+from engine.lane.monitor import Monitor, cast, counted, limit, settled
+from engine.lane.scalars import code
+from engine.objective import Objective, Params
+from engine.params import select
+from engine.status import Status
+
+Array = Any
+
+
+class FixedSteps(Monitor):
+    """Keeps the last iterate with a finite loss."""
+
+    def begin(self, objective: Objective, start: Params) -> State:
+        """The start is the last finite iterate."""
+        return {"last": start}
+
+    def advance(self, objective: Objective, state: State, after: State) -> State:
+        """A loss that is not finite ends the lane: the iterate before it stays."""
+        before, loss = state["solver"]["params"], after["loss"]
+        xp = array_namespace(loss)
+        finite = xp.isfinite(loss)
+        running = finite & (state["status"] == RUNNING)
+        return state | {
+            "solver": cast(after, state),
+            "loss": loss,
+            "last": select(running, before, state["last"]),
+            "status": xp.where(running | (state["status"] != RUNNING), state["status"], code(finite, Status.NONFINITE)),
+            "steps": counted(state, running),
+        }
+
+    def terminate(self, inputs: Inputs, objective: Objective, state: State) -> State:
+        """MAX_STEPS or NONFINITE."""
+        params = state["solver"]["params"]
+        loss = objective.loss(params)
+        xp = array_namespace(loss)
+        finite = xp.isfinite(loss)
+        state = state | {"last": select(finite & (state["status"] == RUNNING), params, state["last"])}
+        return settled(state, xp.where(finite, limit(inputs, state, loss), code(loss, Status.NONFINITE)))
+
+    def answer(self, state: State) -> Params:
+        """The last iterate."""
+        found: Params = select(state["status"] == Status.NONFINITE, state["last"], state["solver"]["params"])
+        return found

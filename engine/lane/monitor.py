@@ -1,0 +1,62 @@
+"""The contract of a monitor: it watches a solver's steps, says when a lane is done, and which iterate is the answer."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+from array_api_compat import array_namespace
+
+from backends.base import RUNNING, Inputs, State
+from backends.tree import tree_map
+from engine.lane.scalars import cast_like, code
+from engine.objective import Objective, Params
+from engine.status import Status
+
+Array = Any
+
+
+class Monitor:
+    """What a lane's program asks about a solver's steps; stateless: the lane's state holds the entries that `begin` adds."""
+
+    def begin(self, objective: Objective, start: Params) -> State:
+        """Entries of the lane's state beside those that all lanes have."""
+        return {}
+
+    @abstractmethod
+    def advance(self, objective: Objective, state: State, after: State) -> State:
+        """The lane's state after a step of the solver, from the one before it."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def terminate(self, inputs: Inputs, objective: Objective, state: State) -> State:
+        """The lane's state with the status that it has now."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def answer(self, state: State) -> Params:
+        """The iterate that is the lane's answer."""
+        raise NotImplementedError
+
+
+def settled(state: State, verdict: Array) -> State:
+    """The state with another status, of a lane that ran."""
+    status = state["status"]
+    return state | {"status": array_namespace(verdict).where(status == RUNNING, verdict, status)}
+
+
+def limit(inputs: Inputs, state: State, like: Array) -> Array:
+    """MAX_STEPS where the lane has taken as many, RUNNING elsewhere."""
+    xp = array_namespace(like)
+    return xp.where(state["steps"] >= inputs["max_steps"], code(like, Status.MAX_STEPS), code(like, RUNNING))
+
+
+def counted(state: State, running: Array) -> Array:
+    """The steps of a lane after one more that counted."""
+    return array_namespace(running).where(running, state["steps"] + 1, state["steps"])
+
+
+def cast(after: State, state: State) -> State:
+    """The solver's state in the dtypes of the one before it."""
+    found: State = tree_map(cast_like, after, state["solver"])
+    return found

@@ -1,0 +1,148 @@
+"""The whole solve of ONE lane: a Problem and a solver as the four pure functions of a `Program`.
+
+Needs `declared` for the problem's functions, a solver for its `init` and `step`, a monitor for what ends a lane, `final_status`
+for what becomes of it. Inputs are a flat dict of arrays:
+
+    data.A, start.X            the data, and starts that are arrays
+    capture.residual.0         arrays that a declared function captured
+    weight.k, setting.0        numbers that may change without compiling again
+    tol, max_steps             scalars
+
+The state holds the solver's own state under `solver`, `status`, `steps`, `loss`, and what the monitor keeps.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from backends.base import Backend, Inputs, Program, State
+from backends.tree import leaves, tree_map
+from engine import certificate
+from engine.identity import identity
+from engine.lane import declared
+from engine.lane.best_so_far import BestSoFar
+from engine.lane.final_status import certified
+from engine.lane.fixed_steps import FixedSteps
+from engine.lane.monitor import Monitor
+from engine.lane.own_optimality import OwnFixedSteps, OwnOptimality
+from engine.lane.scalars import code, nan_like, unscaled_loss
+from engine.libraries import package
+from engine.objective import Objective, weights_of
+from engine.params import select
+from engine.problem import Problem
+from engine.solvers.base import Solver, said, static_key, with_numbers
+from engine.solvers.states import first_state, next_state
+from engine.status import Status
+from engine.structure import Structure
+from engine.tangent import units_at
+
+Array = Any
+
+FREE_EVERY = 4
+"""How many times rarer the tests are where only the number of steps and NONFINITE end a lane."""
+
+COLUMN = 8
+"""Operations that eliminating a column is written out in, for one that an unknown's places are."""
+
+
+class LaneProgram:
+    """Builds the program of one lane.
+
+    Args:
+        problem: the declaration.
+        solver: the solver, whose settings are replaced by inputs.
+        backend: whose transforms to use.
+        shapes: parameter -> its shape.
+        free: run exactly `max_steps` steps; only NONFINITE stops a lane (`tol=0`).
+        structure: of the curvature, for solvers that use it.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        solver: Solver,
+        backend: Backend,
+        shapes: dict[str, tuple[int, ...]],
+        free: bool,
+        structure: Structure | None = None,
+    ) -> None:
+        self.problem, self.solver, self.backend, self.shapes, self.free = problem, solver, backend, shapes, free
+        self.structure, self.monitor = structure, _monitor(solver, free)
+
+    def program(self) -> Program:
+        """The four functions, for a backend."""
+        every = said(self.solver, "CHECK_EVERY") * (FREE_EVERY if self.free else 1)
+        known = (every, self.backend, *static_key(self.solver), self.shapes, self.free, self.structure)
+        size = 0 if self.structure is None else self.structure.size + COLUMN * self.structure.width
+        key = partial(identity, self.problem, *known)
+        parts = [self.solver, *(param.domain for param in self.problem.params.values())]  # type: ignore[union-attr]
+        users = self.declared if all(package(type(part)) == "engine" for part in parts) else None
+        return Program(self.init, self.step, self.test, self.finish, every, key, size, users)
+
+    def declared(self, inputs: Inputs) -> dict[str, Any]:
+        """All that the problem's own functions give, called once at the start."""
+        return declared.everything(self._bind(inputs)[0], self.shapes, inputs)
+
+    def init(self, inputs: Inputs) -> State:
+        """Starts, the solver's first state, and NONFINITE_INPUT where data or start is not finite."""
+        objective, solver = self._bind(inputs)
+        start = declared.start_of(objective, self.shapes, inputs)
+        like = leaves(start)[0]
+        status = declared.check_inputs(objective, start)
+        start = objective.project(start)
+        state: State = {}
+        if said(solver, "CURVATURE") == "residual":
+            objective.units = units_at(objective, start)
+            state |= {"units": objective.units}
+        state |= {"solver": first_state(solver, objective, start)}
+        loss = unscaled_loss(state["solver"]["loss"], objective)
+        state |= {"status": status, "steps": code(like, 0, "int32"), "loss": loss}
+        if self.problem.residual is None:
+            state |= {"first": objective.loss(start)}
+        return state | self.monitor.begin(objective, start)
+
+    def step(self, inputs: Inputs, state: State) -> State:
+        """The solver's step, and what the monitor keeps of it."""
+        objective, solver = self._bind(inputs)
+        objective.units = state.get("units")
+        return self.monitor.advance(objective, state, next_state(solver, objective, state["solver"]))
+
+    def test(self, inputs: Inputs, state: State) -> State:
+        """Decide whether the lane is done."""
+        return self.monitor.terminate(inputs, self._bind(inputs)[0], state)
+
+    def finish(self, inputs: Inputs, state: State) -> dict[str, Any]:
+        """The answer in its canonical form, and its status and figures recomputed from it."""
+        objective, _ = self._bind(inputs)
+        objective.units = state.get("units")
+        status = state["status"]
+        answer = declared.canonical(objective, self.shapes, self.monitor.answer(state))
+        loss, verdict = objective.loss(answer), certificate.verdict(objective, answer, state.get("first"))
+        if not self.free:
+            status = certified(objective, answer, loss, verdict, inputs["tol"], state)
+        measures = declared.measures(objective, answer)
+        results: dict[str, Any] = {"params": answer, "loss": loss, "residual": verdict.optimality, "measures": measures}
+        results = select(status == Status.NONFINITE_INPUT, tree_map(nan_like, results), results)
+        return results | {"status": status, "steps": state["steps"]}
+
+    def _bind(self, inputs: Inputs) -> tuple[Objective, Solver]:
+        """The objective and the solver of these inputs."""
+        groups: dict[str, dict[str, Array]] = {"data": {}, "weight": {}, "setting": {}}
+        for name, array in inputs.items():
+            kind, _, key = name.partition(".")
+            groups.setdefault(kind, {})[key] = array
+        captured = {
+            role: [inputs[f"capture.{role}.{k}"] for k in range(len(frozen.readers))]
+            for role, frozen in self.problem.frozen.items()
+        }
+        weights = {name: inputs[f"weight.{name}"] for name in weights_of(self.problem)}
+        objective = Objective(self.problem, self.backend, groups["data"], captured, weights, self.structure)
+        return objective, with_numbers(self.solver, list(groups["setting"].values()))
+
+
+def _monitor(solver: Solver, free: bool) -> Monitor:
+    """The monitor of a solver's steps."""
+    if said(solver, "OWN_OPTIMALITY"):
+        return OwnFixedSteps() if free else OwnOptimality()
+    return FixedSteps() if free else BestSoFar()
