@@ -28,7 +28,7 @@ LONG_FILES = {
     "tests/test_complex_step.py": 603,
     "backends/fused/codegen/emit.py": 600,
     "tests/test_toolchain.py": 578,
-    "backends/fused/lowering/meanings.py": 506,
+    "backends/fused/lowering/aten.py": 506,
     "tests/test_cli.py": 499,
     "engine/smalllinalg.py": 416,
     "engine/lane.py": 404,

@@ -10,7 +10,7 @@
 
 Derivatives are the torch backend's. Neither it nor torch is loaded for a kernel that is found on disk.
 
-A new operation is one entry in `lowering.meanings` (and one in `ir.ops`, if it is pointwise and new).
+A new operation is one entry in `lowering.aten` (and one in `ir.ops`, if it is pointwise and new).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     trace       backends.torch.trace      the function through torch.func, as a graph of ATen operations
     lower       lowering.lower            ATen operations as nodes of the lane IR; equal nodes once, constants folded
     carry       passes.carried            arrays that a step only remembers leave it
-    hoist       codegen.hoist             work on what all lanes share leaves every function
+    hoist       codegen.shared_work             work on what all lanes share leaves every function
     need        passes.schedule           the nodes that the outputs rest on
     guard       passes.rare               work that few lanes want, behind one test each
     schedule    passes.schedule           which nodes share a loop
@@ -20,9 +20,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from backends.fused.codegen.emit import Emitter, Place, Tables
-from backends.fused.codegen.hoist import Hoisted
-from backends.fused.codegen.layout import Leaf
+from backends.fused.codegen.emit import Address, ConstantPool, Emitter
+from backends.fused.codegen.layout import Field
+from backends.fused.codegen.shared_work import SharedWork
 from backends.fused.ir.graph import Graph, View
 from backends.fused.lowering.lower import lowered
 from backends.fused.passes.arrange import arranged
@@ -35,18 +35,18 @@ class Written:
     """A function, ready to be written: its emitter, its results and where they lie, and what a step only remembers."""
 
     emitter: Emitter
-    results: list[tuple[Leaf, Place]]
+    results: list[tuple[Field, Address]]
     carried: Carried | None
 
 
-Carry = Callable[[Graph, list[View], list[View], list[Place]], Carried | None]
+Carry = Callable[[Graph, list[View], list[View], list[Address]], Carried | None]
 """Takes what is carried out of a step's outputs and their places."""
 
 
 def written(
-    traced: Traced, given: Sequence[tuple[Leaf, Place]], goes: Callable[[list[View]], list[tuple[Leaf, Place]]],
-    tables: Tables, tile: tuple[int, int],
-    *, unroll: bool = True, carry: Carry | None = None, hoisted: Hoisted | None = None,
+    traced: Traced, given: Sequence[tuple[Field, Address]], goes: Callable[[list[View]], list[tuple[Field, Address]]],
+    tables: ConstantPool, tile: tuple[int, int],
+    *, unroll: bool = True, carry: Carry | None = None, shared_work: SharedWork | None = None,
 ) -> Written:  # fmt: skip
     """The passes from a traced function to its emitter.
 
@@ -66,8 +66,8 @@ def written(
     results = goes(kept)
     places = [place for _, place in results]
     carried = None if carry is None else carry(graph, views, kept, places)
-    if hoisted is not None:
-        where |= hoisted.places(graph.nodes, where, kept)
+    if shared_work is not None:
+        where |= shared_work.places(graph.nodes, where, kept)
     order = arranged(graph.nodes, kept, where)
     emitter = Emitter(order, where, list(zip(kept, places, strict=True)), tables, tile, unroll)
     return Written(emitter, results, carried)

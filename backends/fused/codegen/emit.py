@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from backends.fused.codegen.grid import declaration
+from backends.fused.codegen.affine_tables import declaration
 from backends.fused.ir.graph import Node, View
 from backends.fused.ir.ops import OPS
 from backends.fused.passes.arrange import Arrangement, arranged, flops
@@ -24,7 +24,7 @@ from backends.fused.passes.schedule import Group, is_rare
 
 
 @dataclass(frozen=True)
-class Place:
+class Address:
     """Where an input or output lies: `array[offset]` on; `shared` where it is numbers, not vectors."""
 
     array: str
@@ -50,7 +50,7 @@ SEVERAL = frozenset({"exp"})
 
 
 @dataclass
-class Tables:
+class ConstantPool:
     """Constant arrays of a kernel of some working dtype, each written once."""
 
     dtype: str
@@ -109,9 +109,9 @@ class Emitter:
     def __init__(
         self,
         order: Arrangement,
-        inputs: dict[Node, Place],
-        outputs: Sequence[tuple[View, Place]],
-        tables: Tables,
+        inputs: dict[Node, Address],
+        outputs: Sequence[tuple[View, Address]],
+        tables: ConstantPool,
         tile: tuple[int, int],
         unroll: bool = True,
         prefix: str = "t",
@@ -141,7 +141,7 @@ class Emitter:
         self._copies(late)
         return "\n".join(self.lines)
 
-    def reads(self) -> list[Place]:
+    def reads(self) -> list[Address]:
         """Where that lies which is given and read."""
         used = {view.node for node in self.nodes for view in node.args} | {view.node for view, _ in self.outputs}
         return [self.inputs[node] for node in used if node in self.inputs]
@@ -152,7 +152,7 @@ class Emitter:
 
     # Outputs: written where they are computed if nothing reads the old value later, else copied at the end.
 
-    def _settle_outputs(self) -> list[tuple[View, Place]]:
+    def _settle_outputs(self) -> list[tuple[View, Address]]:
         late = []
         for view, place in self.outputs:
             own = self.inputs.get(view.node)
@@ -169,7 +169,7 @@ class Emitter:
                 late.append((view, place))
         return late
 
-    def _is_free(self, writer: Node, place: Place) -> bool:
+    def _is_free(self, writer: Node, place: Address) -> bool:
         """True where writing as soon as the value is known overwrites nothing that is read after."""
         at = self.schedule.place[writer]
         for node, own in self.inputs.items():
@@ -198,7 +198,7 @@ class Emitter:
             if begin == group:
                 self.lines.append(f"if (any({self._read(rare.wanted, '0')})) {{")
 
-    def _allocate(self, late: list[tuple[View, Place]]) -> None:
+    def _allocate(self, late: list[tuple[View, Address]]) -> None:
         """A buffer for every node that another group or a late output reads; single numbers are variables.
 
         A buffer's room is another's of its C++ type after its last reader.
@@ -394,7 +394,7 @@ class Emitter:
         loop, name = node.loop, self.names[node]
         assert loop is not None
         starts = np.cumsum([0, *(view.index.size for view in loop.inputs)])
-        places = [Place(name, int(start)) for start in starts]
+        places = [Address(name, int(start)) for start in starts]
         inputs = {view.node: place for view, place in zip(loop.inputs, places, strict=False)}
         outputs = list(zip(loop.outputs, places, strict=False))
         order = arranged(loop.nodes, loop.outputs, inputs)
@@ -404,7 +404,7 @@ class Emitter:
         self.scratch = max(self.scratch, inner.scratch)
         self.chained |= inner.chained
 
-    def _copies(self, late: list[tuple[View, Place]]) -> None:
+    def _copies(self, late: list[tuple[View, Address]]) -> None:
         """Late outputs, by way of a copy where one output's place is another one's source."""
         second: list[tuple[str, str, int]] = []
         for view, place in late:
@@ -567,7 +567,7 @@ class Emitter:
         return f"{self.buffers[node]}[{element}]" if node in self.buffers else self.names[node]
 
 
-def _pointer(dtype: str, place: Place) -> str:
+def _pointer(dtype: str, place: Address) -> str:
     return f"(({vector_type(dtype)} *)({place.array} + {place.offset}))"
 
 

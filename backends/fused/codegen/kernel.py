@@ -14,9 +14,9 @@ from functools import partial
 from backends.base import Array, Program
 from backends.fused.build.parts import unit
 from backends.fused.build.target import Target
-from backends.fused.codegen.emit import Emitter, Place, Tables, scalar_type
-from backends.fused.codegen.hoist import Hoisted
-from backends.fused.codegen.layout import Kernel, Leaf, layout, packed
+from backends.fused.codegen.emit import Address, ConstantPool, Emitter, scalar_type
+from backends.fused.codegen.layout import Field, Kernel, layout, packed
+from backends.fused.codegen.shared_work import SharedWork
 from backends.fused.ir.graph import Graph, View
 from backends.fused.lowering.lower import NotLowered
 from backends.fused.native import header
@@ -62,7 +62,7 @@ def build(
         raise NotLowered("an input of every lane that is not of the working dtype")
     width = target.vector_bytes // (8 if dtype == "float64" else 4)
     places = {
-        leaf.name: Place("sh" if leaf.name in shared else "in", leaf.offset, leaf.name in shared)
+        leaf.name: Address("sh" if leaf.name in shared else "in", leaf.offset, leaf.name in shared)
         for leaf in (*lane_inputs, *shared_inputs)
     }
 
@@ -74,14 +74,14 @@ def build(
     if any(leaf.dtype.startswith("float") and leaf.dtype != dtype for leaf in state):
         raise NotLowered("a state of several float dtypes")
     pairs = list(zip(lanes, states, strict=True))
-    tables, emitters, parts, carried = Tables(dtype), dict[str, Emitter](), dict[str, Part](), None
-    hoisted = Hoisted(sum(leaf.size for leaf in shared_inputs), tables)
-    before = [(leaf, Place("s", leaf.offset)) for leaf in state]
+    tables, emitters, parts, carried = ConstantPool(dtype), dict[str, Emitter](), dict[str, Part](), None
+    shared_work = SharedWork(sum(leaf.size for leaf in shared_inputs), tables)
+    before = [(leaf, Address("s", leaf.offset)) for leaf in state]
 
-    def carry(graph: Graph, views: list[View], outputs: list[View], goes: list[Place]) -> Carried | None:
+    def carry(graph: Graph, views: list[View], outputs: list[View], goes: list[Address]) -> Carried | None:
         found = find(graph, views[len(given) :], outputs, names(states[0]).index("status"))
         if found:
-            taken_out(found, outputs, goes, Place("s", sum(leaf.size for leaf in state)))
+            taken_out(found, outputs, goes, Address("s", sum(leaf.size for leaf in state)))
         return found
 
     for name in ORDER:
@@ -94,7 +94,7 @@ def build(
             (2, 2) if name != "step" else (4, 4) if target.name in ("avx512", "neon") else (4, 2),
             unroll=name == "step" or program.every == 1,  # who tests at every step ends after a few
             carry=carry if name == "step" else None,
-            hoisted=hoisted,
+            shared_work=shared_work,
         )
         emitters[name], carried = made.emitter, made.carried or carried
         parts[name] = _part(name, made.emitter)
@@ -102,18 +102,30 @@ def build(
         if name == "finish":
             form, results = traced.output, [leaf for leaf, _ in made.results]
     return _assemble(
-        emitters, parts, program.every, lane_inputs, shared_inputs, state, carried, results, form, dtype, width, tables, hoisted
+        emitters,
+        parts,
+        program.every,
+        lane_inputs,
+        shared_inputs,
+        state,
+        carried,
+        results,
+        form,
+        dtype,
+        width,
+        tables,
+        shared_work,
     )
 
 
-def _results(traced: Traced, outputs: list[View]) -> list[tuple[Leaf, Place]]:
+def _results(traced: Traced, outputs: list[View]) -> list[tuple[Field, Address]]:
     """The results, one after the other."""
-    return [(leaf, Place("r", leaf.offset)) for leaf in layout(names(traced.output), outputs)]
+    return [(leaf, Address("r", leaf.offset)) for leaf in layout(names(traced.output), outputs)]
 
 
 def _assemble(
-    emitters: Mapping[str, Emitter], written_out: Mapping[str, Part], every: int, lane_inputs: list[Leaf], shared_inputs: list[Leaf], state: list[Leaf],
-    carried: Carried | None, results: list[Leaf], form: Tree, dtype: str, width: int, tables: Tables, hoisted: Hoisted,
+    emitters: Mapping[str, Emitter], written_out: Mapping[str, Part], every: int, lane_inputs: list[Field], shared_inputs: list[Field], state: list[Field],
+    carried: Carried | None, results: list[Field], form: Tree, dtype: str, width: int, tables: ConstantPool, shared_work: SharedWork,
 ) -> Kernel:  # fmt: skip
     vectors = [sum(leaf.size for leaf in group) for group in (lane_inputs, state, results)]
     scratch = max(emitter.scratch for emitter in emitters.values()) + 1
@@ -135,9 +147,9 @@ def _assemble(
         PIECE=max(1, PIECE // (flops["step"] * width + 1)),
         MOVED=moved,
         NCARRIED=sum(size for *_, size in copies),
-        NSHARED=hoisted.given,
-        NHOISTED=hoisted.size,
-        NHOIST=hoisted.scratch,
+        NSHARED=shared_work.given,
+        NHOISTED=shared_work.size,
+        NHOIST=shared_work.scratch,
     )
     runtime = [
         "\n".join(f"constexpr long {name} = {value};" for name, value in numbers.items()),
@@ -149,7 +161,7 @@ def _assemble(
         loader(lane_inputs),
         storer(results),
     ]
-    functions = [*(written_out[name] for name in FUNCTIONS), Part(hoisted.source(), 1)]
+    functions = [*(written_out[name] for name in FUNCTIONS), Part(shared_work.source(), 1)]
     source = assembled(dtype, width, tables, DECLARED_FUNCTIONS, [Part("\n".join(runtime), RUNTIME), *functions])
     block = 3 * (vectors[0] + vectors[1]) + vectors[2] + scratch + vectors[1] + numbers["NCARRIED"]
     working_set = block * width * (8 if dtype == "float64" else 4)
@@ -178,7 +190,7 @@ RUNTIME = 4.0
 """Weight of the loop over lanes."""
 
 
-def assembled(dtype: str, width: int, tables: Tables, declared: Sequence[str], parts: Sequence[Part]) -> str:
+def assembled(dtype: str, width: int, tables: ConstantPool, declared: Sequence[str], parts: Sequence[Part]) -> str:
     """A kernel's whole text: what all parts need, and each part, with the tables that it reads, where its bit is asked for."""
     scalar, integer = ("double", "long") if dtype == "float64" else ("float", "int")
     lines = [
@@ -202,7 +214,7 @@ def _declared(function: str) -> str:
     return f"LW_OWN {head[head.index('void') :]};"
 
 
-def _stretches(read: Iterable[Place], lane_inputs: list[Leaf], state: list[Leaf]) -> list[tuple[int, int]]:
+def _stretches(read: Iterable[Address], lane_inputs: list[Field], state: list[Field]) -> list[tuple[int, int]]:
     """First vector and size of what is read of a block's inputs and, behind them, state; neighbours together."""
     behind = sum(leaf.size for leaf in lane_inputs)
     wanted, found = {(place.array, place.offset) for place in read}, [(0, 0)]
@@ -246,7 +258,7 @@ static inline void load(const Task &, long, int, V *);
 static inline void store(const Task &, long, const V *, int);"""
 
 
-def loader(lane_inputs: list[Leaf]) -> str:
+def loader(lane_inputs: list[Field]) -> str:
     """`count` lanes of every input into a block."""
     lines = [
         f"load_lanes(t.in[{n}], first, count, in + {leaf.offset}, {leaf.size}, W * t.threads);"
@@ -259,7 +271,7 @@ STORED = {"float32": "float", "float64": "double", "int8": "signed char", "int16
 STORED |= {"bool": "bool", "uint8": "unsigned char"}
 
 
-def storer(results: list[Leaf]) -> str:
+def storer(results: list[Field]) -> str:
     """Place `lane` of the results into lane `id` of the outputs, in their own dtypes."""
     lines = []
     for n, leaf in enumerate(results):

@@ -23,7 +23,7 @@ from backends.arrays import dtype_name
 from backends.base import Array, Executable, Inputs, Outcome, Program, Run
 from backends.fused.build.notes import remembered
 from backends.fused.build.toolchain import Library, Parts, Target, build, host_target, processors
-from backends.fused.codegen.layout import Kernel, Leaf
+from backends.fused.codegen.layout import Field, Kernel
 from backends.fused.native import headers
 from backends.fused.run.lanes import Long, Pointer, Table, address, for_kernel, in_place
 from backends.stopwatch import span
@@ -145,7 +145,7 @@ class FusedExecutable(Executable):
 class Shared:
     """Inputs that all lanes share, packed as a kernel reads them: one after the other, integers in the space of a float."""
 
-    def __init__(self, leaves: Sequence[Leaf], dtype: str) -> None:
+    def __init__(self, leaves: Sequence[Field], dtype: str) -> None:
         self.leaves, self.dtype = leaves, dtype
         floating, whole = ("d", "q") if dtype == "float64" else ("f", "i")
         size = 8 if dtype == "float64" else 4
@@ -160,7 +160,7 @@ class Shared:
         self.form.pack_into(found, 0, *[self._one(leaf, inputs[leaf.name]) for leaf in self.leaves])
         return found
 
-    def _one(self, leaf: Leaf, value: Any) -> Any:
+    def _one(self, leaf: Field, value: Any) -> Any:
         """A number; the bytes of an array."""
         if type(value) not in (int, float):
             value = for_kernel(value, self.dtype)
