@@ -3,7 +3,7 @@
     pipeline    every pass from a traced function to C++ text, in order
     ir          what a lane computes: the graph, pointwise operations
     lowering    ATen operations to the IR
-    passes      what is carried, rare, in which loop, in which room
+    passes      deferred selects, lane branches, loops, memory
     codegen     C++ text; `native` has the headers
     build       text to a loaded library, through caches
     run         a library over many lanes, read where they lie

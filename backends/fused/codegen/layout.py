@@ -60,7 +60,7 @@ class Kernel:
     width: int
     flops: int
     once: int
-    piece: int
+    steps_per_poll: int
     working_set: int
 
     @classmethod

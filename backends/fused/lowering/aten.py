@@ -229,7 +229,7 @@ def _picked(ctx: LoweringContext, a: View, dim: int, which: View) -> View:
     """index_select by an index that each lane has of its own."""
     table = np.moveaxis(a.index, dim, -1)
     rest = table.shape[:-1]
-    picked = ctx.graph.pick(
+    picked = ctx.graph.take_along(
         a.at(np.broadcast_to(table[..., None, :], (*rest, which.index.size, a.shape[dim]))),
         which.at(np.broadcast_to(which.index.reshape(-1), (*rest, which.index.size))),
     )
@@ -259,7 +259,7 @@ def _index(ctx: LoweringContext, a: View, indices: list[Any]) -> View:
 def _gather(ctx: LoweringContext, a: View, dim: int, which: View, **_: Any) -> View:
     rows = np.moveaxis(a.index, dim, -1)[tuple(slice(0, s) for s in np.moveaxis(which.index, dim, -1).shape[:-1])]
     index = np.moveaxis(which.index, dim, -1)
-    picked = ctx.graph.pick(a.at(np.broadcast_to(rows[..., None, :], (*index.shape, a.shape[dim]))), which.at(index))
+    picked = ctx.graph.take_along(a.at(np.broadcast_to(rows[..., None, :], (*index.shape, a.shape[dim]))), which.at(index))
     return picked.at(np.moveaxis(picked.index, -1, dim))
 
 

@@ -41,7 +41,7 @@ def sort(ctx: LoweringContext, a: View, *args: Any, dim: int = -1, descending: b
     order = ctx.graph.reduce(
         "sum", ctx.graph.map("select", at, ctx.graph.const(np.arange(n), "int64"), ctx.graph.const(0, "int64")), [-1]
     )
-    values = ctx.graph.pick(x.at(np.broadcast_to(x.index[..., None, :], (*x.shape, n))), order)
+    values = ctx.graph.take_along(x.at(np.broadcast_to(x.index[..., None, :], (*x.shape, n))), order)
     return [v.at(np.moveaxis(v.index, -1, dim) if a.shape else v.index[0]) for v in (values, order)]
 
 
@@ -83,7 +83,7 @@ def _median(skip_nan: bool) -> Callable[..., Any]:
         if not skip_nan:
             at = ctx.graph.const((n - 1) // 2, "int64")
             middle = ctx.graph.map("select", ctx.graph.map("eq", count, ctx.graph.const(0, "int64")), at, valid)
-        found = [ctx.graph.pick(v, middle) for v in pair]
+        found = [ctx.graph.take_along(v, middle) for v in pair]
         if dim is None:
             return found[0]
         if not a.shape:

@@ -172,12 +172,14 @@ def _roomy(results: list[Field], dtype: torch.dtype) -> list[Field]:
 def _source(
     emitter: Emitter, own: list[Field], results: list[Field], tables: ConstantPool, dtype: torch.dtype, width: int
 ) -> str:
-    finish = _function("finish", emitter.body(), False, emitter.chained)
+    finish = _function("finish", emitter.body(), False, emitter.has_interleaved_chains)
     room = [sum(leaf.size for leaf in own), sum(2 * leaf.size + 1 for leaf in results), emitter.scratch + 1]
     runtime = [
-        "\n".join(f"constexpr long {name} = {value};" for name, value in zip(("NIN", "NRES", "NTMP"), room, strict=True)),
+        "\n".join(
+            f"constexpr long {name} = {value};" for name, value in zip(("N_INPUT", "N_RESULT", "N_SCRATCH"), room, strict=True)
+        ),
         DECLARED,
-        header("lanes.h"),
+        header("lane_io.h"),
         header("map.h"),
         loader(own),
         storer(results),
