@@ -91,7 +91,7 @@ class Lane:
         key = partial(identity, self.problem, *known)
         parts = [self.solver, *(param.domain for param in self.problem.params.values())]  # type: ignore[union-attr]
         users = self.declared if all(package(type(part)) == "engine" for part in parts) else None
-        return Program(self.init, self.step, self.test, self.finish, every, key, size, users)
+        return Program(self.init, self.step, self.terminate, self.postprocess, every, key, size, users)
 
     def declared(self, inputs: Inputs) -> dict[str, Any]:
         """All that the problem's own functions give, called once at the start."""
@@ -152,7 +152,7 @@ class Lane:
         }
         return kept if self.free else self._improve(kept, running, before, after["loss"], state["steps"])
 
-    def test(self, inputs: Inputs, state: State) -> State:
+    def terminate(self, inputs: Inputs, state: State) -> State:
         """Decide whether the lane is done."""
         if self.judged:
             return self._heed(inputs, state)
@@ -173,7 +173,7 @@ class Lane:
         verdict = xp.where(finite, verdict, _code(loss, Status.NONFINITE))
         return state | {"status": xp.where(status == RUNNING, verdict, status)}
 
-    def finish(self, inputs: Inputs, state: State) -> dict[str, Any]:
+    def postprocess(self, inputs: Inputs, state: State) -> dict[str, Any]:
         """The answer in its canonical form, and its status and figures recomputed from it."""
         objective, _ = self._bind(inputs)
         objective.units = state.get("units")

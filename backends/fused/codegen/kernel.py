@@ -89,7 +89,7 @@ def build(
         made = written(
             traced,
             [*((leaf, places[leaf.name]) for leaf in given), *(before if name != "init" else ())],
-            partial(_results, traced) if name == "finish" else lambda _: before,
+            partial(_results, traced) if name == "postprocess" else lambda _: before,
             tables,
             (2, 2) if name != "step" else (4, 4) if target.name in ("avx512", "neon") else (4, 2),
             unroll=name == "step" or program.every == 1,  # who tests at every step ends after a few
@@ -99,7 +99,7 @@ def build(
         emitters[name], deferred = made.emitter, made.deferred or deferred
         parts[name] = _part(name, made.emitter)
         begin(unit(assembled(dtype, width, tables, DECLARED_FUNCTIONS, [parts[name]]), 1))
-        if name == "finish":
+        if name == "postprocess":
             form, results = traced.output, [leaf for leaf, _ in made.results]
     return _assemble(
         emitters,
@@ -133,9 +133,9 @@ def _assemble(
     mask = vectors[1] if deferred else -1
     vectors[1] += deferred is not None
     where = {leaf.name: leaf.offset for leaf in state}
-    last = _stretches(emitters["finish"].reads(), lane_inputs, state)
+    last = _stretches(emitters["postprocess"].reads(), lane_inputs, state)
     flops = {name: emitter.flops() for name, emitter in emitters.items()}
-    once = sum(vectors) + flops["init"] + 2 * flops["test"] + flops["finish"]
+    once = sum(vectors) + flops["init"] + 2 * flops["terminate"] + flops["postprocess"]
     numbers = dict(
         N_INPUT=vectors[0],
         N_STATE=vectors[1],
@@ -143,7 +143,7 @@ def _assemble(
         N_SCRATCH=scratch,
         LOSS=where["loss"],
         STATUS=where["status"],
-        EVERY=every,
+        CHECK_EVERY=every,
         STEPS_PER_POLL=max(1, FLOPS_PER_POLL // (flops["step"] * width + 1)),
         DEFER_MASK=mask,
         N_DEFERRED=sum(size for *_, size in copies),
@@ -154,7 +154,7 @@ def _assemble(
     runtime = [
         "\n".join(f"constexpr long {name} = {value};" for name, value in numbers.items()),
         f"constexpr long DEFERRED[][3] = {{{', '.join(f'{{{to}, {of}, {size}}}' for to, of, size in copies)}}};",
-        f"constexpr long FINISH_READS[][2] = {{{', '.join(f'{{{first}, {size}}}' for first, size in last)}}};",
+        f"constexpr long POSTPROCESS_READS[][2] = {{{', '.join(f'{{{first}, {size}}}' for first, size in last)}}};",
         DECLARED,
         header("lane_io.h"),
         header("runtime.h"),
@@ -181,9 +181,9 @@ class Part:
     weight: float
 
 
-FUNCTIONS = ("init", "step", "test", "finish")
+FUNCTIONS = ("init", "step", "terminate", "postprocess")
 
-ORDER = ("init", "finish", "step", "test")
+ORDER = ("init", "postprocess", "step", "terminate")
 """In which they are traced: what takes long to compile is begun with first, and needs only the state that `init` gives."""
 
 RUNTIME = 4.0
@@ -243,7 +243,7 @@ def _function(name: str, body: str, per_step: bool, has_interleaved_chains: bool
     if name == "step":
         name, arguments = "steps", f"{arguments}, long n"
         body = f'for (; n > 0; n--) {{\nasm volatile("" ::: "memory");  // or the whole state goes to registers, and spills\n{body}\n}}'
-    elif name == "finish":
+    elif name == "postprocess":
         arguments += ", V *__restrict r"
     return f"LW_OWN __attribute__(({kind})) void {name}({arguments}) {{\n{body}\n}}"
 

@@ -1,4 +1,4 @@
-// One pass of an emitted function over many lanes: load, compute, store. Defined before: T, Int, W, N_INPUT, N_RESULT, N_SCRATCH, finish,
+// One pass of an emitted function over many lanes: load, compute, store. Defined before: T, Int, W, N_INPUT, N_RESULT, N_SCRATCH, postprocess,
 // load, store, and what lane_io.h defines. The last block may hold fewer lanes; what its other places compute goes nowhere.
 
 struct Task {
@@ -20,7 +20,7 @@ extern "C" int map(const Task *task) {
     for (long first = thread * W; first < t.lanes; first += t.threads * W) {
       const int count = t.lanes - first < W ? t.lanes - first : W;
       load(t, first, count, in);
-      finish(in, nullptr, t.sh, w, r);
+      postprocess(in, nullptr, t.sh, w, r);
       for (int l = 0; l < count; l++) store(t, first + l, r, l);
     }
   });

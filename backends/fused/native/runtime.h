@@ -2,9 +2,9 @@
 // state goes to a pack of done lanes and the slot takes a lane of a pack that has been initialised: no lane waits.
 //
 // The emitted part defines: T, Int, W, N_INPUT, N_STATE, N_RESULT, N_SCRATCH (vectors of inputs, state, results, scratch), LOSS, STATUS
-// (places in the state), EVERY, STEPS_PER_POLL (steps between two looks at `stop`), DEFER_MASK, DEFERRED, N_DEFERRED (see `deferred`; DEFER_MASK < 0:
-// nothing), FINISH_READS (stretches of inputs and, behind them, state that `finish` reads), N_SHARED, N_HOISTED, N_HOIST (shared numbers:
-// given, computed, and scratch for them; see `hoist`), and init, steps, test, finish, hoist, load, store; and what lane_io.h
+// (places in the state), CHECK_EVERY, STEPS_PER_POLL (steps between two looks at `stop`), DEFER_MASK, DEFERRED, N_DEFERRED (see `deferred`; DEFER_MASK < 0:
+// nothing), POSTPROCESS_READS (stretches of inputs and, behind them, state that `postprocess` reads), N_SHARED, N_HOISTED, N_HOIST (shared numbers:
+// given, computed, and scratch for them; see `hoist`), and init, steps, terminate, postprocess, hoist, load, store; and what lane_io.h
 // defines.
 
 struct Task {
@@ -56,7 +56,7 @@ class Worker {
       if (!lives) break;
       steps_until_check();
       if (*t.stop) break;
-      test(work.in, work.s, t.sh, w);
+      terminate(work.in, work.s, t.sh, w);
       retire();
     }
     if (!*t.stop) flush(done, filled);
@@ -81,7 +81,7 @@ class Worker {
     if (first < t.lanes) load(t, first, first + W <= t.lanes ? W : t.lanes - first, b.in);
     for (int l = 0; l < W; l++) b.id[l] = first + l < t.lanes ? first + l : -1;
     init(b.in, b.s, t.sh, w);
-    test(b.in, b.s, t.sh, w);
+    terminate(b.in, b.s, t.sh, w);
   }
 
   void refill() {
@@ -118,15 +118,15 @@ class Worker {
 
   void leave(int l) { lives &= ~(1ul << l), work.id[l] = -1; }
 
-  // EVERY steps of all lanes, fewer where a lane's limit comes first; a lane at its limit is kept as it is.
+  // CHECK_EVERY steps of all lanes, fewer where a lane's limit comes first; a lane at its limit is kept as it is.
   void steps_until_check() {
-    long most = EVERY, least = EVERY, left[W];
-    if (t.history || limit - clock < EVERY) {
+    long most = CHECK_EVERY, least = CHECK_EVERY, left[W];
+    if (t.history || limit - clock < CHECK_EVERY) {
       most = 0;
       for (int l = 0; l < W; l++) {
         left[l] = work.id[l] < 0 ? -1 : t.max_steps - (clock - born[l]);
         if (left[l] >= 0 && left[l] < least) least = left[l];
-        if (left[l] > most) most = left[l] < EVERY ? left[l] : EVERY;
+        if (left[l] > most) most = left[l] < CHECK_EVERY ? left[l] : CHECK_EVERY;
       }
     }
     if (!t.history && most == least) {
@@ -186,7 +186,7 @@ class Worker {
   }
 
   void stash_done(Block &from, int lane) {
-    for (const auto &[first, size] : FINISH_READS) move_lane(done.in + first, filled, from.in + first, lane, size);
+    for (const auto &[first, size] : POSTPROCESS_READS) move_lane(done.in + first, filled, from.in + first, lane, size);
     done.id[filled++] = from.id[lane];
     if (filled == W) flush(done, W);
   }
@@ -194,7 +194,7 @@ class Worker {
   // Results of the first lanes of a block.
   void flush(Block &b, int count) {
     if (!count) return;
-    finish(b.in, b.s, t.sh, w, r);
+    postprocess(b.in, b.s, t.sh, w, r);
     for (int l = 0; l < count; l++) store(t, b.id[l], r, l);
     __atomic_fetch_add(t.done, (long)count, __ATOMIC_RELAXED);
     if (&b == &done) filled = 0;

@@ -172,7 +172,7 @@ def _roomy(results: list[Field], dtype: torch.dtype) -> list[Field]:
 def _source(
     emitter: Emitter, own: list[Field], results: list[Field], tables: ConstantPool, dtype: torch.dtype, width: int
 ) -> str:
-    finish = _function("finish", emitter.body(), False, emitter.has_interleaved_chains)
+    postprocess = _function("postprocess", emitter.body(), False, emitter.has_interleaved_chains)
     room = [sum(leaf.size for leaf in own), sum(2 * leaf.size + 1 for leaf in results), emitter.scratch + 1]
     runtime = [
         "\n".join(
@@ -184,5 +184,5 @@ def _source(
         loader(own),
         storer(results),
     ]
-    parts = [Part("\n".join([finish, *runtime]), 1)]
+    parts = [Part("\n".join([postprocess, *runtime]), 1)]
     return assembled(dtype_name(dtype), width, tables, [], parts)
