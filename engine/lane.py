@@ -54,11 +54,11 @@ PAUSE = 8
 COLUMN = 8
 """Operations that eliminating a column is written out in, for one that an unknown's places are."""
 
-FAR = 1e3
+FAR_FROM_SOLUTION = 1e3
 """Multiples of `tol` at which the residual of an exact problem counts as far from a solution."""
 
 
-class Lane:
+class LaneProgram:
     """Builds the program of one lane.
 
     Args:
@@ -81,7 +81,7 @@ class Lane:
     ) -> None:
         self.problem, self.solver, self.backend, self.shapes, self.free = problem, solver, backend, shapes, free
         self.structure = structure
-        self.judged = said(solver, "OWN_OPTIMALITY")  # by the solver: its params are then the best ones, always
+        self.has_own_optimality = said(solver, "OWN_OPTIMALITY")  # by the solver: its params are then the best ones, always
 
     def program(self) -> Program:
         """The four functions, for a backend."""
@@ -106,17 +106,17 @@ class Lane:
         objective, solver = self._bind(inputs)
         start = self._start(inputs, objective)
         like = leaves(start)[0]
-        code = self._fit(objective, start)
+        code = self._check_inputs(objective, start)
         start = objective.project(start)
         state: State = {}
         if said(solver, "CURVATURE") == "residual":
             objective.units = units_at(objective, start)
             state |= {"units": objective.units}
         state |= {"solver": first_state(solver, objective, start)}
-        state |= {"status": code, "steps": _code(like, 0, "int32"), "loss": _in_full(state["solver"]["loss"], objective)}
+        state |= {"status": code, "steps": _code(like, 0, "int32"), "loss": _unscaled_loss(state["solver"]["loss"], objective)}
         if self.problem.residual is None:
             state |= {"first": objective.loss(start)}
-        if self.judged:
+        if self.has_own_optimality:
             return state
         state |= {"last": start}
         if not self.free:
@@ -132,19 +132,19 @@ class Lane:
         before = state["solver"]["params"]
         after = next_state(solver, objective, state["solver"])
         xp = array_namespace(after["loss"])
-        if self.judged:
+        if self.has_own_optimality:
             running = state["status"] == RUNNING
-            after = tree_map(_as_before, after, state["solver"])
+            after = tree_map(_cast_like, after, state["solver"])
             after["params"] = select(running, after["params"], before)
             return state | {
                 "solver": after,
-                "loss": _in_full(after["loss"], objective),
+                "loss": _unscaled_loss(after["loss"], objective),
                 "steps": xp.where(running, state["steps"] + 1, state["steps"]),
             }
         finite = xp.isfinite(after["loss"])
         running = finite & (state["status"] == RUNNING)
         kept = state | {
-            "solver": tree_map(_as_before, after, state["solver"]),
+            "solver": tree_map(_cast_like, after, state["solver"]),
             "loss": after["loss"],
             "last": select(running, before, state["last"]),
             "status": xp.where(running | (state["status"] != RUNNING), state["status"], _code(finite, Status.NONFINITE)),
@@ -154,8 +154,8 @@ class Lane:
 
     def terminate(self, inputs: Inputs, state: State) -> State:
         """Decide whether the lane is done."""
-        if self.judged:
-            return self._heed(inputs, state)
+        if self.has_own_optimality:
+            return self._verdict_from_solver(inputs, state)
         objective, _ = self._bind(inputs)
         params, status = state["solver"]["params"], state["status"]
         loss = objective.loss(params)
@@ -165,8 +165,8 @@ class Lane:
         verdict = xp.where(state["steps"] >= inputs["max_steps"], _code(loss, Status.MAX_STEPS), _code(loss, RUNNING))
         if not self.free:
             state = self._improve(state, finite & (status == RUNNING), params, loss, state["steps"])
-            idle = state["steps"] - state["improved"]
-            stalled = 2 * idle > 2 * PATIENCE + state["steps"]
+            steps_since_improved = state["steps"] - state["improved"]
+            stalled = 2 * steps_since_improved > 2 * PATIENCE + state["steps"]
             verdict = xp.where(stalled, _code(loss, Status.STALLED), verdict)
             state, passed = self._passes(inputs, objective, state)
             verdict = xp.where(passed, _code(loss, Status.CONVERGED), verdict)
@@ -178,7 +178,7 @@ class Lane:
         objective, _ = self._bind(inputs)
         objective.units = state.get("units")
         status = state["status"]
-        if self.judged:
+        if self.has_own_optimality:
             answer = state["solver"]["params"]
         else:
             good = state["solver"]["params"] if self.free else state["best"]
@@ -187,14 +187,14 @@ class Lane:
         loss, verdict = objective.loss(answer), certificate.verdict(objective, answer, state.get("first"))
         if not self.free:
             finite = certificate.all_finite([loss, *leaves(answer)], loss)
-            rest = self._rest(objective, answer, state)
-            status = self._certify(verdict, finite, inputs["tol"], status, rest)
+            stationarity = self._stationarity(objective, answer, state)
+            status = self._certify(verdict, finite, inputs["tol"], status, stationarity)
         measures = {name: self._measure(objective, name, answer) for name in self.problem.measures}
-        shown: dict[str, Any] = {"params": answer, "loss": loss, "residual": verdict.optimality, "measures": measures}
-        shown = select(status == Status.NONFINITE_INPUT, tree_map(_nan_like, shown), shown)
-        return shown | {"status": status, "steps": state["steps"]}
+        results: dict[str, Any] = {"params": answer, "loss": loss, "residual": verdict.optimality, "measures": measures}
+        results = select(status == Status.NONFINITE_INPUT, tree_map(_nan_like, results), results)
+        return results | {"status": status, "steps": state["steps"]}
 
-    def _heed(self, inputs: Inputs, state: State) -> State:
+    def _verdict_from_solver(self, inputs: Inputs, state: State) -> State:
         """Decide by what a solver that judges its own steps says: go on while they help."""
         solver, status = state["solver"], state["status"]
         xp = array_namespace(solver["optimality"])
@@ -240,7 +240,7 @@ class Lane:
         )
         return xp.maximum(rounding, rounding * 0 + RESOLVED[str(dtype).removeprefix("torch.")])
 
-    def _fit(self, objective: Objective, start: Params) -> Array:
+    def _check_inputs(self, objective: Objective, start: Params) -> Array:
         """RUNNING, or what is wrong with the lane's numbers before anything is done."""
         like = leaves(start)[0]
         xp = array_namespace(like)
@@ -263,7 +263,9 @@ class Lane:
         due = steps >= state["due"]
         return state | {"due": xp.where(due, steps + steps // PAUSE, state["due"])}, xp.where(due, passed, due)
 
-    def _certify(self, verdict: certificate.Verdict, finite: Array, tol: Array, status: Array, rest: Array | None) -> Array:
+    def _certify(
+        self, verdict: certificate.Verdict, finite: Array, tol: Array, status: Array, stationarity: Array | None
+    ) -> Array:
         """The status that the verdict supports; faults found while iterating stay."""
         xp = array_namespace(verdict.optimality)
 
@@ -273,22 +275,22 @@ class Lane:
         passed = xp.where(verdict.digits, code(Status.CONVERGED), code(Status.ILL_CONDITIONED))
         passed = xp.where(verdict.determined, passed, code(Status.UNDETERMINED))
         missed = xp.where(status == Status.MAX_STEPS, status, code(Status.STALLED))
-        if rest is not None:
-            still = certificate.TOL[False][str(verdict.optimality.dtype).removeprefix("torch.")] * 10
-            at_rest = (rest <= still) & (verdict.optimality > FAR * tol)
+        if stationarity is not None:
+            stationary_tol = certificate.TOL[False][str(verdict.optimality.dtype).removeprefix("torch.")] * 10
+            at_rest = (stationarity <= stationary_tol) & (verdict.optimality > FAR_FROM_SOLUTION * tol)
             missed = xp.where((status == Status.STALLED) & at_rest, code(Status.INFEASIBLE), missed)
         faulty = (status == Status.NONFINITE) | (status == Status.NONFINITE_INPUT) | (status == Status.INFEASIBLE)
         found = xp.where(verdict.optimality <= tol, passed, missed)
         return xp.where(faulty, status, xp.where(finite, found, code(Status.NONFINITE)))
 
-    def _rest(self, objective: Objective, answer: Params, state: State) -> Array | None:
+    def _stationarity(self, objective: Objective, answer: Params, state: State) -> Array | None:
         """How far an exact problem's answer is from a stationary point; of many unknowns by the solver's model if it has one."""
         if not self.problem.exact:
             return None
-        figure, solver = certificate.rest(objective, answer), state["solver"]
-        if figure is not None:
-            return figure
-        if self.judged and "model" in solver:
+        optimality, solver = certificate.stationarity(objective, answer), state["solver"]
+        if optimality is not None:
+            return optimality
+        if self.has_own_optimality and "model" in solver:
             return cosine(objective, solver["params"], solver["model"])
         return certificate.cosine(objective, answer)
 
@@ -379,7 +381,7 @@ def _code(like: Array, value: int, dtype: str = "int8") -> Array:
     return xp.asarray(int(value), dtype=getattr(xp, dtype), device=device(like))
 
 
-def _in_full(loss: Array, objective: Objective) -> Array:
+def _unscaled_loss(loss: Array, objective: Objective) -> Array:
     """A loss in the residual's unit as what it is; it may underflow or overflow."""
     return loss if objective.units is None else loss * objective.units["."] * objective.units["."]
 
@@ -390,7 +392,7 @@ def _unbounded(bound: Array) -> Array:
     return xp.where(xp.isinf(bound), xp.zeros_like(bound), bound)
 
 
-def _as_before(now: Array, before: Array) -> Array:
+def _cast_like(now: Array, before: Array) -> Array:
     """A user's solver may have promoted: a lane's state keeps its dtypes."""
     return now if now.dtype == before.dtype else array_namespace(now).astype(now, before.dtype)
 

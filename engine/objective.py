@@ -161,9 +161,9 @@ class Objective:
         """Each parameter moved along an ambient change, inside its domain."""
         return {name: self.domains[name].retract(x, change[name]) for name, x in params.items()}
 
-    def steepest(self, params: Params, gradient: Params) -> Params:
+    def riemannian_gradient(self, params: Params, gradient: Params) -> Params:
         """The part of an ambient gradient that a step against it can follow, inside the domains; of Real all of it."""
-        return {name: self.domains[name].steepest(x, gradient[name]) for name, x in params.items()}
+        return {name: self.domains[name].riemannian_gradient(x, gradient[name]) for name, x in params.items()}
 
     def project(self, params: Params) -> Params:
         """Each parameter brought into its domain."""

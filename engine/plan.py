@@ -21,7 +21,7 @@ from engine.bind import Bound, Signature, captured_arrays, runtime_numbers
 from engine.domains import probe
 from engine.errors import ArgumentError, TraceError, Unsupported
 from engine.identity import identity
-from engine.lane import Lane
+from engine.lane import LaneProgram
 from engine.libraries import package
 from engine.problem import Param, Problem
 from engine.progress import announced
@@ -128,7 +128,7 @@ def _default(problem: Problem, look: _Look) -> Solver:
     """Levenberg-Marquardt for a residual, along parabolas where it need not vanish; Newton's method for another loss of few unknowns
     that has curvature, else LBFGS."""
     if problem.residual is not None:
-        return LevenbergMarquardt(bends=not problem.exact)
+        return LevenbergMarquardt(geodesic_acceleration=not problem.exact)
     size = sum(math.prod(shape) for shape in look.shapes.values())
     return Newton() if size <= NEWTON_SIZE and not look.is_flat else LBFGS()
 
@@ -279,7 +279,7 @@ def _first_able(
     for name in (plan.backend,) if plan.why == ASKED else _automatic(plan.device):
         backend = backends.get(name)
         try:
-            program = Lane(problem, plan.solver, backend, signature.shapes, free, plan.structure).program()
+            program = LaneProgram(problem, plan.solver, backend, signature.shapes, free, plan.structure).program()
             executable = contract.check_executable(name, backend.prepare(program, example, shared, signature.device))
         except Unsupported as error:
             refused.append(f"{name} cannot: {error}")

@@ -173,10 +173,10 @@ def _products(tangent: Tangent) -> tuple[Callable[[Array], Array], Callable[[Arr
         return rows(objective, objective.residual(params))[0]
 
     def column(u: Array) -> Array:
-        return objective.backend.jvp(vector, (params,), (tangent.lift(u),))[1]
+        return objective.backend.jvp(vector, (params,), (tangent.from_coordinates(u),))[1]
 
     transpose = objective.backend.vjp(vector, params)[1]
-    return column, lambda u: tangent.pull(transpose(column(u))[0])
+    return column, lambda u: tangent.to_coordinates(transpose(column(u))[0])
 
 
 def _chunks(backend: Backend, f: Callable[[Array], Array], size: int) -> Iterator[tuple[int, Array]]:

@@ -175,7 +175,7 @@ SENSELESS = {
     "GradientDescent(0.1, 0.9, 1)": "nesterov came as 1",
     "LevenbergMarquardt(damping=-1)": "damping came as -1",
     "LevenbergMarquardt(damping=1e300)": "damping came as 1e+300",
-    "LevenbergMarquardt(bends='yes')": "bends",
+    "LevenbergMarquardt(geodesic_acceleration='yes')": "geodesic_acceleration",
     "Newton(0)": "damping came as 0",
     "FixedPoint(memory=10**9)": "call of literals",
     "FixedPoint(memory=1000000000)": "memory came as 1000000000; expected 0 <= memory <= 100",
