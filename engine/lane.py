@@ -22,7 +22,7 @@ from backends.base import RUNNING, Backend, Inputs, Program, State
 from backends.tree import leaves, tree_map
 from engine import certificate
 from engine.errors import DeclaredFunctionError
-from engine.identity import identity
+from engine.fingerprint.program import fingerprint
 from engine.libraries import package
 from engine.objective import Objective, Params, weights_of, zero
 from engine.params import select
@@ -88,7 +88,7 @@ class LaneProgram:
         every = said(self.solver, "CHECK_EVERY") * (FREE_EVERY if self.free else 1)
         known = (every, self.backend, *static_key(self.solver), self.shapes, self.free, self.structure)
         size = 0 if self.structure is None else self.structure.size + COLUMN * self.structure.width
-        key = partial(identity, self.problem, *known)
+        key = partial(fingerprint, self.problem, *known)
         parts = [self.solver, *(param.domain for param in self.problem.params.values())]  # type: ignore[union-attr]
         users = self.declared if all(package(type(part)) == "engine" for part in parts) else None
         return Program(self.init, self.step, self.terminate, self.postprocess, every, key, size, users)
@@ -312,7 +312,7 @@ class LaneProgram:
             kind, _, key = name.partition(".")
             groups.setdefault(kind, {})[key] = array
         captured = {
-            role: [inputs[f"capture.{role}.{k}"] for k in range(len(frozen.readers))]
+            role: [inputs[f"capture.{role}.{k}"] for k in range(len(frozen.slots))]
             for role, frozen in self.problem.frozen.items()
         }
         weights = {name: inputs[f"weight.{name}"] for name in weights_of(self.problem)}

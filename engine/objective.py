@@ -54,7 +54,7 @@ class Objective:
         self.problem, self.backend, self.data = problem, backend, data
         self.captured = {role: frozen.arrays() for role, frozen in problem.frozen.items()} if captured is None else captured
         self._around = Surroundings(backend)
-        self._functions = {role: frozen.bind(self.captured[role], self._around) for role, frozen in problem.frozen.items()}
+        self._functions = {role: frozen.rebuild(self.captured[role], self._around) for role, frozen in problem.frozen.items()}
         self._weights = weights if weights is not None else weights_of(problem)
         self.structure = structure
         self.units: dict[str, Array] | None = None
@@ -83,7 +83,7 @@ class Objective:
         made = copy.copy(self)
         made.data = {**self.data, **data}
         arrays = [captured.get(str(k), array) for k, array in enumerate(self.captured["residual"])]
-        made._functions = self._functions | {"residual": self.problem.frozen["residual"].bind(arrays, self._around)}
+        made._functions = self._functions | {"residual": self.problem.frozen["residual"].rebuild(arrays, self._around)}
         return made
 
     def call(self, role: str, params: Params) -> Any:

@@ -20,7 +20,7 @@ from engine import certificate, sparsity
 from engine.bind import Bound, Signature, captured_arrays, runtime_numbers
 from engine.domains import probe
 from engine.errors import ArgumentError, TraceError, Unsupported
-from engine.identity import identity
+from engine.fingerprint.program import fingerprint
 from engine.lane import LaneProgram
 from engine.libraries import package
 from engine.problem import Param, Problem
@@ -175,7 +175,7 @@ class _Look:
 
     def _detected(self, what: str, find: Callable[..., Any]) -> Any:
         own = backends.get(self.backend)
-        name = identity(self.problem, own, "found", what, self.shapes, self.sizes)
+        name = fingerprint(self.problem, own, "found", what, self.shapes, self.sizes)
         try:
             return own.remembered(name, _nothing)
         except _NotKept:

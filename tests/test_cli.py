@@ -19,7 +19,7 @@ import pytest
 
 import engine
 import problems
-from backends.reading import read
+from backends.npz_read import read
 from engine.cli import main
 
 COMMAND = [sys.executable, "-m", "engine"]
@@ -394,7 +394,7 @@ def test_files_of_any_order_and_byte_order_are_the_same_numbers(tmp_path: Path) 
 
 
 def test_an_output_that_fails_in_the_middle_leaves_the_old_one(tmp_path: Path) -> None:
-    from backends.writing import whole
+    from backends.npz_write import whole
 
     (tmp_path / "out").write_bytes(b"old")
     with pytest.raises(KeyboardInterrupt), whole(str(tmp_path / "out")) as file:
@@ -404,7 +404,7 @@ def test_an_output_that_fails_in_the_middle_leaves_the_old_one(tmp_path: Path) -
 
 
 def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
-    from backends.writing import whole
+    from backends.npz_write import whole
 
     with pytest.raises(engine.errors.FileError, match=r"out: could not be written: No space left"), whole(str(tmp_path / "out")):
         raise OSError(28, "No space left on device")

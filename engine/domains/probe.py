@@ -13,7 +13,7 @@ from typing import Any
 
 from array_api_compat import array_namespace
 
-from backends import host
+from backends import components
 from backends.base import Backend
 from engine.domains.base import Array, Domain, Shape
 from engine.errors import ExtensionError, LanewiseError
@@ -133,7 +133,7 @@ def check(
     """Probe domains for parameters and data of some shapes. Raises ExtensionError."""
 
     def draw(shape: Shape, name: str) -> Array:
-        return backend.load(host.sample(shape, 0, name), "float64")
+        return backend.load(components.random_point(shape, 0, name), "float64")
 
     drawn = {name: draw(shape, name) for name, shape in data.items()}
     with backend.once():

@@ -1,6 +1,6 @@
 """A solve is traced once per installation; what was kept is never run for another declaration or other code.
 
-Here for the catalogue; `test_users_identity` has users' functions."""
+Here for the catalogue; `test_users_fingerprint` has users' functions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from backends import pristine
 from backends.fused.build import notes
 from backends.fused.codegen import kernel
 from engine import Param, Problem, smalllinalg
-from engine.identity import identity as name_of
+from engine.fingerprint.program import fingerprint as name_of
 from engine.solvers import Adam, GradientDescent
 
 ROOT = Path(__file__).parents[1]
