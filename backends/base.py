@@ -29,6 +29,7 @@ from typing import Any
 from backends import derived
 from backends.arrays import to_lanes
 from backends.errors import Unsupported
+from backends.renamed import renamed
 
 Array = Any
 Inputs = dict[str, Array]
@@ -57,25 +58,37 @@ class Anatomy:
 class Program:
     """The whole solve of ONE lane as four pure functions.
 
-    init    inputs -> state. The state is a nested dict of arrays; `state["status"]` is a scalar int8.
-    step    (inputs, state) -> state, one iteration; `state["loss"]` is the loss before that step.
-    test    (inputs, state) -> state, with `status` other than RUNNING when the lane is done.
-    finish  (inputs, state) -> results, a nested dict of arrays.
-    every   steps between two tests; the first test comes before the first step.
-    size    about how many operations a step is written out in, where that grows with the unknowns (see `too_large`).
-    key     gives a name that the same functions have in every process, and no others; an empty one where there is none.
-    users   inputs -> a tree: whatever of the four is not this project's own, called once as it is. None: all of it may be a
-            user's. Whoever traces looks here for numbers of one lane that are frozen in, and at the four only where it is None.
+    init         inputs -> state. The state is a nested dict of arrays; `state["status"]` is a scalar int8.
+    step         (inputs, state) -> state, one iteration; `state["loss"]` is the loss before that step.
+    terminate    (inputs, state) -> state, with `status` other than RUNNING when the lane is done.
+    postprocess  (inputs, state) -> results, a nested dict of arrays.
+    every        steps between two tests; the first test comes before the first step.
+    size         about how many operations a step is written out in, where that grows with the unknowns (see `too_large`).
+    key          gives a name that the same functions have in every process, and no others; an empty one where there is none.
+    users        inputs -> a tree: the parts of the four that are not this project's own, called once as they are. None: all of
+                 it may be a user's. Whoever traces looks here for numbers of one lane that are frozen in, and at the four only where it is None.
     """
 
     init: Callable[[Inputs], State]
     step: Callable[[Inputs, State], State]
-    test: Callable[[Inputs, State], State]
-    finish: Callable[[Inputs, State], dict[str, Any]]
+    terminate: Callable[[Inputs, State], State]
+    postprocess: Callable[[Inputs, State], dict[str, Any]]
     every: int
     key: Callable[[], str] = str
     size: int = 0
     users: Callable[[Inputs], Any] | None = None
+
+    @property
+    def test(self) -> Callable[[Inputs, State], State]:
+        """`terminate`, by its name before version 0.2."""
+        renamed("Program.test", "Program.terminate")
+        return self.terminate
+
+    @property
+    def finish(self) -> Callable[[Inputs, State], dict[str, Any]]:
+        """`postprocess`, by its name before version 0.2."""
+        renamed("Program.finish", "Program.postprocess")
+        return self.postprocess
 
 
 LARGEST = 1500

@@ -18,7 +18,7 @@ METHODS = (types.FunctionType, staticmethod, classmethod)
 LIBRARIES = ("numpy", "torch", "jax")
 
 RESULTS = frozenset({"params", "loss", "residual", "measures", "status", "steps"})
-"""Names that a program's `finish` gives, and an `Outcome` hands on."""
+"""Names that a program's `postprocess` gives, and an `Outcome` hands on."""
 
 
 def check_backend(name: str, backend: Any) -> Backend:
@@ -63,7 +63,7 @@ def check_outcome(name: str, outcome: Any, lanes: int) -> Outcome:
     if not outcome.results.keys() >= RESULTS:
         raise ExtensionError(
             f"backend {name!r}: iterate returned the results {sorted(outcome.results)}; expected {sorted(RESULTS)}: "
-            "hand on what the program's finish gives"
+            "hand on what the program's postprocess gives"
         )
     came = tuple(outcome.results["status"].shape)
     if came != (lanes,):

@@ -34,7 +34,7 @@ def structure_of(objective: Objective, tangent: Tangent) -> Structure:
     return known if known is not None and known.size == tangent.size else Structure.dense(tangent.size)
 
 
-def least_squares(objective: Objective, params: Params, squares: Array | None, ill: Array) -> Model:
+def least_squares(objective: Objective, params: Params, column_norms_sq: Array | None, ill: Array) -> Model:
     """loss, J'r and the blocks of J'J at some params; `squares` are about those of the lengths of J's columns.
 
     Where lengths differ by many orders, the short columns' products drown in the rounding of the long ones' if all are
@@ -48,10 +48,10 @@ def least_squares(objective: Objective, params: Params, squares: Array | None, i
     structure = structure_of(objective, tangent)
     if structure.is_dense:
         return _from_columns(tangent, structure, ill)
-    return _from_products(tangent, structure, squares, ill)
+    return _from_products(tangent, structure, column_norms_sq, ill)
 
 
-def second_order(objective: Objective, params: Params, squares: Array | None, ill: Array) -> Model:
+def second_order(objective: Objective, params: Params, column_norms_sq: Array | None, ill: Array) -> Model:
     """The model of a loss, and what a Newton step on it removes; lengths of columns play no part."""
     tangent = Tangent(objective, params)
     model = hessian(tangent, structure_of(objective, tangent))
@@ -63,7 +63,7 @@ def hessian(tangent: Tangent, structure: Structure) -> Model:
     objective, origin = tangent.objective, tangent.zeros()
 
     def slope(u: Array) -> Array:
-        return objective.backend.grad(lambda v: objective.loss(tangent.curve(v)))(u)
+        return objective.backend.grad(lambda v: objective.loss(tangent.second_order_retraction(v)))(u)
 
     value = objective.loss(tangent.params)
     gradient = slope(origin)
@@ -74,17 +74,19 @@ def hessian(tangent: Tangent, structure: Structure) -> Model:
     return {"loss": value, "gradient": gradient / 2, "blocks": _blocks(columns / 2, structure)}
 
 
-def curving(objective: Objective, tangent: Tangent, u: Array) -> Array:
+def second_directional(objective: Objective, tangent: Tangent, u: Array) -> Array:
     """J' r'' for the second derivative r'' of the residual along u, scaled as the gradient of `least_squares` is."""
     one = array_namespace(u).ones_like(array_namespace(u).sum(u))
     backend, u = objective.backend, tangent.own(u)
 
     def slope(t: Array) -> Any:
-        return backend.jvp(lambda s: objective.residual(tangent.curve(s * u)), (t,), (one,))[1]
+        return backend.jvp(lambda s: objective.residual(tangent.second_order_retraction(s * u)), (t,), (one,))[1]
 
     second = in_units(objective, backend.jvp(slope, (0 * one,), (one,))[1])
-    _, transpose = objective.pullback(tangent.curve(0 * one * u))  # in the same words: what both need is computed once
-    return tangent.pull(transpose({name: r * objective.factor(name, r) for name, r in second.items()}))
+    _, transpose = objective.pullback(
+        tangent.second_order_retraction(0 * one * u)
+    )  # in the same words: what both need is computed once
+    return tangent.to_coordinates(transpose({name: r * objective.factor(name, r) for name, r in second.items()}))
 
 
 def diagonal(blocks: dict[str, Array], structure: Structure) -> Array:
@@ -158,14 +160,14 @@ def _newton(model: Model, structure: Structure, tangent: Tangent) -> tuple[Array
     """The Newton step by the normal equations without damping, what it removes, and whether they lose its digits."""
     gradient = model["gradient"]
     xp = array_namespace(gradient)
-    step, inflation = solve(model["blocks"], structure, 0 * gradient, -gradient, tangent.free(gradient))
+    step, inflation = solve(model["blocks"], structure, 0 * gradient, -gradient, tangent.inactive_mask(gradient))
     return step, -xp.sum(gradient * step), is_ill(inflation)
 
 
 def _by_factors(tangent: Tangent, columns: Array, vector: Array, gradient: Array, structure: Structure) -> tuple[Array, Array]:
     """The Gauss-Newton step by orthogonal factors of each block's columns, `(count, k, rows)`, and |P r|^2."""
     xp = array_namespace(columns)
-    free = tangent.free(gradient)
+    free = tangent.inactive_mask(gradient)
     if free is not None:
         columns = columns * _parts(free, structure)[0][..., None]
     lengths = xp.sqrt(xp.sum(columns * columns, axis=-1))
@@ -187,7 +189,7 @@ def _where_ill(ill: Array, by_factors: tuple[Array, Array], newton: Array | None
     }
 
 
-def _from_products(tangent: Tangent, structure: Structure, squares: Array | None, ill: Array) -> Model:
+def _from_products(tangent: Tangent, structure: Structure, column_norms_sq: Array | None, ill: Array) -> Model:
     """By a product with J and one with J' for each colour; columns of known lengths are taken with length 1."""
     objective, params = tangent.objective, tangent.params
     blocks, transpose = objective.pullback(params)
@@ -196,17 +198,17 @@ def _from_products(tangent: Tangent, structure: Structure, squares: Array | None
     xp = array_namespace(vector)
 
     def forward(direction: Array) -> dict[str, Array]:
-        return objective.linearise(params, tangent.lift(direction))[1]
+        return objective.linearise(params, tangent.from_coordinates(direction))[1]
 
     def product(direction: Array) -> Array:
-        return tangent.pull(transpose(_weighed(objective, forward(direction))))
+        return tangent.to_coordinates(transpose(_weighed(objective, forward(direction))))
 
-    gradient = tangent.pull(transpose(_weighed(objective, blocks)))
+    gradient = tangent.to_coordinates(transpose(_weighed(objective, blocks)))
     colours = _colours(structure, vector)
-    if squares is None:
+    if column_norms_sq is None:
         columns = _mapped(objective, product, colours)
     else:
-        lengths = _lengths(squares)
+        lengths = _lengths(column_norms_sq)
         columns = _mapped(objective, product, colours / lengths) * gather(lengths, structure.members, tuple(colours.shape))
     found = {
         "loss": factor * xp.sum(vector * vector),
@@ -234,14 +236,14 @@ def _own_rows(stacked: Array, vector: Array, structure: Structure) -> tuple[Arra
     return gather(wide, places, (count, k, size)), gather(vector, [r for own in structure.rows for r in own], (count, size))
 
 
-def _lengths(squares: Array) -> Array:
+def _lengths(column_norms_sq: Array) -> Array:
     """Lengths by their squares; none is below what rounding leaves of the longest."""
-    xp = array_namespace(squares)
-    info = xp.finfo(squares.dtype)
-    squares = xp.abs(squares)
-    least = float(info.eps) ** 2 * xp.max(squares)
+    xp = array_namespace(column_norms_sq)
+    info = xp.finfo(column_norms_sq.dtype)
+    column_norms_sq = xp.abs(column_norms_sq)
+    least = float(info.eps) ** 2 * xp.max(column_norms_sq)
     least = xp.where(least > 0, least, xp.ones_like(least))
-    return xp.sqrt(xp.where(squares > least, squares, least))
+    return xp.sqrt(xp.where(column_norms_sq > least, column_norms_sq, least))
 
 
 def _weighed(objective: Objective, blocks: dict[str, Array]) -> dict[str, Array]:

@@ -127,9 +127,11 @@ def _moved(tangent: Tangent, changed: dict[str, Array]) -> Array:
 
 def _step(tangent: Tangent, power: float) -> Array:
     """The step of a difference quotient: a power of eps of each coordinate's magnitude."""
-    magnitude = tangent.magnitude()
-    xp = array_namespace(magnitude)
-    return float(xp.finfo(magnitude.dtype).eps) ** power * xp.where(magnitude > 0, magnitude, xp.ones_like(magnitude))
+    typical_scale = tangent.typical_scale()
+    xp = array_namespace(typical_scale)
+    return float(xp.finfo(typical_scale.dtype).eps) ** power * xp.where(
+        typical_scale > 0, typical_scale, xp.ones_like(typical_scale)
+    )
 
 
 def repaired(tangent: Tangent, transposed: Array, vector: Array) -> Array:
@@ -146,7 +148,7 @@ def repaired(tangent: Tangent, transposed: Array, vector: Array) -> Array:
     step = _step(tangent, 1 / 2)
     ones = xp.ones_like(step)
     if tangent.closed:
-        step = step * xp.where(tangent.taken(tangent.move(step), step) == 0, -ones, ones)
+        step = step * xp.where(tangent.effective_step(tangent.move(step), step) == 0, -ones, ones)
     basis = xp.eye(tangent.size, dtype=step.dtype, device=device(step))
     quotients = (displaced(tangent, basis * step[:, None]) - vector) / step[:, None]
     return xp.where(broken, xp.where(xp.isfinite(transposed), transposed, quotients), transposed)

@@ -54,7 +54,7 @@ class Objective:
         self.problem, self.backend, self.data = problem, backend, data
         self.captured = {role: frozen.arrays() for role, frozen in problem.frozen.items()} if captured is None else captured
         self._around = Surroundings(backend)
-        self._functions = {role: frozen.bind(self.captured[role], self._around) for role, frozen in problem.frozen.items()}
+        self._functions = {role: frozen.rebuild(self.captured[role], self._around) for role, frozen in problem.frozen.items()}
         self._weights = weights if weights is not None else weights_of(problem)
         self.structure = structure
         self.units: dict[str, Array] | None = None
@@ -83,7 +83,7 @@ class Objective:
         made = copy.copy(self)
         made.data = {**self.data, **data}
         arrays = [captured.get(str(k), array) for k, array in enumerate(self.captured["residual"])]
-        made._functions = self._functions | {"residual": self.problem.frozen["residual"].bind(arrays, self._around)}
+        made._functions = self._functions | {"residual": self.problem.frozen["residual"].rebuild(arrays, self._around)}
         return made
 
     def call(self, role: str, params: Params) -> Any:
@@ -161,9 +161,9 @@ class Objective:
         """Each parameter moved along an ambient change, inside its domain."""
         return {name: self.domains[name].retract(x, change[name]) for name, x in params.items()}
 
-    def steepest(self, params: Params, gradient: Params) -> Params:
+    def riemannian_gradient(self, params: Params, gradient: Params) -> Params:
         """The part of an ambient gradient that a step against it can follow, inside the domains; of Real all of it."""
-        return {name: self.domains[name].steepest(x, gradient[name]) for name, x in params.items()}
+        return {name: self.domains[name].riemannian_gradient(x, gradient[name]) for name, x in params.items()}
 
     def project(self, params: Params) -> Params:
         """Each parameter brought into its domain."""

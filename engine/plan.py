@@ -20,7 +20,7 @@ from engine import certificate, sparsity
 from engine.bind import Bound, Signature, captured_arrays, runtime_numbers
 from engine.domains import probe
 from engine.errors import ArgumentError, TraceError, Unsupported
-from engine.identity import identity
+from engine.fingerprint.program import fingerprint
 from engine.lane import LaneProgram
 from engine.libraries import package
 from engine.problem import Param, Problem
@@ -128,7 +128,7 @@ def _default(problem: Problem, look: _Look) -> Solver:
     """Levenberg-Marquardt for a residual, along parabolas where it need not vanish; Newton's method for another loss of few unknowns
     that has curvature, else LBFGS."""
     if problem.residual is not None:
-        return LevenbergMarquardt(bends=not problem.exact)
+        return LevenbergMarquardt(geodesic_acceleration=not problem.exact)
     size = sum(math.prod(shape) for shape in look.shapes.values())
     return Newton() if size <= NEWTON_SIZE and not look.is_flat else LBFGS()
 
@@ -175,7 +175,7 @@ class _Look:
 
     def _detected(self, what: str, find: Callable[..., Any]) -> Any:
         own = backends.get(self.backend)
-        name = identity(self.problem, own, "found", what, self.shapes, self.sizes)
+        name = fingerprint(self.problem, own, "found", what, self.shapes, self.sizes)
         try:
             return own.remembered(name, _nothing)
         except _NotKept:

@@ -1,6 +1,6 @@
 """The declaration: what a user says about ONE matrix. Checked when it is made, immutable afterwards.
 
-Needs `axes` to parse, `captures` to fix what the declared functions see, `domains` for where parameters live.
+Needs `axes` to parse, `closures` to fix what the declared functions see, `domains` for where parameters live.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from backends.arrays import is_array
 from engine import axes as _axes
-from engine.captures import Frozen, freeze
+from engine.closures import CapturedFunction, freeze
 from engine.domains import Domain, Real
 from engine.domains.contract import check as check_domain
 from engine.errors import DeclarationError
@@ -109,7 +109,7 @@ class Problem:
     adapt: Callable[[Any], tuple[Problem, Any]] | None = None
 
     axes: Mapping[str, tuple[str, ...]] = field(init=False, repr=False)
-    frozen: Mapping[str, Frozen] = field(init=False, repr=False)
+    frozen: Mapping[str, CapturedFunction] = field(init=False, repr=False)
     memory: dict[Any, Any] = field(init=False, repr=False)  # what was worked out for it; a table elsewhere would keep it alive
 
     def __post_init__(self) -> None:
@@ -193,7 +193,7 @@ class Problem:
                 yield f"start.{name}", _checked(param.start, tuple(self.data), f"{where}: start of {name!r}")
 
 
-def _checked(function: Any, names: tuple[str, ...], owner: str) -> Frozen:
+def _checked(function: Any, names: tuple[str, ...], owner: str) -> CapturedFunction:
     """The frozen function, after a look at its arguments."""
     for argument in parameters(function, owner, names).values():
         if argument.kind in (argument.VAR_KEYWORD, argument.VAR_POSITIONAL):

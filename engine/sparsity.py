@@ -1,6 +1,6 @@
 """The sparsity of the curvature: which tangent coordinates it couples, at any parameters and data.
 
-Needs a backend that can take a function apart (`examine`), `jacobian` for numbers, `backends.host` to look at them. Two
+Needs a backend that can take a function apart (`examine`), `jacobian` for numbers, `backends.components` to look at them. Two
 coordinates are coupled where a row of the residual depends on both; that depends on no number. Numbers may deny a coupling
 only where the residual is a polynomial with constants of ordinary size: one that vanishes at random points vanishes
 (Schwartz and Zippel), as the products of an SVD's columns do, which are orthogonal. A column that is 0 or not finite at
@@ -17,7 +17,7 @@ from typing import Any
 
 import backends
 from backends import arrays as _arrays
-from backends import host
+from backends import components
 from backends.base import Backend
 from engine.curvature import hessian
 from engine.objective import Objective, Params
@@ -64,8 +64,8 @@ def detect(problem: Problem, backend: str, shapes: dict[str, Shape], data: dict[
         if size < 2:
             return dense
         moved = _moved(Tangent(*first))
-        reach = anatomy.reach if kind == "residual" else [*map(host.with_own, anatomy.reach, range(len(entries)))]
-        found = replace(dense, blocks=host.blocks(moved, reach))
+        reach = anatomy.reach if kind == "residual" else [*map(components.with_own, anatomy.reach, range(len(entries)))]
+        found = replace(dense, blocks=components.blocks(moved, reach))
         if not found.is_dense:
             return found if kind == "loss" else replace(found, rows=_own_rows(found.blocks, moved, reach))
         if kind == "loss" or not anatomy.polynomial or size > LARGEST:
@@ -134,7 +134,7 @@ def _moved(tangent: Tangent) -> list[Array]:
     for name, x in tangent.params.items():
         width = tangent.objective.domains[name].size(tuple(x.shape))
         for _, changes in _chunks(tangent.objective.backend, partial(_lifted, tangent, name), width):
-            found += [start + entries for entries in host.nonzero(_arrays.to_host(changes))]
+            found += [start + entries for entries in components.nonzero(_arrays.to_host(changes))]
         start += math.prod(x.shape)
     return found
 
@@ -147,22 +147,22 @@ def _own_rows(
     blocks: tuple[tuple[int, ...], ...], moved: list[Array], reach: Sequence[Array]
 ) -> tuple[tuple[int, ...], ...] | None:
     """The rows that each block reaches, where all blocks have as many coordinates and as many rows."""
-    own = tuple(host.union([reach[entry] for k in block for entry in moved[k]]) for block in blocks)
+    own = tuple(components.union([reach[entry] for k in block for entry in moved[k]]) for block in blocks)
     alike = len(set(map(len, blocks))) == 1 == len(set(map(len, own)))
     return own if alike else None
 
 
 def _coupled(points: list[tuple[Objective, Params]], size: int) -> tuple[tuple[int, ...], ...]:
     """The blocks of J'J at some points, a chunk of its rows at a time: neither it nor J is ever whole."""
-    label = host.apart(size)
+    label = components.singletons(size)
     for objective, params in points:
         column, row = _products(Tangent(objective, params))
-        lengths = host.lengths([_arrays.to_host(found) for _, found in _chunks(objective.backend, column, size)])
+        lengths = components.lengths([_arrays.to_host(found) for _, found in _chunks(objective.backend, column, size)])
         for first, found in _chunks(objective.backend, row, size):
-            label = host.linked(label, first, _arrays.to_host(found), lengths)
-            if host.is_one(label):
+            label = components.linked(label, first, _arrays.to_host(found), lengths)
+            if components.is_one(label):
                 return (tuple(range(size)),)
-    return host.labelled(label)
+    return components.labelled(label)
 
 
 def _products(tangent: Tangent) -> tuple[Callable[[Array], Array], Callable[[Array], Array]]:
@@ -173,17 +173,17 @@ def _products(tangent: Tangent) -> tuple[Callable[[Array], Array], Callable[[Arr
         return rows(objective, objective.residual(params))[0]
 
     def column(u: Array) -> Array:
-        return objective.backend.jvp(vector, (params,), (tangent.lift(u),))[1]
+        return objective.backend.jvp(vector, (params,), (tangent.from_coordinates(u),))[1]
 
     transpose = objective.backend.vjp(vector, params)[1]
-    return column, lambda u: tangent.pull(transpose(column(u))[0])
+    return column, lambda u: tangent.to_coordinates(transpose(column(u))[0])
 
 
 def _chunks(backend: Backend, f: Callable[[Array], Array], size: int) -> Iterator[tuple[int, Array]]:
     """A function of every unit vector, some at a time, each time with the number of the first."""
     for first in range(0, size, CHUNK):
-        units = backend.load(host.units(first, min(first + CHUNK, size), size), "float64", None)
-        yield first, backend.vmap(f)(units)
+        unit_vectors = backend.load(components.unit_vectors(first, min(first + CHUNK, size), size), "float64", None)
+        yield first, backend.vmap(f)(unit_vectors)
 
 
 def _point(
@@ -193,7 +193,7 @@ def _point(
     count = iter(range(seed, seed + 10_000))
 
     def draw(shape: Shape, name: str) -> Array:
-        return _load(backend, host.sample(shape, seed, name) * 2.0 ** SIZES[next(count) % len(SIZES)])
+        return _load(backend, components.random_point(shape, seed, name) * 2.0 ** SIZES[next(count) % len(SIZES)])
 
     drawn = {name: draw(shape, name) for name, shape in data.items()}
     captured = {

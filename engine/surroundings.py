@@ -1,6 +1,6 @@
 """What a declared function sees of the world: NumPy and SciPy that work on one lane's arrays, and nothing that changes by itself.
 
-`captures` rebuilds a declared function for each call; `Surroundings.see` says what stands there for a module, a function of
+`closures` rebuilds a declared function for each call; `Surroundings.see` says what stands there for a module, a function of
 NumPy, a source of random numbers or a builtin. What NumPy makes of numbers alone (`np.eye(3)`) becomes an array like the
 lane's; what reads files or draws is refused when it is called. Everything else is the same object.
 """

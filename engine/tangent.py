@@ -29,13 +29,13 @@ class Tangent:
         self.units = objective.units
         self.closed = any(domain.closed for domain in self.domains.values())
 
-    def lift(self, u: Array) -> Params:
+    def from_coordinates(self, u: Array) -> Params:
         """The ambient change along u over the residual's unit: J times it is in that unit."""
         return {name: self.lifted(name, u[own]) for name, own in self.slices.items()}
 
     def lifted(self, name: str, u: Array) -> Array:
         """The same of one parameter, by its own coordinates."""
-        return self.domains[name].lift(self.params[name], u if self.units is None else over(u, self.units[name]))
+        return self.domains[name].from_coordinates(self.params[name], u if self.units is None else over(u, self.units[name]))
 
     def step(self, name: str, u: Array) -> Array:
         """Coordinates of a parameter in its own unit: J times them is of the residual's."""
@@ -48,45 +48,45 @@ class Tangent:
     def _unstep(self, name: str, v: Array) -> Array:
         return v if self.units is None else over(v, self.units["."]) * self.units[name]
 
-    def pull(self, gradient: Params) -> Array:
+    def to_coordinates(self, gradient: Params) -> Array:
         """The gradient in coordinates of an ambient one."""
-        parts = {name: self.domains[name].pull(x, gradient[name]) for name, x in self.params.items()}
+        parts = {name: self.domains[name].to_coordinates(x, gradient[name]) for name, x in self.params.items()}
         return self.joined(parts if self.units is None else {name: over(g, self.units[name]) for name, g in parts.items()})
 
-    def curve(self, u: Array) -> Params:
+    def second_order_retraction(self, u: Array) -> Params:
         """Params along u, in their own units, to second order, as a polynomial in u."""
-        return {name: self.domains[name].curve(x, u[self.slices[name]]) for name, x in self.params.items()}
+        return {name: self.domains[name].second_order_retraction(x, u[self.slices[name]]) for name, x in self.params.items()}
 
     def bent(self, name: str, u: Array) -> Array:
         """The same of one parameter, by its own coordinates over the units."""
-        return self.domains[name].curve(self.params[name], self.step(name, u))
+        return self.domains[name].second_order_retraction(self.params[name], self.step(name, u))
 
     def move(self, u: Array) -> Params:
         """Where a step along u ends."""
         return {name: self.domains[name].move(x, self.step(name, u[self.slices[name]])) for name, x in self.params.items()}
 
-    def magnitude(self) -> Array:
+    def typical_scale(self) -> Array:
         """A change of order one, coordinate by coordinate."""
-        return self.joined({name: self._unstep(name, self.domains[name].magnitude(x)) for name, x in self.params.items()})
+        return self.joined({name: self._unstep(name, self.domains[name].typical_scale(x)) for name, x in self.params.items()})
 
-    def free(self, gradient: Array) -> Array | None:
+    def inactive_mask(self, gradient: Array) -> Array | None:
         """1 where a step against the gradient may go, 0 where a face is in its way; None without closed domains."""
         if not self.closed:
             return None
         parts = {}
         for name, x in self.params.items():
             part = gradient[self.slices[name]]
-            free = self.domains[name].free(x, part)
+            free = self.domains[name].inactive_mask(x, part)
             xp = array_namespace(part)
             parts[name] = xp.ones_like(part) if free is None else xp.astype(free, part.dtype)
         return self.joined(parts)
 
     def opened(self, gradient: Array) -> Array:
         """The gradient where a step against it may go, 0 elsewhere."""
-        free = self.free(gradient)
+        free = self.inactive_mask(gradient)
         return gradient if free is None else gradient * free
 
-    def taken(self, moved: Params, u: Array) -> Array:
+    def effective_step(self, moved: Params, u: Array) -> Array:
         """The coordinates of a step as it was taken: u, but for what closed domains have cut off."""
         if not self.closed:
             return u
@@ -141,7 +141,7 @@ def units_at(objective: Objective, params: Params) -> dict[str, Array]:
     found = {".": unit(xp.where((here > origin) & (origin > 0), xp.sqrt(here) * xp.sqrt(origin), xp.maximum(here, origin)))}
     gradient = transpose({name: signed(r, f"unit.{name}") for name, r in residual.items()})
     for name, x in params.items():
-        column = objective.domains[name].pull(x, gradient[name])
+        column = objective.domains[name].to_coordinates(x, gradient[name])
         found[name] = unit(largest([column])) if column.shape[0] else zero(x) + 1
     return found
 

@@ -13,7 +13,7 @@ import backends
 from backends import Backend
 from backends.arrays import is_array, library_or_none
 from backends.tree import leaves, tree_map
-from engine.captures import freeze
+from engine.closures import freeze
 from engine.errors import ArgumentError, TraceError, Unsupported
 
 Function = Callable[..., Any]
@@ -64,8 +64,8 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> Any:
     """The value of f at `primals` and the function w -> J' w, which returns a tuple, one entry per primal.
 
     Example:
-        >>> value, pull = vjp(lambda x: x**2, 3.0)
-        >>> float(pull(1.0)[0])
+        >>> value, pullback = vjp(lambda x: x**2, 3.0)
+        >>> float(pullback(1.0)[0])
         6.0
     """
     return _backend(primals).vjp(f, *primals, has_aux=has_aux)
@@ -182,7 +182,7 @@ def _fused(f: Function) -> Callable[[str, Any], Any] | None:
             raise Unsupported("arguments and captured arrays of one library are needed")
         axes = in_axes if isinstance(in_axes, tuple | list) else (in_axes,) * len(args)
         if not made:
-            made.append(native.map_lanes(lambda given, *own: frozen.bind(given)(*own), (None, *axes), out_axes))
+            made.append(native.map_lanes(lambda given, *own: frozen.rebuild(given)(*own), (None, *axes), out_axes))
         given = tree_map(native.load, [held, *args]) if library == "numpy" else [held, *args]
         found = made[0](*given)
         return tree_map(lambda a: native.unload(a, "numpy"), found) if library == "numpy" else found

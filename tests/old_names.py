@@ -19,7 +19,7 @@ OLD = {
     "*.py": "TROUBLE trouble curving tamed bends lends EVERY steepest _heed _judges _in_full _as_before _Teller _Untold Frozen "
     "discover spoken Spoken reroute Hoisted hoisted Carried carried abreast _settle_outputs close_ranks",
     "engine/*.py": "identity leave captures readers pull lift units adapt",
-    "engine/lane.py": "Lane _fit _rest FAR still shown idle",
+    "engine/lane/*.py": "Lane _fit _rest FAR still shown idle",
     "engine/solvers/*.py": "growth mark since idle judge begin spread squares",
     "engine/certificate/*.py": "magnitude taken still",
     "backends/*.py": "curves host reading writing repeat remembered notes",

@@ -19,7 +19,7 @@ import pytest
 
 import engine
 import problems
-from backends.reading import read
+from backends.npz_read import read
 from engine.cli import main
 
 COMMAND = [sys.executable, "-m", "engine"]
@@ -175,7 +175,7 @@ SENSELESS = {
     "GradientDescent(0.1, 0.9, 1)": "nesterov came as 1",
     "LevenbergMarquardt(damping=-1)": "damping came as -1",
     "LevenbergMarquardt(damping=1e300)": "damping came as 1e+300",
-    "LevenbergMarquardt(bends='yes')": "bends",
+    "LevenbergMarquardt(geodesic_acceleration='yes')": "geodesic_acceleration",
     "Newton(0)": "damping came as 0",
     "FixedPoint(memory=10**9)": "call of literals",
     "FixedPoint(memory=1000000000)": "memory came as 1000000000; expected 0 <= memory <= 100",
@@ -394,7 +394,7 @@ def test_files_of_any_order_and_byte_order_are_the_same_numbers(tmp_path: Path) 
 
 
 def test_an_output_that_fails_in_the_middle_leaves_the_old_one(tmp_path: Path) -> None:
-    from backends.writing import whole
+    from backends.npz_write import whole
 
     (tmp_path / "out").write_bytes(b"old")
     with pytest.raises(KeyboardInterrupt), whole(str(tmp_path / "out")) as file:
@@ -404,7 +404,7 @@ def test_an_output_that_fails_in_the_middle_leaves_the_old_one(tmp_path: Path) -
 
 
 def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
-    from backends.writing import whole
+    from backends.npz_write import whole
 
     with pytest.raises(engine.errors.FileError, match=r"out: could not be written: No space left"), whole(str(tmp_path / "out")):
         raise OSError(28, "No space left on device")

@@ -545,8 +545,8 @@ def _halving(fault: float = np.inf) -> Program:
     return Program(
         init=lambda inputs: {"x": inputs["x"], "loss": inputs["x"], "steps": np.asarray(0), "status": code(RUNNING)},
         step=step,
-        test=check,
-        finish=lambda inputs, state: {"params": {"x": state["x"]}, "status": state["status"], "steps": state["steps"]},
+        terminate=check,
+        postprocess=lambda inputs, state: {"params": {"x": state["x"]}, "status": state["status"], "steps": state["steps"]},
         every=4,
     )
 

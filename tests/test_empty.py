@@ -83,7 +83,9 @@ def test_a_param_without_elements_is_in_every_domain(name: str) -> None:
     np.testing.assert_allclose(found["z"], 1)
 
 
-@pytest.mark.parametrize("solver", [GradientDescent(0.3), Adam(0.1), LBFGS(), GaussNewton(), LevenbergMarquardt(bends=True)])
+@pytest.mark.parametrize(
+    "solver", [GradientDescent(0.3), Adam(0.1), LBFGS(), GaussNewton(), LevenbergMarquardt(geodesic_acceleration=True)]
+)
 def test_a_residual_beside_an_empty_one_is_solved_by_every_solver(solver: Any) -> None:
     problem = Problem(
         name="ridge", data={"y": "n"}, params={"x": "n", "z": Param("", start=1.0)},

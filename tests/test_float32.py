@@ -56,7 +56,9 @@ def test_a_residual_of_scalars_and_numbers_is_solved_in_float32(name: str, backe
     np.testing.assert_allclose(found.loss, right.loss, rtol=1e-3, atol=1e-6)
 
 
-@pytest.mark.parametrize("solver", [GaussNewton(), LevenbergMarquardt(bends=True), LBFGS()], ids=lambda s: type(s).__name__)
+@pytest.mark.parametrize(
+    "solver", [GaussNewton(), LevenbergMarquardt(geodesic_acceleration=True), LBFGS()], ids=lambda s: type(s).__name__
+)
 def test_every_solver_of_residuals_keeps_float32(solver: Any) -> None:
     assert narrow(engine.solve(declared(residual=RESIDUALS["quotients"]), Y, backend="torch", solver=solver, max_steps=5))
 

@@ -18,7 +18,7 @@ import engine
 import problems
 from backends.fused import BACKEND
 from backends.fused.build import parts, toolchain
-from backends.fused.lowering.meanings import MEANINGS
+from backends.fused.lowering.aten import LOWERINGS
 from backends.fused.run import iterate
 from engine import Param, Problem, Status
 from engine.errors import Unsupported
@@ -263,7 +263,7 @@ def test_an_operation_without_lowering_is_told_by_the_line_that_calls_it(transfo
 
 
 def test_reverse_modes_own_operations_are_told_by_the_line_that_they_differentiate(monkeypatch: Any) -> None:
-    monkeypatch.delitem(MEANINGS, "cos")  # as if cosines, which differentiating sines makes, had no lowering
+    monkeypatch.delitem(LOWERINGS, "cos")  # as if cosines, which differentiating sines makes, had no lowering
     with pytest.raises(Unsupported, match=r"aten\.cos: .* y = torch\.sin\(x\)$"):
         BACKEND.map_lanes(torch.func.grad(lambda x: torch.exp(_sine(x)).sum()))(torch.ones(2, 3))
 

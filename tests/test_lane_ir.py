@@ -223,7 +223,9 @@ def test_reductions_join_the_axes_they_name(name: str, axes: list[int], keep: bo
 def test_each_row_picks_the_element_that_its_index_names() -> None:
     g = Graph()
     table, which = g.input("table", (2, 3), "float64"), g.input("which", (2,), "int64")
-    np.testing.assert_array_equal(evaluate(g.pick(table, which), {"table": X, "which": np.array([2, 0])}), [X[0, 2], X[1, 0]])
+    np.testing.assert_array_equal(
+        evaluate(g.take_along(table, which), {"table": X, "which": np.array([2, 0])}), [X[0, 2], X[1, 0]]
+    )
 
 
 def test_a_contraction_over_nothing_is_nought() -> None:

@@ -16,7 +16,7 @@ import engine
 import problems
 from backends import tree
 from backends.fused.ir.ops import OPS, Op
-from backends.fused.lowering.meanings import MEANINGS
+from backends.fused.lowering.aten import LOWERINGS
 from engine import Param, Problem
 from engine.cli import calls
 from engine.domains import Domain
@@ -175,7 +175,7 @@ def _shrunk(c: Any, x: Any, lambd: float = 0.5) -> Any:
 def test_an_operation_is_one_line_and_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
     shrink = Op("select(lw::abs({0}) > {1}, {0}, ({0} - {0}))", lambda x, low: np.where(np.abs(x) > low, x, 0), "same", 3)
     monkeypatch.setitem(OPS, "shrink", shrink)
-    monkeypatch.setitem(MEANINGS, "hardshrink", _shrunk)
+    monkeypatch.setitem(LOWERINGS, "hardshrink", _shrunk)
     row = {"hardshrink": operations.op(torch.nn.functional.hardshrink, "nm", orders=0)}
     args = [a for name, one in row.items() for a in test_operations.arguments(one, {"n": 4, "m": 3}, torch.float64, name)]
     test_operations.check(test_operations.together(row, test_operations.values), args, 1e-15)
@@ -185,8 +185,8 @@ def test_an_operation_is_one_line_and_one_entry(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_every_entry_is_an_operation_of_torch() -> None:
-    known = {name for space in (torch.ops.aten, torch.ops.prims) for name in MEANINGS if hasattr(space, name)}
-    assert MEANINGS.keys() - known == set()
+    known = {name for space in (torch.ops.aten, torch.ops.prims) for name in LOWERINGS if hasattr(space, name)}
+    assert LOWERINGS.keys() - known == set()
 
 
 def _traceless(b: np.ndarray) -> np.ndarray:

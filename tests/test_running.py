@@ -160,7 +160,7 @@ def test_memory_and_library_belong_to_the_thread_until_it_ends(monkeypatch: Any)
             inside.wait()
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(iterate, "PATIENT", 0.0)
+    monkeypatch.setattr(iterate, "ASYNC_FLOPS", 0.0)
     monkeypatch.setattr(np, "empty", recorded)
     monkeypatch.setattr(executable, "library", library)
     monkeypatch.setattr(threading, "Thread", Impatient)
@@ -199,7 +199,7 @@ def test_what_was_made_for_a_problem_goes_with_it(backend: str) -> None:
     assert (len(fx._loader.eval_cache), len(linecache.cache)) == texts
 
 
-@pytest.mark.parametrize(("n", "most"), [(2, kernel.PIECE), (24, kernel.PIECE), (25, 10**6)])
+@pytest.mark.parametrize(("n", "most"), [(2, kernel.FLOPS_PER_POLL), (24, kernel.FLOPS_PER_POLL), (25, 10**6)])
 def test_the_work_between_two_looks_at_an_interrupt_is_bounded(n: int, most: int, monkeypatch: Any) -> None:
     built: list[iterate.FusedExecutable] = []
     init = iterate.FusedExecutable.__init__
@@ -209,13 +209,13 @@ def test_the_work_between_two_looks_at_an_interrupt_is_bounded(n: int, most: int
         built.append(self)
 
     monkeypatch.setattr(iterate.FusedExecutable, "__init__", kept)
-    monkeypatch.setattr(kernel, "PIECE", most)
+    monkeypatch.setattr(kernel, "FLOPS_PER_POLL", most)
     engine.solve(problems.inverse(), np.eye(n), solver=SLOW, backend="fused", tol=0, max_steps=1)
     (made,) = built
-    work = made.kernel.piece * made.kernel.flops * made.kernel.width
+    work = made.kernel.steps_per_poll * made.kernel.flops * made.kernel.width
     assert made.kernel.flops >= 4 * n**3
     assert work <= most <= 10**8  # half a second for a core of 0.2 GFlop/s
-    assert f"PIECE = {made.kernel.piece};" in made.kernel.source
+    assert f"STEPS_PER_POLL = {made.kernel.steps_per_poll};" in made.kernel.source
 
 
 @pytest.mark.parametrize("steps", [1, 2000])
@@ -251,7 +251,7 @@ def test_python_threads_that_solve_at_once_get_the_bits_of_one_alone(threads: An
 def test_another_python_thread_runs_while_a_kernel_runs(patient: float, monkeypatch: Any) -> None:
     A = matrices(2000)
     solve(A[:1])
-    monkeypatch.setattr(iterate, "PATIENT", patient)
+    monkeypatch.setattr(iterate, "ASYNC_FLOPS", patient)
     inside, ticks = threading.Event(), 0
 
     def call() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import backends
 import problems
-from backends import host
+from backends import components
 from backends.torch import anatomy
 from backends.torch.anatomy import examine
 from engine import Param, Problem, sparsity
@@ -150,7 +150,7 @@ def test_a_backend_that_sees_no_operations_gives_dense_curvature() -> None:
 @given(st.lists(st.sets(st.integers(0, 9), max_size=4), min_size=1, max_size=8))
 def test_blocks_are_the_components_of_what_shares_a_row(links: list[set[int]]) -> None:
     moved = [np.array([k]) for k in range(len(links))]
-    found = host.blocks(moved, [np.array(sorted(rows), int) for rows in links])
+    found = components.blocks(moved, [np.array(sorted(rows), int) for rows in links])
     label = list(range(len(links)))
     for _ in links:  # by brute force
         for i, a in enumerate(links):
@@ -164,5 +164,5 @@ def test_blocks_are_the_components_of_what_shares_a_row(links: list[set[int]]) -
 def test_a_column_that_is_zero_or_not_finite_is_coupled_with_all() -> None:
     rows = np.eye(3)
     for length in (0.0, np.nan, np.inf):
-        assert host.is_one(host.linked(host.apart(3), 0, rows, np.array([1.0, length, 1.0])))
+        assert components.is_one(components.linked(components.singletons(3), 0, rows, np.array([1.0, length, 1.0])))
     assert backends.get("torch").examine(lambda x: x, torch.ones(2)) is not None

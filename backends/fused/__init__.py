@@ -3,14 +3,14 @@
     pipeline    every pass from a traced function to C++ text, in order
     ir          what a lane computes: the graph, pointwise operations
     lowering    ATen operations to the IR
-    passes      what is carried, rare, in which loop, in which room
+    passes      deferred selects, lane branches, loops, memory
     codegen     C++ text; `native` has the headers
     build       text to a loaded library, through caches
     run         a library over many lanes, read where they lie
 
 Derivatives are the torch backend's. Neither it nor torch is loaded for a kernel that is found on disk.
 
-A new operation is one entry in `lowering.meanings` (and one in `ir.ops`, if it is pointwise and new).
+A new operation is one entry in `lowering.aten` (and one in `ir.ops`, if it is pointwise and new).
 """
 
 from __future__ import annotations

@@ -2,12 +2,12 @@
 
     trace       backends.torch.trace      the function through torch.func, as a graph of ATen operations
     lower       lowering.lower            ATen operations as nodes of the lane IR; equal nodes once, constants folded
-    carry       passes.carried            arrays that a step only remembers leave it
-    hoist       codegen.hoist             work on what all lanes share leaves every function
+    defer       passes.deferred           arrays that a step only remembers leave it
+    hoist       codegen.shared_work       work on what all lanes share leaves every function
     need        passes.schedule           the nodes that the outputs rest on
-    guard       passes.rare               work that few lanes want, behind one test each
+    branch      passes.branches           work that few lanes want, behind one test each
     schedule    passes.schedule           which nodes share a loop
-    place       passes.rooms              where buffers lie, dead ones lending their room
+    place       passes.memory_plan        where buffers lie, dead ones lending their room
     emit        codegen.emit              loops as C++
     assemble    codegen.kernel            functions, tables, headers and the loop over lanes as one text, in parts
     compile     build.toolchain           the text as a loaded library, from memory, from disk, or by the compiler
@@ -20,13 +20,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from backends.fused.codegen.emit import Emitter, Place, Tables
-from backends.fused.codegen.hoist import Hoisted
-from backends.fused.codegen.layout import Leaf
+from backends.fused.codegen.emit import Address, ConstantPool, Emitter
+from backends.fused.codegen.layout import Field
+from backends.fused.codegen.shared_work import SharedWork
 from backends.fused.ir.graph import Graph, View
 from backends.fused.lowering.lower import lowered
 from backends.fused.passes.arrange import arranged
-from backends.fused.passes.carried import Carried
+from backends.fused.passes.deferred import Deferred
 from backends.torch.trace import Traced
 
 
@@ -35,39 +35,39 @@ class Written:
     """A function, ready to be written: its emitter, its results and where they lie, and what a step only remembers."""
 
     emitter: Emitter
-    results: list[tuple[Leaf, Place]]
-    carried: Carried | None
+    results: list[tuple[Field, Address]]
+    deferred: Deferred | None
 
 
-Carry = Callable[[Graph, list[View], list[View], list[Place]], Carried | None]
-"""Takes what is carried out of a step's outputs and their places."""
+Defer = Callable[[Graph, list[View], list[View], list[Address]], Deferred | None]
+"""Takes deferred selects out of a step's outputs and their places."""
 
 
 def written(
-    traced: Traced, given: Sequence[tuple[Leaf, Place]], goes: Callable[[list[View]], list[tuple[Leaf, Place]]],
-    tables: Tables, tile: tuple[int, int],
-    *, unroll: bool = True, carry: Carry | None = None, hoisted: Hoisted | None = None,
+    traced: Traced, given: Sequence[tuple[Field, Address]], place_outputs: Callable[[list[View]], list[tuple[Field, Address]]],
+    tables: ConstantPool, tile: tuple[int, int],
+    *, unroll: bool = True, defer: Defer | None = None, shared_work: SharedWork | None = None,
 ) -> Written:  # fmt: skip
     """The passes from a traced function to its emitter.
 
     Args:
         given: what the function is given, in order, and where it lies.
-        goes: outputs -> what they are called, and where each is stored.
+        place_outputs: outputs -> what they are called, and where each is stored.
         tables: of the kernel.
         tile: most rows and columns of a contraction's tile.
         unroll: whether short loops are written out.
-        carry: of a step.
-        hoisted: where the kernel's shared work is collected.
+        defer: of a step.
+        shared_work: where the kernel's shared work is collected.
     """
     graph = Graph()
     views = [graph.input(leaf.name, leaf.shape, leaf.dtype) for leaf, _ in given]
     where = {view.node: place for view, (_, place) in zip(views, given, strict=True)}
     kept: list[View] = lowered(traced, views, graph)
-    results = goes(kept)
+    results = place_outputs(kept)
     places = [place for _, place in results]
-    carried = None if carry is None else carry(graph, views, kept, places)
-    if hoisted is not None:
-        where |= hoisted.places(graph.nodes, where, kept)
+    deferred = None if defer is None else defer(graph, views, kept, places)
+    if shared_work is not None:
+        where |= shared_work.places(graph.nodes, where, kept)
     order = arranged(graph.nodes, kept, where)
     emitter = Emitter(order, where, list(zip(kept, places, strict=True)), tables, tile, unroll)
-    return Written(emitter, results, carried)
+    return Written(emitter, results, deferred)

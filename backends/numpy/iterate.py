@@ -41,8 +41,8 @@ class NumpyExecutable(Executable):
         self.example = {name: _random(name, array) for name, array in example.items()}
         inputs = {name: as_lane(array) for name, array in self.example.items()}
         state = self._twice(program.init, inputs)
-        state = self._twice(program.test, inputs, self._twice(program.step, inputs, state))
-        self._twice(program.finish, inputs, state)
+        state = self._twice(program.terminate, inputs, self._twice(program.step, inputs, state))
+        self._twice(program.postprocess, inputs, state)
 
     def iterate(self, inputs: Inputs, run: Run) -> Outcome:
         """Run all lanes; see `backends.base`."""
@@ -62,7 +62,7 @@ class NumpyExecutable(Executable):
     def _lane(self, inputs: Inputs, run: Run) -> tuple[Tree, Any, int]:
         """Results of one lane, its history, and how many steps were called."""
         program = self.program
-        state: State = evaluate(program.test, inputs, evaluate(program.init, inputs))
+        state: State = evaluate(program.terminate, inputs, evaluate(program.init, inputs))
         losses, taken = [np.asarray(state["loss"])[None][:0]], 0
         while state["status"] == RUNNING and taken < run.max_steps:
             for _ in range(min(program.every, run.max_steps - taken)):
@@ -70,11 +70,11 @@ class NumpyExecutable(Executable):
                 if run.history and taken % run.history == 0:
                     losses.append(np.asarray(state["loss"])[None])
                 taken += 1
-            state = evaluate(program.test, inputs, state)
+            state = evaluate(program.terminate, inputs, state)
         # a lane that fails between two tests is stepped on to the next one, which is no part of its history
         own = min(taken, int(state["steps"])) if "steps" in state else taken
         kept = np.concatenate(losses)[: -(-own // run.history)] if run.history else None
-        return evaluate(program.finish, inputs, state), kept, taken
+        return evaluate(program.postprocess, inputs, state), kept, taken
 
     def _empty(self, run: Run) -> Outcome:
         """No lanes, in the shapes of one of zeros that takes no step."""

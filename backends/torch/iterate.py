@@ -46,10 +46,12 @@ class TorchExecutable(Executable):
         self.every = program.every
         self.example = dict(example)
         # what runs once a solve is not worth the seconds that a compiler takes
-        finish, step, test = (Traced(f, pairs).release() for f in (program.finish, program.step, program.test))
-        self.init, self.finish = eager(init), eager(finish)
-        self.step, self.test = compile(step), compile(test)
-        self.most = max(2, MEMORY // max(1, *(graph.peak() for graph in (init, step, test, finish))))
+        postprocess, step, terminate = (
+            Traced(f, pairs).release() for f in (program.postprocess, program.step, program.terminate)
+        )
+        self.init, self.postprocess = eager(init), eager(postprocess)
+        self.step, self.terminate = compile(step), compile(terminate)
+        self.most = max(2, MEMORY // max(1, *(graph.peak() for graph in (init, step, terminate, postprocess))))
 
     def iterate(self, inputs: Inputs, run: Run) -> Outcome:
         """Run all lanes; see `backends.base`."""
@@ -120,7 +122,7 @@ class Pack:
         pack = cls(executable, run, wide, wide, state, home, tree_map(torch.empty_like, state))
         if executable.width(run.lanes) > run.lanes:
             pack.keep(home)
-        pack.test()
+        pack.terminate()
         return pack
 
     @property
@@ -136,11 +138,11 @@ class Pack:
             if self.run.history and k % self.run.history == 0:
                 self.record()
         self.taken += steps
-        self.test()
+        self.terminate()
 
-    def test(self) -> None:
+    def terminate(self) -> None:
         """Write done lanes home; keep the rest."""
-        self.state = self.executable.test(self.inputs, self.state)
+        self.state = self.executable.terminate(self.inputs, self.state)
         running = self.state["status"][: self.lanes] == RUNNING
         left = int(running.sum())
         if left == self.lanes:
@@ -173,7 +175,7 @@ class Pack:
 
     def outcome(self) -> Outcome:
         """Finish all lanes in one batch."""
-        results = self.executable.finish(self.all_inputs, self.final)
+        results = self.executable.postprocess(self.all_inputs, self.final)
         return Outcome(results, self.rows(results["steps"]) if self.run.history else None, self.lane_steps)
 
     def rows(self, steps: Tensor) -> Tensor:

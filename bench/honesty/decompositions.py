@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import problems
-from bench.honesty.ratios import SHARE, by_chunks, judged, one_step, solved
+from bench.honesty.ratios import FLOPS_PER_THREAD, by_chunks, judged, one_step, solved
 from bench.honesty.solved import Judged, Kind
 from tests import families
 
@@ -61,11 +61,11 @@ def _loss(a: Array, u: Array, s: Array, v: Array) -> Array:
 
 def kinds() -> list[Kind]:
     """All kinds of this file."""
-    listed = [Kind(f"svd {m}x{n}", k, partial(svds, m, n), SHARE) for (m, n), k in SVDS.items()]
-    listed += [Kind(f"svd float32 {n}x{n}", 600, partial(svds, n, n, dtype="float32"), SHARE) for n in (4, 8)]
-    listed += [Kind("svd 4x4 of size 1e+-200", 600, partial(svds, 4, 4, scales=200), SHARE)]
-    listed += [Kind(f"eigh n={n}", k, partial(eighs, n), SHARE) for n, k in EIGHS.items()]
-    listed += [Kind("eigh n=16 close", 600, partial(eighs, 16, spectra=("close",)), SHARE)]
-    listed += [Kind(f"eigh float32 n={n}", 600, partial(eighs, n, dtype="float32"), SHARE) for n in (4, 8)]
-    listed += [Kind("eigh n=4 of size 1e+-200", 600, partial(eighs, 4, scales=200), SHARE)]
+    listed = [Kind(f"svd {m}x{n}", k, partial(svds, m, n), FLOPS_PER_THREAD) for (m, n), k in SVDS.items()]
+    listed += [Kind(f"svd float32 {n}x{n}", 600, partial(svds, n, n, dtype="float32"), FLOPS_PER_THREAD) for n in (4, 8)]
+    listed += [Kind("svd 4x4 of size 1e+-200", 600, partial(svds, 4, 4, scales=200), FLOPS_PER_THREAD)]
+    listed += [Kind(f"eigh n={n}", k, partial(eighs, n), FLOPS_PER_THREAD) for n, k in EIGHS.items()]
+    listed += [Kind("eigh n=16 close", 600, partial(eighs, 16, spectra=("close",)), FLOPS_PER_THREAD)]
+    listed += [Kind(f"eigh float32 n={n}", 600, partial(eighs, n, dtype="float32"), FLOPS_PER_THREAD) for n in (4, 8)]
+    listed += [Kind("eigh n=4 of size 1e+-200", 600, partial(eighs, 4, scales=200), FLOPS_PER_THREAD)]
     return [*listed, Kind("max_steps=1 svd 4x4", 800, partial(one_step_svds, 4))]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bench.honesty.inverses import invertible
-from bench.honesty.ratios import ROUNDOFF, SHARE, impossible, judged, solved
+from bench.honesty.ratios import FLOPS_PER_THREAD, ROUNDOFF, impossible, judged, solved
 from bench.honesty.solved import Judged, Kind
 from engine import Param, Problem
 from tests import families
@@ -100,8 +100,8 @@ def no_roots(rng: np.random.Generator, count: int) -> Judged:
 
 def kinds() -> list[Kind]:
     """All kinds of this file."""
-    listed = [Kind(f"linear system n={n}", 1500, partial(systems, n, "float64"), SHARE) for n in (3, 6)]
-    listed += [Kind("linear system float32 n=3", 1000, partial(systems, 3, "float32"), SHARE)]
+    listed = [Kind(f"linear system n={n}", 1500, partial(systems, n, "float64"), FLOPS_PER_THREAD) for n in (3, 6)]
+    listed += [Kind("linear system float32 n=3", 1000, partial(systems, 3, "float32"), FLOPS_PER_THREAD)]
     listed += [Kind(f"square root n={n}", 1000, partial(square_roots, n)) for n in (2, 3)]
     listed += [Kind("no real square root", 500, no_square_root)]
     listed += [Kind(f"polynomial root of multiplicity {k}", 1000, partial(roots, k)) for k in (1, 2, 3)]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import problems
-from bench.honesty.ratios import ROUNDOFF, SHARE, by_chunks, impossible, judged, one_step, solved
+from bench.honesty.ratios import FLOPS_PER_THREAD, ROUNDOFF, by_chunks, impossible, judged, one_step, solved
 from bench.honesty.solved import Judged, Kind
 from tests import families
 
@@ -104,9 +104,9 @@ def one_step_inverses(n: int, rng: np.random.Generator, count: int) -> Judged:
 
 def kinds() -> list[Kind]:
     """All kinds of this file."""
-    listed = [Kind(f"inverse n={n}", k, partial(inverses, n, "float64"), SHARE) for n, k in INVERSES.items()]
-    listed += [Kind(f"inverse float32 n={n}", k, partial(inverses, n, "float32"), SHARE) for n, k in SINGLE.items()]
-    listed += [Kind("inverse n=4 of size 1e+-200", 800, partial(inverses, 4, "float64", scales=200), SHARE)]
+    listed = [Kind(f"inverse n={n}", k, partial(inverses, n, "float64"), FLOPS_PER_THREAD) for n, k in INVERSES.items()]
+    listed += [Kind(f"inverse float32 n={n}", k, partial(inverses, n, "float32"), FLOPS_PER_THREAD) for n, k in SINGLE.items()]
+    listed += [Kind("inverse n=4 of size 1e+-200", 800, partial(inverses, 4, "float64", scales=200), FLOPS_PER_THREAD)]
     listed += [Kind(f"inverse n={n}, condition to 1e15", k, partial(ill_conditioned, n)) for n, k in ILL.items()]
     listed += [Kind(f"singular n={n}", 1000, partial(singular, n)) for n in (2, 3, 4, 8)]
     return [*listed, Kind("max_steps=1 inverse n=4", 800, partial(one_step_inverses, 4))]

@@ -18,7 +18,7 @@ Array = Any
 
 ROUNDOFF = {"float64": 2.0**-53, "float32": 2.0**-24}
 
-SHARE = 0.98
+FLOPS_PER_THREAD = 0.98
 """Of the lanes of a well-conditioned problem that are CONVERGED at least."""
 
 CHUNK = 2000

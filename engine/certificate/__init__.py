@@ -35,7 +35,7 @@ HESSIAN = 32
 ENTRIES, WORK = 2**17, 2**23
 """Entries of J, and rows times unknowns squared, up to which its columns are made orthogonal."""
 
-__all__ = ["TOL", "Verdict", "all_finite", "cosine", "described", "rest", "verdict"]
+__all__ = ["TOL", "Verdict", "all_finite", "cosine", "described", "stationarity", "verdict"]
 
 
 def is_dense(problem: Problem, size: int, rows: int) -> bool:
@@ -70,7 +70,7 @@ def verdict(objective: Objective, params: Params, first: Array | None, thorough:
     return found
 
 
-def rest(objective: Objective, params: Params) -> Array | None:
+def stationarity(objective: Objective, params: Params) -> Array | None:
     """How far an exact problem of few unknowns is from a stationary point: the relative offset, with curvature.
 
     None of more unknowns, which the cosines of the columns of J are for: of one equation in one unknown the cosine is 1

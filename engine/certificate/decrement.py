@@ -38,7 +38,7 @@ def newton_decrement(objective: Objective, params: Params, first: Array) -> Verd
     model = hessian_at(tangent, Structure.dense(tangent.size))
     loss, gradient, hessian = model["loss"], model["gradient"], model["blocks"]["0"][0]
     xp = array_namespace(loss)
-    free = tangent.free(gradient)
+    free = tangent.inactive_mask(gradient)
     if free is not None:
         gradient, hessian = gradient * free, hessian * free[:, None] * free
     feels = xp.max(xp.abs(hessian), axis=1)
@@ -53,7 +53,7 @@ def newton_decrement(objective: Objective, params: Params, first: Array) -> Verd
     removed, known = xp.maximum(first - loss, 0 * loss), eps * xp.abs(loss)
     optimality = xp.sqrt(ratio(decrement, removed + known))
     indefinite = least < -FLAT * eps / ROUNDING
-    moves = (xp.abs(step * scale) > STILL * tangent.magnitude()) & (decrement > known + eps * eps * removed)
+    moves = (xp.abs(step * scale) > STILL * tangent.typical_scale()) & (decrement > known + eps * eps * removed)
     finite = xp.isfinite(loss + decrement + xp.sum(hessian))
     optimality = xp.where(indefinite, optimality + float("inf"), xp.where(finite, optimality, optimality * float("nan")))
     return Verdict(optimality, ~xp.any(dead | moves), true(loss))

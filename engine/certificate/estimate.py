@@ -49,7 +49,7 @@ def gradient_verdict(objective: Objective, params: Params, first: Array) -> Verd
     value, gradient = objective.value_and_gradient(params)
     xp = array_namespace(value)
     scale = xp.maximum(xp.abs(value), xp.minimum(xp.abs(first), value * 0 + 1))
-    slope, size = xp.abs(tangent.opened(tangent.pull(gradient))), tangent.magnitude()
+    slope, size = xp.abs(tangent.opened(tangent.to_coordinates(gradient))), tangent.typical_scale()
     return Verdict(largest(ratio(slope * xp.maximum(size, size * 0 + 1), scale), value), true(value), true(value))
 
 
@@ -61,7 +61,7 @@ def _cosine(objective: Objective, params: Params) -> tuple[Array, Params]:
     norms = _column_norms(tangent, residual, transpose)
     size = unit(largest_entry(leaves(residual)))
     weighted = objective.scaled({name: over(r, size) for name, r in residual.items()})
-    gradient = tangent.pull(transpose(objective.scaled(weighted)))
+    gradient = tangent.to_coordinates(transpose(objective.scaled(weighted)))
     length = norm(leaves(weighted))
     angles = ratio(array_namespace(gradient).abs(tangent.opened(gradient)), tangent.joined(norms) * length)
     return largest(angles, length), norms
@@ -72,7 +72,7 @@ def _column_norms(tangent: Tangent, residual: dict[str, Array], transpose: Any) 
     objective, total = tangent.objective, None
     for k in range(DIRECTIONS):
         turned = {name: signed(r, f"row.{name}.{k}") for name, r in residual.items()}
-        product = tangent.split(tangent.pull(transpose(objective.scaled(turned))))
+        product = tangent.split(tangent.to_coordinates(transpose(objective.scaled(turned))))
         square = tree_map(lambda g: g * g / DIRECTIONS, product)
         total = square if total is None else tree_map(lambda a, b: a + b, total, square)
     norms: Params = tree_map(lambda t: array_namespace(t).sqrt(t), total)

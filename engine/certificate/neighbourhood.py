@@ -64,7 +64,7 @@ def examine(tangent: Tangent, columns: Columns, curvature: Array | None) -> Find
     if curvature is not None:
         idle = _idle(tangent, vector, lengths, FAINT * rounding)
         dead, unit = dead | idle, xp.where(idle[:, None], xp.zeros_like(unit), unit)
-    grid = lengths * tangent.magnitude()
+    grid = lengths * tangent.typical_scale()
     span = project(unit, vector, squares, grid)
     excess = xp.sum(span.shares * span.shares)
     if curvature is not None:
@@ -87,7 +87,7 @@ def _idle(tangent: Tangent, vector: Array, lengths: Array, least: Array) -> Arra
     basis = xp.eye(tangent.size, dtype=vector.dtype, device=device(vector))
     moved = jacobian.displaced(tangent, basis * (least / lengths)[:, None])
     effect = xp.sqrt(xp.sum((moved - vector) ** 2, axis=1))
-    return (lengths * tangent.magnitude() <= least) & (effect < least / 2)
+    return (lengths * tangent.typical_scale() <= least) & (effect < least / 2)
 
 
 def _curved(span: Projection, curvature: Array, lengths: Array) -> tuple[Array, Array]:

@@ -49,7 +49,7 @@ def _columns(tangent: Tangent) -> Columns:
     rows, vector, _ = jacobian.columns(tangent)
     if tangent.objective.singular:
         rows = jacobian.repaired(tangent, rows, vector)
-    free = tangent.free(rows @ vector)
+    free = tangent.inactive_mask(rows @ vector)
     return Columns(rows if free is None else rows * free[:, None], vector, free)
 
 
@@ -67,7 +67,7 @@ def _by_products(tangent: Tangent, columns: Columns, curvature: Array | None, wh
     if curvature is not None:
         newton, pivots = smalllinalg.solve_symmetric(system + curvature, slope)
         excess = xp.maximum(excess, xp.sum(slope * newton))
-    own = xp.linalg.diagonal(gram) * tangent.magnitude() ** 2
+    own = xp.linalg.diagonal(gram) * tangent.typical_scale() ** 2
     faint = own <= (NEAR * eps) ** 2 * (xp.max(own) + whole)
     doubtful = xp.any(faint if columns.free is None else faint & (columns.free > 0))
     doubtful = doubtful | ~(excess <= small**2 * whole) | ~(inflation < small / eps)

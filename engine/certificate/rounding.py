@@ -25,8 +25,8 @@ def squared_terms(tangent: Tangent, transposed: Array) -> Array:
     Source:
         Higham, Accuracy and Stability of Numerical Algorithms, section 3.1 (running error analysis).
     """
-    xp, magnitude = array_namespace(transposed), tangent.magnitude()
-    square = (magnitude * magnitude) @ (transposed * transposed)
+    xp, typical_scale = array_namespace(transposed), tangent.typical_scale()
+    square = (typical_scale * typical_scale) @ (transposed * transposed)
     for product in _by_data(tangent.objective, tangent.params):
         square = square + xp.where(xp.isfinite(product), product * product / PATTERNS, xp.zeros_like(product))
     if not square.shape[0]:

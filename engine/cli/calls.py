@@ -84,11 +84,12 @@ def made(text: str, known: Mapping[str, Callable[..., Any]], kind: str) -> Any:
 
 
 def called(make: Callable[..., Any]) -> str:
-    """A signature as it is called: names and defaults, no types.
+    """A signature as it is called: names and defaults, no types; without settings' names of an earlier version.
 
     >>> called(solver_classes()["GradientDescent"])
     '(learning_rate, momentum=0.0, nesterov=False)'
     """
     signature = inspect.signature(make)
-    bare = [argument.replace(annotation=inspect.Parameter.empty) for argument in signature.parameters.values()]
+    now = (argument for argument in signature.parameters.values() if not str(argument.annotation).startswith("InitVar"))
+    bare = [argument.replace(annotation=inspect.Parameter.empty) for argument in now]
     return str(signature.replace(parameters=bare, return_annotation=inspect.Signature.empty))

@@ -1,11 +1,11 @@
-"""Files of the command line as the data of a problem: by name, or in order. Needs `backends.reading` to read them."""
+"""Files of the command line as the data of a problem: by name, or in order. Needs `backends.npz_read` to read them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from backends.reading import read
+from backends.npz_read import read
 from engine import Problem
 from engine.errors import FileError
 

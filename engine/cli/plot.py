@@ -6,7 +6,7 @@ import os
 
 import click
 
-from backends import reading, writing
+from backends import npz_read, npz_write
 from engine import archive
 from engine.figures import convergence
 
@@ -24,11 +24,11 @@ Examples:
 def plot(saved: str, output: str | None, lanes: tuple[int, ...], dark: bool) -> None:
     """Draw the loss against the step from OUT.npz, which was solved with --history."""
     target = f"{os.path.splitext(saved)[0]}.html" if output is None else output
-    writing.check_target(target)
-    arrays = reading.read(saved)
+    npz_write.check_target(target)
+    arrays = npz_read.read(saved)
     if os.path.realpath(target) == os.path.realpath(saved):
         raise click.UsageError(f"the figure would replace {saved}; expected another file: give one with -o")
     figure = convergence(archive.losses(arrays, saved), lanes, dark)
-    with writing.whole(target) as file:
+    with npz_write.whole(target) as file:
         file.write(figure.to_html(include_plotlyjs=True).encode())
     click.echo(target)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 import engine
-from backends import writing
+from backends import npz_write
 from engine import archive
 from engine.cli import calls, data
 
@@ -50,10 +50,10 @@ def solve(problem: str, files: tuple[str, ...], output: str, solver: str | None,
     """Solve PROBLEM for every matrix of FILE..., write OUT.npz."""
     declared = calls.problem(problem)
     chosen = None if solver is None else calls.solver(solver)
-    writing.check_target(output)
+    npz_write.check_target(output)
     arrays = data.load(declared, files)
     # A bar is for eyes only: nothing of it goes into a pipe or a log.
     solution = engine.solve(declared, arrays, solver=chosen, progress=sys.stderr.isatty(), **options)
-    writing.write(output, archive.arrays(solution))
+    npz_write.write(output, archive.arrays(solution))
     click.echo(solution.summary(), nl=False)
     return 0 if bool(solution.converged.all()) else 1

@@ -1,21 +1,22 @@
-"""What a domain is. Every update of a parameter goes through its domain, so that no solver ever leaves it.
+"""The contract of a domain. Every update of a parameter goes through its domain, so that no solver ever leaves it.
 
 Needs nothing of its neighbours; arrays come as arguments, a tracer's among them. A point x of one lane has
 tangent coordinates u, a flat vector:
 
-    size(shape)         how many coordinates
-    lift(x, u)          the change of x along u, in the shape of x; linear in u
-    pull(x, g)          the adjoint: the gradient in coordinates of an ambient gradient g
-    curve(x, u)         x + lift(x, u) + second order of the retraction: polynomial in u, for derivatives at u = 0
-    move(x, u)          the point of the domain where a step along u ends
-    retract(x, t)       the same for an ambient step t, which need be no tangent
-    steepest(x, g)      the part of an ambient gradient that a step against it can follow: minus the projection of -g on
-                        the tangent space, of a closed domain on the tangent cone; 0 at a stationary point
-    project(x)          a point of the domain for any array: the start
-    magnitude(x)        what counts as a change of order one, coordinate by coordinate
-    free(x, g)          closed domains: where a step against the pulled gradient g may go; None: everywhere
-    feasible(x)         False for a lane whose domain is empty; None: never empty
-    names, bind(data)   the data that bounds are read from, and the domain of one lane's data
+    size(shape)                     how many coordinates
+    from_coordinates(x, u)          the change of x along u, in the shape of x; linear in u
+    to_coordinates(x, g)            the adjoint: the gradient in coordinates of an ambient gradient g
+    second_order_retraction(x, u)   x + from_coordinates(x, u) + second order of the retraction: polynomial in u, for
+                                    derivatives at u = 0
+    move(x, u)                      the point of the domain where a step along u ends
+    retract(x, t)                   the same for an ambient step t, which need be no tangent
+    riemannian_gradient(x, g)       the part of an ambient gradient that a step against it can follow: minus the projection
+                                    of -g on the tangent space, of a closed domain on the tangent cone; 0 at a stationary point
+    project(x)                      a point of the domain for any array: the start
+    typical_scale(x)                what counts as a change of order one, coordinate by coordinate
+    inactive_mask(x, g)             closed domains: where a step against the gradient g, in coordinates, may go; None: everywhere
+    feasible(x)                     False for a lane whose domain is empty; None: never empty
+    names, bind(data)               the data that bounds are read from, and the domain of one lane's data
 """
 
 from __future__ import annotations
@@ -26,8 +27,17 @@ from typing import Any
 
 from array_api_compat import array_namespace, device
 
+from backends.renamed import keep_old_names
+
 Array = Any
 Shape = tuple[int, ...]
+
+
+OLD_NAMES = {
+    "lift": "from_coordinates", "pull": "to_coordinates", "curve": "second_order_retraction", "steepest": "riemannian_gradient",
+    "magnitude": "typical_scale", "free": "inactive_mask",
+}  # fmt: skip
+"""Method before version 0.2 -> its name."""
 
 
 class Domain:
@@ -43,31 +53,36 @@ class Domain:
     closed = False
     names: tuple[str, ...] = ()
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Methods by their names before version 0.2 count as written."""
+        super().__init_subclass__(**options)
+        keep_old_names(cls, OLD_NAMES)
+
     def size(self, shape: Shape) -> int:
         """The number of tangent coordinates of a parameter of this shape."""
         return math.prod(shape)
 
-    def lift(self, x: Array, u: Array) -> Array:
+    def from_coordinates(self, x: Array, u: Array) -> Array:
         """The change of x along the coordinates u."""
         return array_namespace(u).reshape(u, tuple(x.shape))
 
-    def pull(self, x: Array, g: Array) -> Array:
+    def to_coordinates(self, x: Array, g: Array) -> Array:
         """The gradient in coordinates of an ambient gradient g."""
         return array_namespace(g).reshape(g, (math.prod(g.shape),))
 
-    def curve(self, x: Array, u: Array) -> Array:
+    def second_order_retraction(self, x: Array, u: Array) -> Array:
         """A curve in u that agrees with `move` to second order."""
-        return x + self.lift(x, u)
+        return x + self.from_coordinates(x, u)
 
     def move(self, x: Array, u: Array) -> Array:
         """The point where a step along u ends."""
-        return x + self.lift(x, u)
+        return x + self.from_coordinates(x, u)
 
     def retract(self, x: Array, t: Array) -> Array:
         """The point where an ambient step t ends."""
         return x + t
 
-    def steepest(self, x: Array, g: Array) -> Array:
+    def riemannian_gradient(self, x: Array, g: Array) -> Array:
         """The part of an ambient gradient that a step against it can follow."""
         return g
 
@@ -75,11 +90,11 @@ class Domain:
         """A point of the domain near any array."""
         return x
 
-    def magnitude(self, x: Array) -> Array:
+    def typical_scale(self, x: Array) -> Array:
         """A change of order one, coordinate by coordinate."""
-        return array_namespace(x).abs(self.pull(x, x))
+        return array_namespace(x).abs(self.to_coordinates(x, x))
 
-    def free(self, x: Array, g: Array) -> Array | None:
+    def inactive_mask(self, x: Array, g: Array) -> Array | None:
         """Where a step against g may go."""
         return None
 
@@ -90,6 +105,9 @@ class Domain:
     def bind(self, data: Mapping[str, Array]) -> Domain:
         """The domain of one lane."""
         return self
+
+
+keep_old_names(Domain, OLD_NAMES)
 
 
 def gather(flat: Array, indices: list[int], shape: Shape) -> Array:

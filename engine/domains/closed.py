@@ -23,7 +23,7 @@ class Closed(Domain):
     closed = True
 
     def move(self, x: Array, u: Array) -> Array:
-        return self.project(x + self.lift(x, u))
+        return self.project(x + self.from_coordinates(x, u))
 
     def retract(self, x: Array, t: Array) -> Array:
         return self.project(x + t)
@@ -64,15 +64,15 @@ class Box(Closed):
         lo, hi = self._bounds(x)
         return xp.minimum(xp.maximum(x, lo), hi)
 
-    def free(self, x: Array, g: Array) -> Array:
+    def inactive_mask(self, x: Array, g: Array) -> Array:
         xp = array_namespace(x)
         lo, hi = self._bounds(x)
         g = xp.reshape(g, tuple(x.shape))
-        return self.pull(x, (lo < hi) & ((x > lo) | (g < 0)) & ((x < hi) | (g > 0)))
+        return self.to_coordinates(x, (lo < hi) & ((x > lo) | (g < 0)) & ((x < hi) | (g > 0)))
 
-    def steepest(self, x: Array, g: Array) -> Array:
+    def riemannian_gradient(self, x: Array, g: Array) -> Array:
         xp = array_namespace(x)
-        return xp.where(xp.reshape(self.free(x, g), tuple(x.shape)), g, xp.zeros_like(g))
+        return xp.where(xp.reshape(self.inactive_mask(x, g), tuple(x.shape)), g, xp.zeros_like(g))
 
     def feasible(self, x: Array) -> Array:
         lo, hi = self._bounds(x)
@@ -112,16 +112,16 @@ class Simplex(Closed):
             raise ArgumentError(f"domain {self}: the parameter is a scalar; expected a last axis")
         return super().size(shape)
 
-    def lift(self, x: Array, u: Array) -> Array:
+    def from_coordinates(self, x: Array, u: Array) -> Array:
         xp = array_namespace(x)
         u = xp.reshape(u, tuple(x.shape))
         return u - x * xp.sum(u, axis=-1, keepdims=True)
 
-    def pull(self, x: Array, g: Array) -> Array:
+    def to_coordinates(self, x: Array, g: Array) -> Array:
         xp = array_namespace(x)
         return flat(g - xp.sum(x * g, axis=-1, keepdims=True), x.ndim)
 
-    def magnitude(self, x: Array) -> Array:
+    def typical_scale(self, x: Array) -> Array:
         return flat(x, x.ndim)
 
     def project(self, x: Array) -> Array:
@@ -133,12 +133,12 @@ class Simplex(Closed):
         found = xp.maximum(x - xp.max(shift, axis=-1, keepdims=True), xp.zeros_like(x))
         return found / xp.sum(found, axis=-1, keepdims=True)
 
-    def free(self, x: Array, g: Array) -> Array:
+    def inactive_mask(self, x: Array, g: Array) -> Array:
         entries = flat(x, x.ndim)
         # along an entry that is 1 nothing moves: what is pulled there is rounding
         return ((entries > 0) | (g < 0)) & (entries < 1)
 
-    def steepest(self, x: Array, g: Array) -> Array:
+    def riemannian_gradient(self, x: Array, g: Array) -> Array:
         """g - s, and at most 0 on a face: s is the least mean of g over the support and what joins it, lowest first."""
         xp = array_namespace(x)
         inside = x > 0

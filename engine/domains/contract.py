@@ -12,8 +12,8 @@ from engine.domains.base import Domain
 from engine.errors import ExtensionError
 
 TOGETHER = (
-    ("lift", ("pull",), "coordinates and gradients would not belong together"),
-    ("pull", ("lift",), "coordinates and gradients would not belong together"),
+    ("from_coordinates", ("to_coordinates",), "coordinates and gradients would not belong together"),
+    ("to_coordinates", ("from_coordinates",), "coordinates and gradients would not belong together"),
     ("project", ("retract",), "a step of any solver would leave the domain"),
     ("retract", ("project",), "a start would not be brought into the domain"),
     ("move", ("project",), "a start would not be brought into the domain"),
@@ -33,14 +33,14 @@ def check(domain: Any, owner: str) -> None:
         for other in others:
             if _writes(kind, name) and not _writes(kind, other):
                 raise ExtensionError(f"{who} has its own {name} and no {other}; expected both, else {why}: write {other}")
-    if _writes(kind, "project") and not (_writes(kind, "move") or _writes(kind, "lift")):
+    if _writes(kind, "project") and not (_writes(kind, "move") or _writes(kind, "from_coordinates")):
         raise ExtensionError(
-            f"{who} has its own project and neither move nor lift; expected one of them, else second-order steps would leave "
+            f"{who} has its own project and neither move nor from_coordinates; expected one of them, else second-order steps would leave "
             "the domain: write move, or derive from engine.domains.closed.Closed"
         )
-    if domain.closed and not (_writes(kind, "free") and _writes(kind, "steepest")):
+    if domain.closed and not (_writes(kind, "inactive_mask") and _writes(kind, "riemannian_gradient")):
         raise ExtensionError(
-            f"{who} is closed and has no free or no steepest; expected both, else no point on a face is stationary: write them"
+            f"{who} is closed and has no inactive_mask or no riemannian_gradient; expected both, else no point on a face is stationary: write them"
         )
     if not isinstance(domain.names, tuple) or not all(isinstance(name, str) for name in domain.names):
         raise ExtensionError(f"{who}: its names came as {domain.names!r}; expected a tuple of names of data, such as ('lo',)")

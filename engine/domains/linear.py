@@ -46,7 +46,7 @@ class _Entries(Domain):
         places = [self._place(i, j) for i in range(n) for j in range(n)]
         return [0 if p is None else order[p] for p in places], [0.0 if p is None else 1.0 for p in places]
 
-    def lift(self, x: Array, u: Array) -> Array:
+    def from_coordinates(self, x: Array, u: Array) -> Array:
         indices, kept = self._spread(x)
         xp = array_namespace(u)
         lead = tuple(x.shape[:-2])
@@ -54,16 +54,16 @@ class _Entries(Domain):
         wide = gather(rows, indices, tuple(x.shape))
         return wide if all(kept) else wide * constant(kept, x, tuple(x.shape[-2:]))
 
-    def pull(self, x: Array, g: Array) -> Array:
+    def to_coordinates(self, x: Array, g: Array) -> Array:
         return self._pick(self._adjoint(g))
 
     def retract(self, x: Array, t: Array) -> Array:
         return x + self.project(t)
 
-    def magnitude(self, x: Array) -> Array:
+    def typical_scale(self, x: Array) -> Array:
         return array_namespace(x).abs(self._pick(x))
 
-    def steepest(self, x: Array, g: Array) -> Array:
+    def riemannian_gradient(self, x: Array, g: Array) -> Array:
         return self.project(g)
 
     def _adjoint(self, g: Array) -> Array:

@@ -43,12 +43,12 @@ class Orthogonal(Domain):
         m, k = shape[-2:]
         return math.prod(shape[:-2]) * (k * (k - 1) // 2 + (m - k) * k)
 
-    def lift(self, x: Array, u: Array) -> Array:
+    def from_coordinates(self, x: Array, u: Array) -> Array:
         skew, out = self._split(x, u)
         change = array_namespace(x).zeros_like(x) if skew is None else x @ skew
         return change if out is None else change + self._complement(x) @ out
 
-    def pull(self, x: Array, g: Array) -> Array:
+    def to_coordinates(self, x: Array, g: Array) -> Array:
         xp = array_namespace(g)
         lead, k = tuple(x.shape[:-2]), x.shape[-1]
         parts = []
@@ -63,13 +63,13 @@ class Orthogonal(Domain):
             return flat(g, g.ndim)[:0]
         return flat(xp.concat(parts, axis=-1) if len(parts) > 1 else parts[0], len(lead) + 1)
 
-    def curve(self, x: Array, u: Array) -> Array:
-        change = self.lift(x, u)
+    def second_order_retraction(self, x: Array, u: Array) -> Array:
+        change = self.from_coordinates(x, u)
         return x + change - x @ (array_namespace(x).matrix_transpose(change) @ change) / 2
 
     def move(self, x: Array, u: Array) -> Array:
         if x.shape[-2] > x.shape[-1]:
-            return smalllinalg.orthonormal(x + self.lift(x, u))
+            return smalllinalg.orthonormal(x + self.from_coordinates(x, u))
         skew, _ = self._split(x, u)
         if skew is None:
             return x
@@ -81,11 +81,11 @@ class Orthogonal(Domain):
     def retract(self, x: Array, t: Array) -> Array:
         xp = array_namespace(x)
         m, k = x.shape[-2:]
-        pulled = xp.reshape(self.pull(x, t), (*x.shape[:-2], k * (k - 1) // 2 + (m - k) * k))
+        pulled = xp.reshape(self.to_coordinates(x, t), (*x.shape[:-2], k * (k - 1) // 2 + (m - k) * k))
         angles = k * (k - 1) // 2
         return self.move(x, xp.concat([pulled[..., :angles] / 2, pulled[..., angles:]], axis=-1))
 
-    def steepest(self, x: Array, g: Array) -> Array:
+    def riemannian_gradient(self, x: Array, g: Array) -> Array:
         xp = array_namespace(x)
         inner = xp.matrix_transpose(x) @ g
         return g - x @ (inner + xp.matrix_transpose(inner)) / 2
@@ -93,7 +93,7 @@ class Orthogonal(Domain):
     def project(self, x: Array) -> Array:
         return smalllinalg.qr(x)[0]
 
-    def magnitude(self, x: Array) -> Array:
+    def typical_scale(self, x: Array) -> Array:
         return ones(x, self.size(tuple(x.shape))) / math.sqrt(max(1, x.shape[-1]))
 
     def _split(self, x: Array, u: Array) -> tuple[Array | None, Array | None]:
@@ -139,25 +139,25 @@ class UnitNorm(Domain):
             raise ArgumentError(f"domain {self}: the parameter is a scalar; expected a last axis")
         return math.prod(shape[:-1]) * max(shape[-1] - 1, 0)
 
-    def lift(self, x: Array, u: Array) -> Array:
+    def from_coordinates(self, x: Array, u: Array) -> Array:
         xp = array_namespace(u)
         return (self._complement(x) @ xp.reshape(u, (*x.shape[:-1], x.shape[-1] - 1, 1)))[..., 0]
 
-    def pull(self, x: Array, g: Array) -> Array:
+    def to_coordinates(self, x: Array, g: Array) -> Array:
         xp = array_namespace(g)
         return flat((xp.matrix_transpose(self._complement(x)) @ g[..., None])[..., 0], x.ndim)
 
-    def curve(self, x: Array, u: Array) -> Array:
-        change = self.lift(x, u)
+    def second_order_retraction(self, x: Array, u: Array) -> Array:
+        change = self.from_coordinates(x, u)
         return x + change - x * (array_namespace(x).sum(change * change, axis=-1, keepdims=True) / 2)
 
     def move(self, x: Array, u: Array) -> Array:
-        return self.project(x + self.lift(x, u))
+        return self.project(x + self.from_coordinates(x, u))
 
     def retract(self, x: Array, t: Array) -> Array:
-        return self.project(x + self.steepest(x, t))
+        return self.project(x + self.riemannian_gradient(x, t))
 
-    def steepest(self, x: Array, g: Array) -> Array:
+    def riemannian_gradient(self, x: Array, g: Array) -> Array:
         return g - x * array_namespace(x).sum(x * g, axis=-1, keepdims=True)
 
     def project(self, x: Array) -> Array:
@@ -168,7 +168,7 @@ class UnitNorm(Domain):
         x = xp.where(scale > 0, x, first)
         return x / xp.sqrt(xp.sum(x * x, axis=-1, keepdims=True))
 
-    def magnitude(self, x: Array) -> Array:
+    def typical_scale(self, x: Array) -> Array:
         return ones(x, self.size(tuple(x.shape))) / math.sqrt(x.shape[-1])
 
     def _complement(self, x: Array) -> Array:

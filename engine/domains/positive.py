@@ -31,18 +31,18 @@ class Positive(Domain):
         np.True_
     """
 
-    def lift(self, x: Array, u: Array) -> Array:
-        return x * super().lift(x, u)
+    def from_coordinates(self, x: Array, u: Array) -> Array:
+        return x * super().from_coordinates(x, u)
 
-    def pull(self, x: Array, g: Array) -> Array:
+    def to_coordinates(self, x: Array, g: Array) -> Array:
         return flat(x * g, x.ndim)
 
-    def curve(self, x: Array, u: Array) -> Array:
-        u = super().lift(x, u)
+    def second_order_retraction(self, x: Array, u: Array) -> Array:
+        u = super().from_coordinates(x, u)
         return x + x * (u + u * u / 2)
 
     def move(self, x: Array, u: Array) -> Array:
-        return self._scaled(x, super().lift(x, u))
+        return self._scaled(x, super().from_coordinates(x, u))
 
     def retract(self, x: Array, t: Array) -> Array:
         return self._scaled(x, t / x)
@@ -51,7 +51,7 @@ class Positive(Domain):
         xp = array_namespace(x)
         return xp.where(x == 0, xp.ones_like(x), xp.abs(x))
 
-    def magnitude(self, x: Array) -> Array:
+    def typical_scale(self, x: Array) -> Array:
         return ones(x, self.size(tuple(x.shape)))
 
     def _scaled(self, x: Array, u: Array) -> Array:
@@ -82,20 +82,20 @@ class PositiveDefinite(Domain):
     def size(self, shape: Shape) -> int:
         return Symmetric().size(shape)
 
-    def lift(self, x: Array, u: Array) -> Array:
+    def from_coordinates(self, x: Array, u: Array) -> Array:
         low, _ = smalllinalg.cholesky(x)
-        return low @ Symmetric().lift(x, u) @ array_namespace(x).matrix_transpose(low)
+        return low @ Symmetric().from_coordinates(x, u) @ array_namespace(x).matrix_transpose(low)
 
-    def pull(self, x: Array, g: Array) -> Array:
+    def to_coordinates(self, x: Array, g: Array) -> Array:
         low, _ = smalllinalg.cholesky(x)
-        return Symmetric().pull(x, array_namespace(x).matrix_transpose(low) @ g @ low)
+        return Symmetric().to_coordinates(x, array_namespace(x).matrix_transpose(low) @ g @ low)
 
-    def curve(self, x: Array, u: Array) -> Array:
+    def second_order_retraction(self, x: Array, u: Array) -> Array:
         return self.move(x, u)
 
     def move(self, x: Array, u: Array) -> Array:
         low, _ = smalllinalg.cholesky(x)
-        return self._moved(low, Symmetric().lift(x, u))
+        return self._moved(low, Symmetric().from_coordinates(x, u))
 
     def retract(self, x: Array, t: Array) -> Array:
         xp = array_namespace(x)
@@ -103,7 +103,7 @@ class PositiveDefinite(Domain):
         half = smalllinalg.solve_lower(low, Symmetric().project(t))
         return self._moved(low, smalllinalg.solve_lower(low, xp.matrix_transpose(half)))
 
-    def steepest(self, x: Array, g: Array) -> Array:
+    def riemannian_gradient(self, x: Array, g: Array) -> Array:
         return Symmetric().project(g)
 
     def project(self, x: Array) -> Array:
@@ -117,7 +117,7 @@ class PositiveDefinite(Domain):
         shifted = x + shift[..., None, None] * eye_like(x)
         return xp.where(broken[..., None, None], shifted, x)
 
-    def magnitude(self, x: Array) -> Array:
+    def typical_scale(self, x: Array) -> Array:
         return ones(x, self.size(tuple(x.shape)))
 
     def _moved(self, low: Array, w: Array) -> Array:

@@ -13,7 +13,7 @@ from typing import Any
 
 from array_api_compat import array_namespace
 
-from backends import host
+from backends import components
 from backends.base import Backend
 from engine.domains.base import Array, Domain, Shape
 from engine.errors import ExtensionError, LanewiseError
@@ -56,31 +56,41 @@ class Probe:
     def _check_shapes(self) -> None:
         """Check the shape that every method returns."""
         x, t, u, along = self.x, self.t, self.u, (self.size,)
-        self.pulled = self._call("pull", (x, t), along)
-        self.lifted = self._call("lift", (x, u), self.shape)
+        self.pulled = self._call("to_coordinates", (x, t), along)
+        self.lifted = self._call("from_coordinates", (x, u), self.shape)
         self.moved = self._call("move", (x, u), self.shape)
         self.retracted = self._call("retract", (x, t), self.shape)
-        for name, given, shape in (("curve", u, self.shape), ("steepest", t, self.shape)):
+        for name, given, shape in (("second_order_retraction", u, self.shape), ("riemannian_gradient", t, self.shape)):
             self._call(name, (x, given), shape)
-        self._call("magnitude", (x,), along)
-        self._call("free", (x, self.pulled), along, is_mask=True)
+        self._call("typical_scale", (x,), along)
+        self._call("inactive_mask", (x, self.pulled), along, is_mask=True)
 
     def _check_numbers(self) -> None:
         """Check that the methods fit one another."""
         x, u, domain = self.x, self.u, self.domain
         xp = array_namespace(x)
-        self._same("lift", domain.lift(x, 2 * u), 2 * self.lifted, "linear in u: lift(x, 2 u) = 2 lift(x, u)")
+        self._same(
+            "from_coordinates",
+            domain.from_coordinates(x, 2 * u),
+            2 * self.lifted,
+            "linear in u: from_coordinates(x, 2 u) = 2 from_coordinates(x, u)",
+        )
         left, right = xp.sum(self.lifted * self.t), xp.sum(u * self.pulled)
-        self._same("pull", left, right, "the adjoint of lift: sum(lift(x, u) * g) = sum(u * pull(x, g))")
+        self._same(
+            "to_coordinates",
+            left,
+            right,
+            "the adjoint of from_coordinates: sum(from_coordinates(x, u) * g) = sum(u * to_coordinates(x, g))",
+        )
         for name, point in (("project", x), ("move", self.moved), ("retract", self.retracted)):
             self._same(name, domain.project(point), point, f"a point of the domain: project({name}(...)) = {name}(...)")
-        for name in ("curve",) if domain.closed else ("curve", "move"):
+        for name in ("second_order_retraction",) if domain.closed else ("second_order_retraction", "move"):
             step = (getattr(domain, name)(x, SHORT * u) - x) / SHORT
             self._same(
                 name,
                 step,
                 self.lifted,
-                f"a way whose direction is that of lift: ({name}(x, h u) - x) / h = lift(x, u) for small h",
+                f"a way whose direction is that of from_coordinates: ({name}(x, h u) - x) / h = from_coordinates(x, u) for small h",
             )
 
     def _call(self, name: str, given: tuple[Array, ...], shape: Shape, is_mask: bool = False) -> Any:
@@ -123,7 +133,7 @@ def check(
     """Probe domains for parameters and data of some shapes. Raises ExtensionError."""
 
     def draw(shape: Shape, name: str) -> Array:
-        return backend.load(host.sample(shape, 0, name), "float64")
+        return backend.load(components.random_point(shape, 0, name), "float64")
 
     drawn = {name: draw(shape, name) for name, shape in data.items()}
     with backend.once():

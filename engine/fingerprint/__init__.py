@@ -1,5 +1,6 @@
 """A digest of a declaration and of all code behind it, the same in every process that would compute the same.
 
+    program     the fingerprint of a problem with its solver and settings, under which results are kept
     hasher      a digest of values, line by line
     own         what this project made: by name, as `backends.pristine` vouches for its code
     users       users' functions, by all that they can read

@@ -92,7 +92,7 @@ def _function(users: Users, hasher: Hasher, function: types.FunctionType) -> Non
         hasher.lines.append(f"in {module.__name__}")
     elif names.get("__builtins__", builtins) not in (builtins, vars(builtins)):
         raise Unhashable(f"{function!r} with builtins of its own")
-    else:  # rebuilt by `captures` on copies of the names that it reads
+    else:  # rebuilt by `closures` on copies of the names that it reads
         hasher.add({name: names[name] for name in sorted(global_names(code)) if name in names})
 
 

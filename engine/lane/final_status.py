@@ -19,7 +19,7 @@ from engine.status import Status
 
 Array = Any
 
-FAR = 1e3
+FAR_FROM_SOLUTION = 1e3
 """Multiples of `tol` at which the residual of an exact problem counts as far from a solution."""
 
 
@@ -37,7 +37,7 @@ def certified(objective: Objective, answer: Params, loss: Array, verdict: certif
     missed = xp.where(status == Status.MAX_STEPS, status, code_of(Status.STALLED))
     if stationary is not None:
         stationary_tol = certificate.TOL[False][str(verdict.optimality.dtype).removeprefix("torch.")] * 10
-        at_rest = (stationary <= stationary_tol) & (verdict.optimality > FAR * tol)
+        at_rest = (stationary <= stationary_tol) & (verdict.optimality > FAR_FROM_SOLUTION * tol)
         missed = xp.where((status == Status.STALLED) & at_rest, code_of(Status.INFEASIBLE), missed)
     faulty = (status == Status.NONFINITE) | (status == Status.NONFINITE_INPUT) | (status == Status.INFEASIBLE)
     found = xp.where(verdict.optimality <= tol, passed, missed)
@@ -48,7 +48,7 @@ def stationarity(objective: Objective, answer: Params, solver: State) -> Array |
     """The distance of an exact problem's answer from a stationary point; of many unknowns by the solver's model if it has one."""
     if not objective.problem.exact:
         return None
-    found = certificate.rest(objective, answer)
+    found = certificate.stationarity(objective, answer)
     if found is not None:
         return found
     if "model" in solver:

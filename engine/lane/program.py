@@ -19,7 +19,7 @@ from typing import Any
 from backends.base import Backend, Inputs, Program, State
 from backends.tree import leaves, tree_map
 from engine import certificate
-from engine.identity import identity
+from engine.fingerprint.program import fingerprint
 from engine.lane import declared
 from engine.lane.best_so_far import BestSoFar
 from engine.lane.final_status import certified
@@ -75,10 +75,10 @@ class LaneProgram:
         every = said(self.solver, "CHECK_EVERY") * (FREE_EVERY if self.free else 1)
         known = (every, self.backend, *static_key(self.solver), self.shapes, self.free, self.structure)
         size = 0 if self.structure is None else self.structure.size + COLUMN * self.structure.width
-        key = partial(identity, self.problem, *known)
+        key = partial(fingerprint, self.problem, *known)
         parts = [self.solver, *(param.domain for param in self.problem.params.values())]  # type: ignore[union-attr]
         users = self.declared if all(package(type(part)) == "engine" for part in parts) else None
-        return Program(self.init, self.step, self.test, self.finish, every, key, size, users)
+        return Program(self.init, self.step, self.terminate, self.postprocess, every, key, size, users)
 
     def declared(self, inputs: Inputs) -> dict[str, Any]:
         """All that the problem's own functions give, called once at the start."""
@@ -108,11 +108,11 @@ class LaneProgram:
         objective.units = state.get("units")
         return self.monitor.advance(objective, state, next_state(solver, objective, state["solver"]))
 
-    def test(self, inputs: Inputs, state: State) -> State:
+    def terminate(self, inputs: Inputs, state: State) -> State:
         """Decide whether the lane is done."""
         return self.monitor.terminate(inputs, self._bind(inputs)[0], state)
 
-    def finish(self, inputs: Inputs, state: State) -> dict[str, Any]:
+    def postprocess(self, inputs: Inputs, state: State) -> dict[str, Any]:
         """The answer in its canonical form, and its status and figures recomputed from it."""
         objective, _ = self._bind(inputs)
         objective.units = state.get("units")
@@ -133,7 +133,7 @@ class LaneProgram:
             kind, _, key = name.partition(".")
             groups.setdefault(kind, {})[key] = array
         captured = {
-            role: [inputs[f"capture.{role}.{k}"] for k in range(len(frozen.readers))]
+            role: [inputs[f"capture.{role}.{k}"] for k in range(len(frozen.slots))]
             for role, frozen in self.problem.frozen.items()
         }
         weights = {name: inputs[f"weight.{name}"] for name in weights_of(self.problem)}

@@ -74,7 +74,9 @@ class Adam(Solver):
         params = state["params"]
         loss, gradient = objective.value_and_gradient(params)
         gradient = tree_map(lambda g, x: g + self.weight_decay * x, gradient, params)
-        gradient = objective.steepest(params, gradient)  # else what points off the domain drowns the rest in the moments
+        gradient = objective.riemannian_gradient(
+            params, gradient
+        )  # else what points off the domain drowns the rest in the moments
         first = tree_map(lambda a, g: a + self.complements[0] * (g - a), state["first"], gradient)
         second = tree_map(lambda q, g: self.betas[1] * q + self.complements[1] * g * g, state["second"], gradient)
         count = state["count"] + 1

@@ -5,7 +5,7 @@ Needs `trust_region` to try a step. What the model is, is the solver's business.
 Source:
     Nielsen, Damping parameter in Marquardt's method, IMM-REP-1999-05, section 4; More, The Levenberg-Marquardt
     algorithm: implementation and theory, section 6 (scaling). Transtrum and Sethna, Improvements to the
-    Levenberg-Marquardt algorithm for nonlinear least-squares minimization, arXiv 1201.5885, section 4 (bends).
+    Levenberg-Marquardt algorithm for nonlinear least-squares minimization, arXiv 1201.5885, section 4 (geodesic acceleration).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from array_api_compat import array_namespace
 
-from engine.curvature import curving, is_ill, solve, structure_of
+from engine.curvature import is_ill, second_directional, solve, structure_of
 from engine.objective import Array, Objective, Params
 from engine.solvers.base import State
 from engine.solvers.trust_region import Evaluate, init_state, trial_step
@@ -27,8 +27,8 @@ BEND = 1.5
 """The longest acceleration, twice over, as a share of the velocity: twice the alpha of Transtrum and Sethna, which costs
 easy fits a fifth more steps and wins nothing on certified ones."""
 
-TROUBLE = 2.0
-"""By how many more the trials that failed are than those after it that went as the model said, before steps bend."""
+NET_REJECTIONS = 2.0
+"""Excess of rejected over well-predicted trials above which geodesic acceleration is used."""
 
 
 def damped_init(objective: Objective, params: Params, damping: Any, evaluate: Evaluate) -> State:
@@ -38,39 +38,39 @@ def damped_init(objective: Objective, params: Params, damping: Any, evaluate: Ev
     one = xp.ones_like(state["loss"])
     near = xp.minimum(one, state["optimality"]) if objective.problem.exact else one
     least = one * float(xp.finfo(one.dtype).eps)
-    return state | {"mu": xp.maximum(damping * near, least), "growth": one * 2, "trouble": one * 0, "linear": one > 0}
+    return state | {"mu": xp.maximum(damping * near, least), "nu": one * 2, "net_rejections": one * 0, "linear": one > 0}
 
 
-def damped_step(objective: Objective, state: State, evaluate: Evaluate, bends: bool = False) -> State:
-    """One trial, and the next mu; with `bends` along a parabola where straight steps fail.
+def damped_step(objective: Objective, state: State, evaluate: Evaluate, geodesic_acceleration: bool = False) -> State:
+    """One trial, and the next mu; with `geodesic_acceleration` along a parabola where straight steps fail.
 
     Then the residual must not be too far from a plane, either: a step whose bend is long is not taken.
     """
     tangent = Tangent(objective, state["params"])
     gradient, blocks = state["model"]["gradient"], state["model"]["blocks"]
-    structure, free = structure_of(objective, tangent), tangent.free(gradient)
+    structure, free = structure_of(objective, tangent), tangent.inactive_mask(gradient)
     shift = _shift(objective, state)
     u, inflation = solve(blocks, structure, shift, -gradient, free)
-    mu, growth, trouble = state["mu"], state["growth"], state["trouble"]
+    mu, nu, net_rejections = state["mu"], state["nu"], state["net_rejections"]
     xp = array_namespace(mu)
     gain = bend = allowed = None
     if "newton" in state["model"]:
         u, gain = _by_factors(state, u)
-    if bends:
-        bend, _ = solve(blocks, structure, shift, -curving(objective, tangent, u), free)
-        bend, allowed = _tamed(bend / 2, u, state["scale"], trouble >= TROUBLE)
+    if geodesic_acceleration:
+        bend, _ = solve(blocks, structure, shift, -second_directional(objective, tangent, u), free)
+        bend, allowed = _limited(bend / 2, u, state["scale"], net_rejections >= NET_REJECTIONS)
     exact = objective.problem.exact
     state, accepted, ratio = trial_step(objective, state, u, gain, evaluate, bend, allowed, exact)
     eps, one = float(xp.finfo(mu.dtype).eps), xp.ones_like(mu)
     shrink = xp.where(ratio > 0.9, one / 10, xp.maximum(one / 3, 1 - (2 * ratio - 1) ** 3))
     shrink = xp.minimum(shrink, 2 * one)
     least = eps if exact else eps * eps  # a column may have become far shorter than it was
-    state = state | {"mu": xp.where(accepted, xp.maximum(mu * shrink, one * least), mu * growth)}
+    state = state | {"mu": xp.where(accepted, xp.maximum(mu * shrink, one * least), mu * nu)}
     if exact and "newton" in state["model"]:
         state = state | {"ill": state["ill"] | is_ill(inflation)}
     state = state | {"linear": accepted & (ratio > 0.9)}
-    less = xp.where(ratio > 0.75, xp.maximum(trouble - 1, 0 * one), trouble)
-    return state | {"growth": xp.where(accepted, 2 * one, 2 * growth), "trouble": xp.where(accepted, less, trouble + 1)}
+    less = xp.where(ratio > 0.75, xp.maximum(net_rejections - 1, 0 * one), net_rejections)
+    return state | {"nu": xp.where(accepted, 2 * one, 2 * nu), "net_rejections": xp.where(accepted, less, net_rejections + 1)}
 
 
 def _by_factors(state: State, u: Array) -> tuple[Array, Array]:
@@ -85,7 +85,7 @@ def _by_factors(state: State, u: Array) -> tuple[Array, Array]:
     return xp.where(use, length * model["newton"], u), xp.where(use, gain, xp.ones_like(gain) * float("nan"))
 
 
-def _tamed(bend: Array, u: Array, scale: Array, wanted: Array) -> tuple[Array, Array]:
+def _limited(bend: Array, u: Array, scale: Array, wanted: Array) -> tuple[Array, Array]:
     """A bend that is wanted and finite, else none, and whether it is short beside the step, in the units of the columns."""
     xp = array_namespace(u)
     bend = xp.where(wanted, bend, xp.zeros_like(bend))
@@ -109,11 +109,11 @@ def _shift(objective: Objective, state: State) -> Array:
     if not objective.problem.exact:
         return mu * (scale + tiny)
     tangent, parts = Tangent(objective, state["params"]), []
-    magnitude = tangent.magnitude()
+    typical_scale = tangent.typical_scale()
     for own in tangent.slices.values():
         if own.stop > own.start:
             most = xp.max(scale[own])
-            far = xp.minimum(most, xp.sqrt(most * state["loss"]) / (xp.max(magnitude[own]) + tiny))
-            rounding = HELD * far + 4 * xp.sqrt(most * state["squares"][own])
+            far = xp.minimum(most, xp.sqrt(most * state["loss"]) / (xp.max(typical_scale[own]) + tiny))
+            rounding = HELD * far + 4 * xp.sqrt(most * state["column_norms_sq"][own])
             parts.append(mu * (scale[own] + (eps * most + tiny)) + eps * rounding)
     return parts[0] if len(parts) == 1 else xp.concat(parts)

@@ -91,7 +91,7 @@ def _by_param(objective: Objective, params: Params) -> Params:
             f"expected the params' names and shapes {shapes}: choose LevenbergMarquardt()"
         )
     against = {name: -blocks[name] for name in params}
-    return {name: -r for name, r in objective.steepest(params, against).items()}
+    return {name: -r for name, r in objective.riemannian_gradient(params, against).items()}
 
 
 def _pushed(rows: Array, row: Array) -> Array:

@@ -47,6 +47,6 @@ class GaussNewton(Solver):
         info = xp.finfo(gradient.dtype)
         tiny = float(info.eps) * scale + float(info.smallest_normal)  # keeps a singular system finite
         structure = structure_of(objective, tangent)
-        u, _ = solve(state["model"]["blocks"], structure, tiny, -gradient, tangent.free(gradient))
+        u, _ = solve(state["model"]["blocks"], structure, tiny, -gradient, tangent.inactive_mask(gradient))
         state, accepted, _ = trial_step(objective, state, length * u, None, least_squares)
         return state | {"length": xp.where(accepted, xp.ones_like(length), length / 2)}

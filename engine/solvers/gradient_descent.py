@@ -61,7 +61,7 @@ class GradientDescent(Solver):
         """One step of v <- m v + g, x <- x - rate v."""
         params = state["params"]
         loss, gradient = objective.value_and_gradient(params)
-        gradient = objective.steepest(params, gradient)
+        gradient = objective.riemannian_gradient(params, gradient)
         velocity = tree_map(lambda v, g: self.momentum * v + g, state["velocity"], gradient)
         direction = velocity
         if self.nesterov:

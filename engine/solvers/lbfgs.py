@@ -60,11 +60,11 @@ class LBFGS(Solver):
         params, loss, gradient, length = (state[k] for k in ("params", "here", "gradient", "length"))
         tangent = Tangent(objective, params)
         xp = array_namespace(gradient)
-        free = tangent.free(gradient)
+        free = tangent.inactive_mask(gradient)
         slope = gradient if free is None else gradient * free
         u = length * self._direction(state, slope, free)
         moved = tangent.move(u)
-        taken = tangent.taken(moved, u)
+        taken = tangent.effective_step(moved, u)
         trial, after = _evaluate(objective, moved)
         promise = xp.sum(slope * taken)
         noise = NOISE * float(xp.finfo(loss.dtype).eps) * xp.abs(loss)
@@ -102,7 +102,7 @@ class LBFGS(Solver):
 
 def _evaluate(objective: Objective, params: Params) -> tuple[Array, Array]:
     loss, gradient = objective.value_and_gradient(params)
-    return loss, Tangent(objective, params).pull(gradient)
+    return loss, Tangent(objective, params).to_coordinates(gradient)
 
 
 def _first(gradient: Array) -> Array:

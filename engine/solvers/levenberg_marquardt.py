@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from typing import ClassVar
 
+from backends.renamed import renamed
 from engine.curvature import least_squares
 from engine.errors import ArgumentError
 from engine.objective import Objective, Params
@@ -23,10 +24,10 @@ class LevenbergMarquardt(Solver):
 
     Args:
         damping: mu before the first step, relative to D; above 0.
-        bends: where trials failed more often than the model held, take steps along a parabola, with the second derivative
-            of the residual along u (geodesic acceleration), and none whose bend is long beside it: fewer and safer steps
+        geodesic_acceleration: where trials failed more often than the model held, take steps along a parabola, with the
+            second derivative of the residual along u, and none whose acceleration is long beside it: fewer and safer steps
             through curved valleys, each for the price of two more products. The plan sets it for residuals that need not
-            vanish at a solution.
+            vanish at a solution. Its name before version 0.2 was `bends`.
 
     Raises:
         TypeError, ValueError: a setting that is no number or out of its range.
@@ -35,24 +36,30 @@ class LevenbergMarquardt(Solver):
         Nielsen, Damping parameter in Marquardt's method, IMM-REP-1999-05, section 4; Madsen, Nielsen and Tingleff,
         Methods for non-linear least squares problems, section 3.2; More, The Levenberg-Marquardt
         algorithm: implementation and theory, section 6 (scaling); Transtrum and Sethna, Improvements to
-        the Levenberg-Marquardt algorithm, arXiv 1201.5885, section 4 (bends).
+        the Levenberg-Marquardt algorithm, arXiv 1201.5885, section 4 (geodesic acceleration).
 
     Example:
         >>> LevenbergMarquardt()
-        LevenbergMarquardt(damping=0.001, bends=False)
+        LevenbergMarquardt(damping=0.001, geodesic_acceleration=False)
     """
 
     damping: float = 1e-3
-    bends: bool = False
+    geodesic_acceleration: bool = False
+    bends: InitVar[bool | None] = None
 
     CHECK_EVERY: ClassVar[int] = 1
     MAX_STEPS: ClassVar[int] = 500
     CURVATURE: ClassVar[str] = "residual"
     OWN_OPTIMALITY: ClassVar[bool] = True
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.bends, bool):
-            raise ArgumentError(f"LevenbergMarquardt: bends came as {self.bends!r}; expected True or False")
+    def __post_init__(self, bends: bool | None) -> None:
+        if bends is not None:
+            renamed("LevenbergMarquardt(bends=)", "geodesic_acceleration=", stacklevel=4)
+            object.__setattr__(self, "geodesic_acceleration", bends)
+        if not isinstance(self.geodesic_acceleration, bool):
+            raise ArgumentError(
+                f"LevenbergMarquardt: geodesic_acceleration came as {self.geodesic_acceleration!r}; expected True or False"
+            )
         object.__setattr__(self, "damping", checked("LevenbergMarquardt", "damping", self.damping, 1e-15, 1e15))
 
     def init(self, objective: Objective, params: Params) -> State:
@@ -61,4 +68,4 @@ class LevenbergMarquardt(Solver):
 
     def step(self, objective: Objective, state: State) -> State:
         """One trial."""
-        return damped_step(objective, state, least_squares, self.bends)
+        return damped_step(objective, state, least_squares, self.geodesic_acceleration)

@@ -49,10 +49,10 @@ def init_state(objective: Objective, params: Params, evaluate: Evaluate) -> Stat
     never = zero(next(iter(params.values()))) > 0
     model = evaluate(objective, params, None, never)
     tangent = Tangent(objective, params)
-    spread = diagonal(model["blocks"], structure_of(objective, tangent))
-    xp = array_namespace(spread)
-    size = tangent.magnitude()
-    state: State = {"params": params, "model": model, "scale": _scale(tangent, model, spread, size)}
+    diag = diagonal(model["blocks"], structure_of(objective, tangent))
+    xp = array_namespace(diag)
+    size = tangent.typical_scale()
+    state: State = {"params": params, "model": model, "scale": _scale(tangent, model, diag, size)}
     if not objective.problem.exact:
         state |= {"size": size, "rate": zero(model["loss"])}
     state |= {
@@ -62,7 +62,7 @@ def init_state(objective: Objective, params: Params, evaluate: Evaluate) -> Stat
         "ill": never,
         "stalled_trials": zero(model["loss"]),
         "steps_since_halved": zero(model["loss"]),
-        "squares": spread * 0 + _largest(xp.abs(spread)),
+        "column_norms_sq": diag * 0 + _largest(xp.abs(diag)),
         "loss": model["loss"],
     }
     now = optimality(objective, params, model, state["reference"])
@@ -83,16 +83,16 @@ def trial_step(
     tangent = Tangent(objective, params)
     structure = structure_of(objective, tangent)
     moved = tangent.move(u if bend is None else u + bend)
-    gain = _gain(tangent, model, tangent.taken(moved, u), gain)
+    gain = _gain(tangent, model, tangent.effective_step(moved, u), gain)
     xp = array_namespace(gain)
-    squares = xp.abs(diagonal(model["blocks"], structure))
-    after = evaluate(objective, moved, squares, state["ill"])
+    column_norms_sq = xp.abs(diagonal(model["blocks"], structure))
+    after = evaluate(objective, moved, column_norms_sq, state["ill"])
     now = optimality(objective, moved, after, state["reference"])
     slope = _slope(objective, moved, after, now)
     loss, trial = model["loss"], after["loss"]
     noise = NOISE * float(xp.finfo(loss.dtype).eps) * _known(objective, params, model, state["reference"])
-    spread = diagonal(after["blocks"], structure)
-    finite = _all_finite([trial, spread, after["gradient"], *moved.values()])
+    diag = diagonal(after["blocks"], structure)
+    finite = _all_finite([trial, diag, after["gradient"], *moved.values()])
     accepted = finite & ((trial < loss) | ((trial <= loss + noise) & (slope < state["slope"])))
     accepted = accepted if allowed is None else accepted & allowed
     kept = select(accepted, {"params": moved, "model": after}, {"params": params, "model": model})
@@ -103,12 +103,12 @@ def trial_step(
     there = Tangent(objective, moved)
     if not objective.problem.exact:
         rate = xp.where(accepted, _ratio(now, state["optimality"]), state["rate"])
-        kept |= {"size": xp.where(accepted, xp.maximum(state["size"], there.magnitude()), state["size"]), "rate": rate}
-    scale = xp.maximum(state["scale"], _scale(there, after, spread, kept.get("size", spread)))
+        kept |= {"size": xp.where(accepted, xp.maximum(state["size"], there.typical_scale()), state["size"]), "rate": rate}
+    scale = xp.maximum(state["scale"], _scale(there, after, diag, kept.get("size", diag)))
     changed = kept | {
         "slope": xp.where(accepted, slope, state["slope"]),
         "scale": xp.where(accepted, scale, state["scale"]),
-        "squares": xp.where(known, squares, state["squares"]),
+        "column_norms_sq": xp.where(known, column_norms_sq, state["column_norms_sq"]),
         "loss": loss,
     }
     ratio = xp.where(gain > noise, (loss - trial) / xp.where(gain > noise, gain, noise + 1), gain * 0 + 1)
@@ -127,14 +127,14 @@ def _progress(objective: Objective, state: State, accepted: Array, now: Array, s
     xp = array_namespace(now)
     exact = objective.problem.exact
     halved = accepted & (now <= state["last_halved" if exact else "optimality"] / 2)
-    since = xp.where(halved, now * 0, state["steps_since_halved"] + 1)
+    steps_since_halved = xp.where(halved, now * 0, state["steps_since_halved"] + 1)
     ahead = accepted & (lower | (now < PROGRESS * state["optimality"]))
     stalled = (silent | accepted) & ~ahead
     stalled_trials = xp.where(ahead, now * 0, xp.where(stalled, state["stalled_trials"] + 1, state["stalled_trials"]))
     return {
         "optimality": xp.where(accepted, now, state["optimality"]),
-        "steps_since_halved": since,
-        "halving": since < (HALVED if exact else 1),
+        "steps_since_halved": steps_since_halved,
+        "halving": steps_since_halved < (HALVED if exact else 1),
         "last_halved": xp.where(halved, now, state["last_halved"]),
         "stalled_trials": stalled_trials,
         "stuck": stalled_trials >= STALLED_TRIALS,
@@ -164,9 +164,9 @@ def cosine(objective: Objective, params: Params, model: Model) -> Array:
 
 def _squared_cosine(objective: Objective, params: Params, model: Model) -> Array:
     tangent = Tangent(objective, params)
-    spread = diagonal(model["blocks"], structure_of(objective, tangent))
+    diag = diagonal(model["blocks"], structure_of(objective, tangent))
     slope = tangent.opened(model["gradient"])
-    return _largest(_ratio(slope * slope, array_namespace(slope).abs(spread) * model["loss"]))
+    return _largest(_ratio(slope * slope, array_namespace(slope).abs(diag) * model["loss"]))
 
 
 def _slope(objective: Objective, params: Params, model: Model, now: Array) -> Array:
@@ -186,7 +186,7 @@ def _gain(tangent: Tangent, model: Model, taken: Array, given: Array | None) -> 
     return gain if given is None else xp.where(xp.isnan(given), gain, given)
 
 
-def _scale(tangent: Tangent, model: Model, spread: Array, size: Array) -> Array:
+def _scale(tangent: Tangent, model: Model, diag: Array, size: Array) -> Array:
     """The squares of the columns' lengths, by the diagonal of the curvature: what a step is damped by.
 
     Where the residual need not vanish, a column that is rounding of the residual's terms would let its parameter go
@@ -194,18 +194,18 @@ def _scale(tangent: Tangent, model: Model, spread: Array, size: Array) -> Array:
     no curvature, damping of 1 makes a step that would remove the loss, were it linear; along a coordinate that it hardly
     slopes in, no farther than 1 / `LEVEL` times as far as along the others, by the params' sizes, or 1 where they are 0.
     """
-    xp = array_namespace(spread)
-    spread = xp.abs(spread)
+    xp = array_namespace(diag)
+    diag = xp.abs(diag)
     problem = tangent.objective.problem
-    if problem.exact or not spread.shape[0]:
-        return spread
+    if problem.exact or not diag.shape[0]:
+        return diag
     if problem.residual is None:
         loss, slope, sizes = xp.abs(model["loss"]), xp.abs(model["gradient"]), xp.where(size > 0, size, xp.ones_like(size))
         slope = xp.maximum(slope, LEVEL * xp.max(slope * sizes) / sizes)
-        return xp.maximum(spread, xp.where(loss > 0, 2 * slope * slope / xp.where(loss > 0, loss, loss + 1), 0 * slope))
-    squares = size * size
-    moving = FAINT * float(xp.finfo(spread.dtype).eps) * xp.max(spread * squares)
-    return xp.maximum(spread, xp.where(squares > 0, moving / xp.where(squares > 0, squares, squares + 1), 0 * squares))
+        return xp.maximum(diag, xp.where(loss > 0, 2 * slope * slope / xp.where(loss > 0, loss, loss + 1), 0 * slope))
+    size_sq = size * size
+    moving = FAINT * float(xp.finfo(diag.dtype).eps) * xp.max(diag * size_sq)
+    return xp.maximum(diag, xp.where(size_sq > 0, moving / xp.where(size_sq > 0, size_sq, size_sq + 1), 0 * size_sq))
 
 
 def _all_finite(arrays: list[Array]) -> Array:
@@ -234,9 +234,9 @@ def _known(objective: Objective, params: Params, model: Model, reference: Array)
 def _terms(objective: Objective, params: Params, model: Model, reference: Array) -> Array:
     """The squared size of the terms of a residual: J's columns, each times its parameter, and the residual of zero params."""
     tangent = Tangent(objective, params)
-    spread, magnitude = diagonal(model["blocks"], structure_of(objective, tangent)), tangent.magnitude()
-    xp = array_namespace(spread)
-    return xp.sum(xp.abs(spread) * magnitude * magnitude) + reference
+    diag, typical_scale = diagonal(model["blocks"], structure_of(objective, tangent)), tangent.typical_scale()
+    xp = array_namespace(diag)
+    return xp.sum(xp.abs(diag) * typical_scale * typical_scale) + reference
 
 
 def _largest(values: Array) -> Array:

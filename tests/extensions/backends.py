@@ -85,6 +85,6 @@ WRONG: dict[str, tuple[Callable[[], Any], list[str]]] = {
     "a description that is no method": (run(toy(describe="a loop")), ["describe is 'a loop'", "describe()"]),
     "nothing prepared": (run(toy(prepare=lambda self, program, example, shared, device=None: None)), ["prepare returned NoneType", "iterate"]),
     "results without an outcome": (run(prepared(lambda outcome, run: outcome.results)), ["iterate returned dict", "Outcome("]),
-    "an outcome without a loss": (run(prepared(without_loss)), ["iterate returned the results", "'loss'", "finish"]),
+    "an outcome without a loss": (run(prepared(without_loss)), ["iterate returned the results", "'loss'", "postprocess"]),
     "an outcome of other lanes": (run(prepared(one_less)), ["status of shape (2,)", "3 lanes", "(3,)"]),
 }  # fmt: skip

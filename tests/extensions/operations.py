@@ -1,4 +1,4 @@
-"""Operations of the lane compiler that are wrong in one way each: a line in `OPS`, an entry in `MEANINGS`. Needs torch."""
+"""Operations of the lane compiler that are wrong in one way each: a line in `OPS`, an entry in `LOWERINGS`. Needs torch."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch
 
 from backends.fused.ir.graph import Graph
 from backends.fused.ir.ops import Op
+from backends.fused.lowering.aten import LOWERINGS
 from backends.fused.lowering.lower import lower
-from backends.fused.lowering.meanings import MEANINGS
 from backends.torch.trace import Traced
 
 AMOUNT: Any = -1
@@ -24,7 +24,7 @@ def entry(meaning: Callable[..., Any]) -> Callable[[], Any]:
     def hand_in() -> Any:
         traced = Traced(torch.nn.functional.hardshrink, [(torch.ones(3),)], polish=False)
         graph = Graph()
-        with mock.patch.dict(MEANINGS, {"hardshrink": meaning}):
+        with mock.patch.dict(LOWERINGS, {"hardshrink": meaning}):
             return lower(traced.graph, [graph.input("x", (3,), "float32")], graph)
 
     return hand_in
@@ -43,7 +43,7 @@ WRONG: dict[str, tuple[Callable[[], Any], list[str]]] = {
     "an operation that is not there": (entry(lambda c, a, lambd=0.5: c.map("shrink", a)), ["'shrink' is not in OPS", "ops.py"]),
     "another shape": (entry(lambda c, a, lambd=0.5: c.number(0.0)), ["aten.hardshrink", "shape ()", "shape (3,)", "wide"]),
     "another dtype": (
-        entry(lambda c, a, lambd=0.5: c.into.map("gt", a, c.number(lambd))),
+        entry(lambda c, a, lambd=0.5: c.graph.map("gt", a, c.number(lambd))),
         ["aten.hardshrink", "gave bool", "expected float32", "cast"],
     ),
     "no view": (entry(lambda c, a, lambd=0.5: lambd), ["aten.hardshrink", "gave float", "a View", "map"]),

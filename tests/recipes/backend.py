@@ -92,15 +92,15 @@ class Loop(Executable):
     def _solve(self, inputs: Inputs, run: Run) -> tuple[Any, list[Any], int]:
         """Results of a lane, its losses, and its steps."""
         program, losses, taken = self.program, [], 0
-        state = _called(program.test, inputs, _called(program.init, inputs))
+        state = _called(program.terminate, inputs, _called(program.init, inputs))
         while state["status"] == RUNNING and taken < run.max_steps:
             for _ in range(min(program.every, run.max_steps - taken)):
                 state = _called(program.step, inputs, state)
                 if run.history and taken % run.history == 0:
                     losses.append(state["loss"])
                 taken += 1
-            state = _called(program.test, inputs, state)
-        return _called(program.finish, inputs, state), losses, taken
+            state = _called(program.terminate, inputs, state)
+        return _called(program.postprocess, inputs, state), losses, taken
 
 
 def _called(function: Callable[..., Any], *trees: Any) -> Any:

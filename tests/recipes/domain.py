@@ -31,23 +31,23 @@ class Traceless(Domain):
             raise ArgumentError(f"domain {self}: the parameter has shape {shape}; expected a square matrix (n, n): use Real()")
         return max(0, super().size(shape) - 1)
 
-    def lift(self, x: Array, u: Array) -> Array:
+    def from_coordinates(self, x: Array, u: Array) -> Array:
         """The last diagonal entry is minus the sum of the others."""
         xp = array_namespace(u)
         matrix = xp.reshape(xp.concat([u, xp.zeros((1,), dtype=u.dtype, device=device(u))]), tuple(x.shape))
         eye = _eye(x)
         return matrix - eye[:, -1:] * eye[-1:, :] * xp.linalg.trace(matrix)
 
-    def pull(self, x: Array, g: Array) -> Array:
+    def to_coordinates(self, x: Array, g: Array) -> Array:
         return flat(g - g[-1, -1] * _eye(g), 2)[:-1]
 
     def retract(self, x: Array, t: Array) -> Array:
         return x + self.project(t)
 
-    def steepest(self, x: Array, g: Array) -> Array:
+    def riemannian_gradient(self, x: Array, g: Array) -> Array:
         return self.project(g)
 
-    def magnitude(self, x: Array) -> Array:
+    def typical_scale(self, x: Array) -> Array:
         return flat(array_namespace(x).abs(x), 2)[:-1]
 
     def project(self, x: Array) -> Array:

@@ -54,7 +54,7 @@ class Rprop(Solver):
         """One evaluation of the gradient."""
         params = state["params"]
         loss, gradient = objective.value_and_gradient(params)
-        gradient = objective.steepest(params, gradient)
+        gradient = objective.riemannian_gradient(params, gradient)
         lengths = tree_map(self._adapted, state["lengths"], gradient, state["before"])
         change = tree_map(_downhill, lengths, gradient)
         return {"params": objective.retract(params, change), "lengths": lengths, "before": gradient, "loss": loss}

@@ -57,11 +57,11 @@ def host_target() -> Target:
     True
     """
     names = host_names()
-    wanted = os.environ.get("LANEWISE_ISA", "").strip().lower() or names[0]
-    if wanted not in names:
-        what = "is not an instruction set that lanewise knows" if wanted not in WIDTH else "does not run on this processor"
-        raise ToolchainError(f"LANEWISE_ISA={wanted!r} {what}; unset it, or set it to one of {', '.join(names)}")
-    return target(wanted, platform.machine())
+    predicate = os.environ.get("LANEWISE_ISA", "").strip().lower() or names[0]
+    if predicate not in names:
+        what = "is not an instruction set that lanewise knows" if predicate not in WIDTH else "does not run on this processor"
+        raise ToolchainError(f"LANEWISE_ISA={predicate!r} {what}; unset it, or set it to one of {', '.join(names)}")
+    return target(predicate, platform.machine())
 
 
 def target(name: str, machine: str) -> Target:

@@ -15,16 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from backends.fused.codegen.grid import declaration
+from backends.fused.codegen.affine_tables import declaration
 from backends.fused.ir.graph import Node, View
 from backends.fused.ir.ops import OPS
 from backends.fused.passes.arrange import Arrangement, arranged, flops
-from backends.fused.passes.rooms import Buffer, pack
-from backends.fused.passes.schedule import Group, is_rare
+from backends.fused.passes.memory_plan import Buffer, pack
+from backends.fused.passes.schedule import Group, is_branch
 
 
 @dataclass(frozen=True)
-class Place:
+class Address:
     """Where an input or output lies: `array[offset]` on; `shared` where it is numbers, not vectors."""
 
     array: str
@@ -42,7 +42,7 @@ WRITTEN_OUT = 48
 TILES = 16
 """Tiles of a function's contractions up to which all are written out."""
 
-ABREAST = 8
+MAX_INTERLEAVE = 8
 """Most elements of a loop with costly functions that are computed side by side."""
 
 SEVERAL = frozenset({"exp"})
@@ -50,7 +50,7 @@ SEVERAL = frozenset({"exp"})
 
 
 @dataclass
-class Tables:
+class ConstantPool:
     """Constant arrays of a kernel of some working dtype, each written once."""
 
     dtype: str
@@ -96,7 +96,7 @@ class Emitter:
     """Writes the body of one function.
 
     Args:
-        order: the function's nodes, rare works and loops.
+        order: the function's nodes, branches and loops.
         inputs: input node, or one that was computed before -> where it lies.
         outputs: views, each with where it goes.
         tables: of the kernel.
@@ -109,39 +109,39 @@ class Emitter:
     def __init__(
         self,
         order: Arrangement,
-        inputs: dict[Node, Place],
-        outputs: Sequence[tuple[View, Place]],
-        tables: Tables,
+        inputs: dict[Node, Address],
+        outputs: Sequence[tuple[View, Address]],
+        tables: ConstantPool,
         tile: tuple[int, int],
         unroll: bool = True,
         prefix: str = "t",
         scratch: int = 0,
     ) -> None:
         self.inputs, self.outputs, self.tables, self.tile = inputs, outputs, tables, tile
-        self.nodes, self.rare, self.schedule = order.nodes, order.rare, order.schedule
+        self.nodes, self.branches, self.schedule = order.nodes, order.branches, order.schedule
         self.names: dict[Node, str] = {node: f"{prefix}{k}" for k, node in enumerate(self.nodes)}
         self.buffers: dict[Node, str] = {}
-        self.direct: dict[Node, list[str]] = {}
+        self.in_place: dict[Node, list[str]] = {}
         self.unroll, self.prefix, self.base, self.scratch = unroll, prefix, scratch, scratch
-        self.usual = True  # whether what is being written is no rare work
-        self.chained = False  # whether there is a loop whose elements are computed side by side
-        self.abreast = 0  # how many elements the statement that is being written is for; 0: one
+        self.usual = True  # whether what is being written is outside of branches
+        self.has_interleaved_chains = False  # whether there is a loop whose elements are computed side by side
+        self.interleave = 0  # how many elements the statement that is being written is for; 0: one
         self.lines: list[str] = []
 
     def body(self) -> str:
         """The statements."""
-        late = self._settle_outputs()
-        self._allocate(late)
+        copied_outputs = self._plan_outputs()
+        self._allocate(copied_outputs)
         for k, group in enumerate(self.schedule.groups):
             self._open(k)
-            self.usual = not is_rare(self.schedule.part(k))
+            self.usual = not is_branch(self.schedule.part(k))
             self._group(group)
         self._open(len(self.schedule.groups))
         self.usual = True
-        self._copies(late)
+        self._copies(copied_outputs)
         return "\n".join(self.lines)
 
-    def reads(self) -> list[Place]:
+    def reads(self) -> list[Address]:
         """Where that lies which is given and read."""
         used = {view.node for node in self.nodes for view in node.args} | {view.node for view, _ in self.outputs}
         return [self.inputs[node] for node in used if node in self.inputs]
@@ -152,8 +152,8 @@ class Emitter:
 
     # Outputs: written where they are computed if nothing reads the old value later, else copied at the end.
 
-    def _settle_outputs(self) -> list[tuple[View, Place]]:
-        late = []
+    def _plan_outputs(self) -> list[tuple[View, Address]]:
+        copied_outputs = []
         for view, place in self.outputs:
             own = self.inputs.get(view.node)
             if own is not None and own.array == place.array and own.offset == place.offset and view.is_whole():
@@ -164,12 +164,12 @@ class Emitter:
                 and view.node.kind not in _PARTS
                 and self._is_free(view.node, place)
             ):
-                self.direct.setdefault(view.node, []).append(_pointer(view.dtype, place))
+                self.in_place.setdefault(view.node, []).append(_pointer(view.dtype, place))
             else:
-                late.append((view, place))
-        return late
+                copied_outputs.append((view, place))
+        return copied_outputs
 
-    def _is_free(self, writer: Node, place: Place) -> bool:
+    def _is_free(self, writer: Node, place: Address) -> bool:
         """True where writing as soon as the value is known overwrites nothing that is read after."""
         at = self.schedule.place[writer]
         for node, own in self.inputs.items():
@@ -191,14 +191,14 @@ class Emitter:
         return reader.kind == "map" and not group.alone and view.index.size == group.size and view.is_whole()
 
     def _open(self, group: int) -> None:
-        """Where rare work ends and begins."""
+        """Ends of branches, and tests in front of them."""
         begins, ends = self.schedule.starts[1::2], self.schedule.starts[2::2]
         self.lines += ["}" for end in ends if end == group]
-        for rare, begin in zip(self.rare, begins, strict=True):
+        for branch, begin in zip(self.branches, begins, strict=True):
             if begin == group:
-                self.lines.append(f"if (any({self._read(rare.wanted, '0')})) {{")
+                self.lines.append(f"if (any({self._read(branch.predicate, '0')})) {{")
 
-    def _allocate(self, late: list[tuple[View, Place]]) -> None:
+    def _allocate(self, copied_outputs: list[tuple[View, Address]]) -> None:
         """A buffer for every node that another group or a late output reads; single numbers are variables.
 
         A buffer's room is another's of its C++ type after its last reader.
@@ -207,14 +207,14 @@ class Emitter:
         readers = self.schedule.readers()
         end = len(self.schedule.groups)
         last = {node: max(readers.get(node, set()), default=-1) for node in self.schedule.place}
-        last |= {view.node: end for view, _ in late}
+        last |= {view.node: end for view, _ in copied_outputs}
         for node, place in sorted(self.schedule.place.items(), key=lambda item: item[1]):
             outside = last[node] > place or node.kind in _PARTS
             inner = any(
                 not self._is_local(place, v) for n in self.schedule.groups[place].nodes() for v in n.args if v.node is node
             )
             part = self.schedule.part(place)
-            leaves = is_rare(part) and part != self.schedule.part(last[node])
+            leaves = is_branch(part) and part != self.schedule.part(last[node])
             if leaves or (node.size > 1 and (outside or inner)):
                 name = self.buffers[node] = f"b{self.names[node]}" if node.size == 1 else self.names[node]
                 kinds.setdefault(vector_type(node.dtype), []).append(Buffer(name, node.size, place, max(last[node], place)))
@@ -257,7 +257,7 @@ class Emitter:
             step = 4 if 0 < count <= 4 and group.size % 4 == 0 and not costly else 1
             sums = self._open_sums(group, step)
             if costly:
-                self._abreast(group)
+                self._interleaved(group)
             else:
                 self._loop("e", 0, group.size, step, len(group.members) * step)
                 for k in range(step):
@@ -265,18 +265,18 @@ class Emitter:
                 self.lines.append("}")
             self._close_sums(sums)
 
-    def _abreast(self, group: Group) -> None:
+    def _interleaved(self, group: Group) -> None:
         """Elements some at a time, statement by statement: each is a chain of operations that wait for one another."""
-        some = max((k for k in range(ABREAST // 2, ABREAST + 1) if group.size % k == 0), default=ABREAST)
+        some = max((k for k in range(MAX_INTERLEAVE // 2, MAX_INTERLEAVE + 1) if group.size % k == 0), default=MAX_INTERLEAVE)
         whole = group.size - group.size % some
-        self.chained = True
+        self.has_interleaved_chains = True
         for first, last in ((0, whole), (whole, group.size)):
             if first < last:
-                self.abreast = min(some, last - first)
-                self._loop("e", first, last, self.abreast, WRITTEN_OUT)
+                self.interleave = min(some, last - first)
+                self._loop("e", first, last, self.interleave, WRITTEN_OUT)
                 self._element(group, "e + u", {}, 0)
                 self.lines.append("}")
-        self.abreast = 0
+        self.interleave = 0
 
     def _loop(self, name: str, first: int, last: int, step: int = 1, statements: int = 1, body: str = "{") -> None:
         """The head of a loop, which stays one unless it is short."""
@@ -301,9 +301,9 @@ class Emitter:
                 self.lines.append(f"{self._each()}{name} = {OPS[node.name].text.format(name, value)};")
                 continue
             name = f"v{self.names[node]}"
-            if self.abreast and node.name in SEVERAL:
+            if self.interleave and node.name in SEVERAL:
                 self._define(f"g{name}", node.dtype, self._read(node.args[0], at, local, loads))
-                self.lines.append(f"{vector_type(node.dtype)} {name}[{self.abreast}]; lw::{node.name}(g{name}, {name});")
+                self.lines.append(f"{vector_type(node.dtype)} {name}[{self.interleave}]; lw::{node.name}(g{name}, {name});")
                 local[node] = f"{name}[u]"
             else:
                 local[node] = self._define(name, node.dtype, self._value(node, at, local, loads))
@@ -313,7 +313,7 @@ class Emitter:
         self.lines.append("}")
 
     def _store(self, node: Node, at: str, value: str, size: int) -> None:
-        targets = list(self.direct.get(node, []))
+        targets = list(self.in_place.get(node, []))
         if node in self.buffers:
             targets.append(self.buffers[node])
         for target in targets:
@@ -321,14 +321,14 @@ class Emitter:
 
     def _define(self, name: str, dtype: str, text: str) -> str:
         """A new name for a value; how to read it."""
-        if not self.abreast:
+        if not self.interleave:
             self.lines.append(f"const {vector_type(dtype)} {name} = {text};")
             return name
-        self.lines.append(f"{vector_type(dtype)} {name}[{self.abreast}]; {self._each()}{name}[u] = {text};")
+        self.lines.append(f"{vector_type(dtype)} {name}[{self.interleave}]; {self._each()}{name}[u] = {text};")
         return f"{name}[u]"
 
     def _each(self) -> str:
-        return f"LW_ABREAST({self.abreast}) " if self.abreast else ""
+        return f"LW_INTERLEAVE({self.interleave}) " if self.interleave else ""
 
     def _open_sums(self, group: Group, lanes: int) -> list[tuple[Node, int]]:
         """Accumulators, several for each sum so that they do not wait for one another."""
@@ -394,7 +394,7 @@ class Emitter:
         loop, name = node.loop, self.names[node]
         assert loop is not None
         starts = np.cumsum([0, *(view.index.size for view in loop.inputs)])
-        places = [Place(name, int(start)) for start in starts]
+        places = [Address(name, int(start)) for start in starts]
         inputs = {view.node: place for view, place in zip(loop.inputs, places, strict=False)}
         outputs = list(zip(loop.outputs, places, strict=False))
         order = arranged(loop.nodes, loop.outputs, inputs)
@@ -402,12 +402,12 @@ class Emitter:
         self._loop("round", 0, loop.count, 1, WRITTEN_OUT)
         self.lines.append(f"{inner.body()}\n}}")
         self.scratch = max(self.scratch, inner.scratch)
-        self.chained |= inner.chained
+        self.has_interleaved_chains |= inner.has_interleaved_chains
 
-    def _copies(self, late: list[tuple[View, Place]]) -> None:
+    def _copies(self, copied_outputs: list[tuple[View, Address]]) -> None:
         """Late outputs, by way of a copy where one output's place is another one's source."""
         second: list[tuple[str, str, int]] = []
-        for view, place in late:
+        for view, place in copied_outputs:
             target, size = _pointer(view.dtype, place), view.index.size
             if view.node in self.inputs and not self.inputs[view.node].shared and self.inputs[view.node].array == place.array:
                 kind = vector_type(view.dtype)
@@ -489,7 +489,7 @@ class Emitter:
     # Reading
 
     def _value(self, node: Node, at: str, local: dict[Node, str], loads: dict[str, str] | None = None) -> str:
-        if node.kind == "pick":
+        if node.kind == "take_along":
             return self._pick(node, at, local)
         given = [self._read(view, at, local, loads) for view in node.args]
         if node.name == "copy":
@@ -548,10 +548,10 @@ class Emitter:
         """Element (g, i, k) of a view with three axes."""
         index = view.index
         strides = [int(index.take(1, axis).flat[0] - index.flat[0]) if index.shape[axis] > 1 else 0 for axis in range(3)]
-        grid = sum(
+        base_index = sum(
             np.arange(index.shape[axis]).reshape([-1 if a == axis else 1 for a in range(3)]) * strides[axis] for axis in range(3)
         )
-        if view.node.value is None and (index == index.flat[0] + grid).all():
+        if view.node.value is None and (index == index.flat[0] + base_index).all():
             formula = " + ".join(f"{x} * {s}" for x, s in zip(at, strides, strict=True) if s)
             return self._at(view.node, f"{int(index.flat[0])} + {formula}" if formula else str(int(index.flat[0])))
         flat = View(view.node, index.reshape(-1))
@@ -567,7 +567,7 @@ class Emitter:
         return f"{self.buffers[node]}[{element}]" if node in self.buffers else self.names[node]
 
 
-def _pointer(dtype: str, place: Place) -> str:
+def _pointer(dtype: str, place: Address) -> str:
     return f"(({vector_type(dtype)} *)({place.array} + {place.offset}))"
 
 

@@ -14,13 +14,13 @@ from functools import partial
 from backends.base import Array, Program
 from backends.fused.build.parts import unit
 from backends.fused.build.target import Target
-from backends.fused.codegen.emit import Emitter, Place, Tables, scalar_type
-from backends.fused.codegen.hoist import Hoisted
-from backends.fused.codegen.layout import Kernel, Leaf, layout, packed
+from backends.fused.codegen.emit import Address, ConstantPool, Emitter, scalar_type
+from backends.fused.codegen.layout import Field, Kernel, layout, packed
+from backends.fused.codegen.shared_work import SharedWork
 from backends.fused.ir.graph import Graph, View
 from backends.fused.lowering.lower import NotLowered
 from backends.fused.native import header
-from backends.fused.passes.carried import Carried, find, taken_out
+from backends.fused.passes.deferred import Deferred, find, remove_deferred
 from backends.fused.pipeline import written
 from backends.torch import BACKEND
 from backends.torch.iterate import random_lane
@@ -33,13 +33,13 @@ SOURCE_LIMIT = 4_000_000
 WORKING_SET_LIMIT = 64 * 2**20
 """Bytes of one thread's block of lanes, scratch included."""
 
-SHORT = 70_000
+OPTIMISE_BELOW_CHARS = 70_000
 """Characters of a function that runs once a lane up to which it is optimised as a step is, where lanes end after few steps."""
 
 LONG = 140_000
 """Characters of a step up to which it is optimised in full; beyond, that takes seconds, and wins nothing that can be measured."""
 
-PIECE = 100_000_000
+FLOPS_PER_POLL = 100_000_000
 """Flops of a block of lanes between two looks at whether to stop: 0.1 s for a core that does one a nanosecond."""
 
 
@@ -62,7 +62,7 @@ def build(
         raise NotLowered("an input of every lane that is not of the working dtype")
     width = target.vector_bytes // (8 if dtype == "float64" else 4)
     places = {
-        leaf.name: Place("sh" if leaf.name in shared else "in", leaf.offset, leaf.name in shared)
+        leaf.name: Address("sh" if leaf.name in shared else "in", leaf.offset, leaf.name in shared)
         for leaf in (*lane_inputs, *shared_inputs)
     }
 
@@ -74,14 +74,14 @@ def build(
     if any(leaf.dtype.startswith("float") and leaf.dtype != dtype for leaf in state):
         raise NotLowered("a state of several float dtypes")
     pairs = list(zip(lanes, states, strict=True))
-    tables, emitters, parts, carried = Tables(dtype), dict[str, Emitter](), dict[str, Part](), None
-    hoisted = Hoisted(sum(leaf.size for leaf in shared_inputs), tables)
-    before = [(leaf, Place("s", leaf.offset)) for leaf in state]
+    tables, emitters, parts, deferred = ConstantPool(dtype), dict[str, Emitter](), dict[str, Part](), None
+    shared_work = SharedWork(sum(leaf.size for leaf in shared_inputs), tables)
+    before = [(leaf, Address("s", leaf.offset)) for leaf in state]
 
-    def carry(graph: Graph, views: list[View], outputs: list[View], goes: list[Place]) -> Carried | None:
+    def defer(graph: Graph, views: list[View], outputs: list[View], addresses: list[Address]) -> Deferred | None:
         found = find(graph, views[len(given) :], outputs, names(states[0]).index("status"))
         if found:
-            taken_out(found, outputs, goes, Place("s", sum(leaf.size for leaf in state)))
+            remove_deferred(found, outputs, addresses, Address("s", sum(leaf.size for leaf in state)))
         return found
 
     for name in ORDER:
@@ -89,75 +89,87 @@ def build(
         made = written(
             traced,
             [*((leaf, places[leaf.name]) for leaf in given), *(before if name != "init" else ())],
-            partial(_results, traced) if name == "finish" else lambda _: before,
+            partial(_results, traced) if name == "postprocess" else lambda _: before,
             tables,
             (2, 2) if name != "step" else (4, 4) if target.name in ("avx512", "neon") else (4, 2),
             unroll=name == "step" or program.every == 1,  # who tests at every step ends after a few
-            carry=carry if name == "step" else None,
-            hoisted=hoisted,
+            defer=defer if name == "step" else None,
+            shared_work=shared_work,
         )
-        emitters[name], carried = made.emitter, made.carried or carried
+        emitters[name], deferred = made.emitter, made.deferred or deferred
         parts[name] = _part(name, made.emitter)
         begin(unit(assembled(dtype, width, tables, DECLARED_FUNCTIONS, [parts[name]]), 1))
-        if name == "finish":
+        if name == "postprocess":
             form, results = traced.output, [leaf for leaf, _ in made.results]
     return _assemble(
-        emitters, parts, program.every, lane_inputs, shared_inputs, state, carried, results, form, dtype, width, tables, hoisted
+        emitters,
+        parts,
+        program.every,
+        lane_inputs,
+        shared_inputs,
+        state,
+        deferred,
+        results,
+        form,
+        dtype,
+        width,
+        tables,
+        shared_work,
     )
 
 
-def _results(traced: Traced, outputs: list[View]) -> list[tuple[Leaf, Place]]:
+def _results(traced: Traced, outputs: list[View]) -> list[tuple[Field, Address]]:
     """The results, one after the other."""
-    return [(leaf, Place("r", leaf.offset)) for leaf in layout(names(traced.output), outputs)]
+    return [(leaf, Address("r", leaf.offset)) for leaf in layout(names(traced.output), outputs)]
 
 
 def _assemble(
-    emitters: Mapping[str, Emitter], written_out: Mapping[str, Part], every: int, lane_inputs: list[Leaf], shared_inputs: list[Leaf], state: list[Leaf],
-    carried: Carried | None, results: list[Leaf], form: Tree, dtype: str, width: int, tables: Tables, hoisted: Hoisted,
+    emitters: Mapping[str, Emitter], written_out: Mapping[str, Part], every: int, lane_inputs: list[Field], shared_inputs: list[Field], state: list[Field],
+    deferred: Deferred | None, results: list[Field], form: Tree, dtype: str, width: int, tables: ConstantPool, shared_work: SharedWork,
 ) -> Kernel:  # fmt: skip
     vectors = [sum(leaf.size for leaf in group) for group in (lane_inputs, state, results)]
     scratch = max(emitter.scratch for emitter in emitters.values()) + 1
-    copies = [(state[to].offset, state[of].offset, state[to].size) for to, of in carried.pairs] if carried else [(0, 0, 0)]
-    moved = vectors[1] if carried else -1
-    vectors[1] += carried is not None
+    copies = [(state[to].offset, state[of].offset, state[to].size) for to, of in deferred.pairs] if deferred else [(0, 0, 0)]
+    mask = vectors[1] if deferred else -1
+    vectors[1] += deferred is not None
     where = {leaf.name: leaf.offset for leaf in state}
-    last = _stretches(emitters["finish"].reads(), lane_inputs, state)
+    last = _stretches(emitters["postprocess"].reads(), lane_inputs, state)
     flops = {name: emitter.flops() for name, emitter in emitters.items()}
-    once = sum(vectors) + flops["init"] + 2 * flops["test"] + flops["finish"]
+    once = sum(vectors) + flops["init"] + 2 * flops["terminate"] + flops["postprocess"]
     numbers = dict(
-        NIN=vectors[0],
-        NST=vectors[1],
-        NRES=vectors[2],
-        NTMP=scratch,
+        N_INPUT=vectors[0],
+        N_STATE=vectors[1],
+        N_RESULT=vectors[2],
+        N_SCRATCH=scratch,
         LOSS=where["loss"],
         STATUS=where["status"],
-        EVERY=every,
-        PIECE=max(1, PIECE // (flops["step"] * width + 1)),
-        MOVED=moved,
-        NCARRIED=sum(size for *_, size in copies),
-        NSHARED=hoisted.given,
-        NHOISTED=hoisted.size,
-        NHOIST=hoisted.scratch,
+        CHECK_EVERY=every,
+        STEPS_PER_POLL=max(1, FLOPS_PER_POLL // (flops["step"] * width + 1)),
+        DEFER_MASK=mask,
+        N_DEFERRED=sum(size for *_, size in copies),
+        N_SHARED=shared_work.given,
+        N_HOISTED=shared_work.size,
+        N_HOIST=shared_work.scratch,
     )
     runtime = [
         "\n".join(f"constexpr long {name} = {value};" for name, value in numbers.items()),
-        f"constexpr long CARRIED[][3] = {{{', '.join(f'{{{to}, {of}, {size}}}' for to, of, size in copies)}}};",
-        f"constexpr long LAST[][2] = {{{', '.join(f'{{{first}, {size}}}' for first, size in last)}}};",
+        f"constexpr long DEFERRED[][3] = {{{', '.join(f'{{{to}, {of}, {size}}}' for to, of, size in copies)}}};",
+        f"constexpr long POSTPROCESS_READS[][2] = {{{', '.join(f'{{{first}, {size}}}' for first, size in last)}}};",
         DECLARED,
-        header("lanes.h"),
+        header("lane_io.h"),
         header("runtime.h"),
         loader(lane_inputs),
         storer(results),
     ]
-    functions = [*(written_out[name] for name in FUNCTIONS), Part(hoisted.source(), 1)]
+    functions = [*(written_out[name] for name in FUNCTIONS), Part(shared_work.source(), 1)]
     source = assembled(dtype, width, tables, DECLARED_FUNCTIONS, [Part("\n".join(runtime), RUNTIME), *functions])
-    block = 3 * (vectors[0] + vectors[1]) + vectors[2] + scratch + vectors[1] + numbers["NCARRIED"]
+    block = 3 * (vectors[0] + vectors[1]) + vectors[2] + scratch + vectors[1] + numbers["N_DEFERRED"]
     working_set = block * width * (8 if dtype == "float64" else 4)
     if len(source) > SOURCE_LIMIT:
         raise NotLowered("a kernel", f"its source has {len(source):,} characters, more than {SOURCE_LIMIT:,}")
     if working_set > WORKING_SET_LIMIT:
         raise NotLowered("a kernel", f"a block of lanes takes {working_set:,} bytes, more than {WORKING_SET_LIMIT:,}")
-    sizes = dict(width=width, flops=flops["step"], once=once, piece=numbers["PIECE"], working_set=working_set)
+    sizes = dict(width=width, flops=flops["step"], once=once, steps_per_poll=numbers["STEPS_PER_POLL"], working_set=working_set)
     return Kernel(source, lane_inputs, shared_inputs, results, form, dtype, **sizes)
 
 
@@ -169,16 +181,16 @@ class Part:
     weight: float
 
 
-FUNCTIONS = ("init", "step", "test", "finish")
+FUNCTIONS = ("init", "step", "terminate", "postprocess")
 
-ORDER = ("init", "finish", "step", "test")
+ORDER = ("init", "postprocess", "step", "terminate")
 """In which they are traced: what takes long to compile is begun with first, and needs only the state that `init` gives."""
 
 RUNTIME = 4.0
 """Weight of the loop over lanes."""
 
 
-def assembled(dtype: str, width: int, tables: Tables, declared: Sequence[str], parts: Sequence[Part]) -> str:
+def assembled(dtype: str, width: int, tables: ConstantPool, declared: Sequence[str], parts: Sequence[Part]) -> str:
     """A kernel's whole text: what all parts need, and each part, with the tables that it reads, where its bit is asked for."""
     scalar, integer = ("double", "long") if dtype == "float64" else ("float", "int")
     lines = [
@@ -187,9 +199,9 @@ def assembled(dtype: str, width: int, tables: Tables, declared: Sequence[str], p
         header("block.h"),
         *declared,
     ]
-    words = [set(re.findall(r"\bk\d+\b", part.text)) for part in parts]
+    split_names = [set(re.findall(r"\bk\d+\b", part.text)) for part in parts]
     for name, text in tables.texts.items():
-        mask = sum(1 << k for k, own in enumerate(words) if name in own)
+        mask = sum(1 << k for k, own in enumerate(split_names) if name in own)
         lines.append(f"#if LW_IN({mask})\n{text}\n#endif")
     for k, part in enumerate(parts):
         lines.append(f"#if LW_IN({1 << k})  // part {k}: {part.weight * len(part.text):.0f}\n{part.text}\n#endif")
@@ -202,13 +214,13 @@ def _declared(function: str) -> str:
     return f"LW_OWN {head[head.index('void') :]};"
 
 
-def _stretches(read: Iterable[Place], lane_inputs: list[Leaf], state: list[Leaf]) -> list[tuple[int, int]]:
+def _stretches(read: Iterable[Address], lane_inputs: list[Field], state: list[Field]) -> list[tuple[int, int]]:
     """First vector and size of what is read of a block's inputs and, behind them, state; neighbours together."""
     behind = sum(leaf.size for leaf in lane_inputs)
-    wanted, found = {(place.array, place.offset) for place in read}, [(0, 0)]
+    predicate, found = {(place.array, place.offset) for place in read}, [(0, 0)]
     for array, base, group in (("in", 0, lane_inputs), ("s", behind, state)):
         for leaf in group:
-            if (array, leaf.offset) in wanted:
+            if (array, leaf.offset) in predicate:
                 first, size = found[-1]
                 if first + size == base + leaf.offset:
                     found[-1] = (first, size + leaf.size)
@@ -220,18 +232,18 @@ def _stretches(read: Iterable[Place], lane_inputs: list[Leaf], state: list[Leaf]
 def _part(name: str, emitter: Emitter) -> Part:
     """A function by its emitter."""
     body = emitter.body()
-    hot = emitter.unroll and len(body) <= (LONG if name == "step" else SHORT)
-    return Part(_function(name, body, hot, emitter.chained), 3 if hot else 1)
+    per_step = emitter.unroll and len(body) <= (LONG if name == "step" else OPTIMISE_BELOW_CHARS)
+    return Part(_function(name, body, per_step, emitter.has_interleaved_chains), 3 if per_step else 1)
 
 
-def _function(name: str, body: str, hot: bool, chained: bool) -> str:
+def _function(name: str, body: str, per_step: bool, has_interleaved_chains: bool) -> str:
     """A function apart, so that its one copy rounds in one way wherever it is called from."""
-    kind = "CHAINED" if chained else "noinline" if hot else "ONCE"
+    kind = "CHAINED" if has_interleaved_chains else "noinline" if per_step else "ONCE"
     arguments = "const V *__restrict in, V *__restrict s, const T *__restrict sh, V *__restrict w"
     if name == "step":
         name, arguments = "steps", f"{arguments}, long n"
         body = f'for (; n > 0; n--) {{\nasm volatile("" ::: "memory");  // or the whole state goes to registers, and spills\n{body}\n}}'
-    elif name == "finish":
+    elif name == "postprocess":
         arguments += ", V *__restrict r"
     return f"LW_OWN __attribute__(({kind})) void {name}({arguments}) {{\n{body}\n}}"
 
@@ -246,10 +258,10 @@ static inline void load(const Task &, long, int, V *);
 static inline void store(const Task &, long, const V *, int);"""
 
 
-def loader(lane_inputs: list[Leaf]) -> str:
+def loader(lane_inputs: list[Field]) -> str:
     """`count` lanes of every input into a block."""
     lines = [
-        f"load_lanes(t.in[{n}], first, count, in + {leaf.offset}, {leaf.size}, W * t.threads);"
+        f"gather_lanes(t.in[{n}], first, count, in + {leaf.offset}, {leaf.size}, W * t.threads);"
         for n, leaf in enumerate(lane_inputs)
     ]
     return "static inline void load(const Task &t, long first, int count, V *in) {\n" + "\n".join(lines) + "\n}"
@@ -259,7 +271,7 @@ STORED = {"float32": "float", "float64": "double", "int8": "signed char", "int16
 STORED |= {"bool": "bool", "uint8": "unsigned char"}
 
 
-def storer(results: list[Leaf]) -> str:
+def storer(results: list[Field]) -> str:
     """Place `lane` of the results into lane `id` of the outputs, in their own dtypes."""
     lines = []
     for n, leaf in enumerate(results):

@@ -12,7 +12,7 @@ from backends.tree import Tree
 
 
 @dataclass(frozen=True)
-class Leaf:
+class Field:
     """An array of the lane: its dotted name, shape, dtype, and where its first number stands."""
 
     name: str
@@ -26,20 +26,20 @@ class Leaf:
         return math.prod(self.shape)
 
 
-def layout(tree_names: Sequence[str], arrays: Sequence[Any]) -> list[Leaf]:
+def layout(tree_names: Sequence[str], arrays: Sequence[Any]) -> list[Field]:
     """Leaves one after the other; arrays are tensors or views of one lane."""
     found, offset = [], 0
     for name, array in zip(tree_names, arrays, strict=True):
-        found.append(Leaf(name, tuple(array.shape), dtype_name(array), offset))
+        found.append(Field(name, tuple(array.shape), dtype_name(array), offset))
         offset += found[-1].size
     return found
 
 
-def packed(leaves_: list[Leaf]) -> list[Leaf]:
+def packed(leaves_: list[Field]) -> list[Field]:
     """Leaves one after the other, without gaps."""
     found, offset = [], 0
     for leaf in leaves_:
-        found.append(Leaf(leaf.name, leaf.shape, leaf.dtype, offset))
+        found.append(Field(leaf.name, leaf.shape, leaf.dtype, offset))
         offset += leaf.size
     return found
 
@@ -52,21 +52,21 @@ class Kernel:
     """
 
     source: str
-    lane_inputs: list[Leaf]
-    shared_inputs: list[Leaf]
-    results: list[Leaf]
+    lane_inputs: list[Field]
+    shared_inputs: list[Field]
+    results: list[Field]
     form: Tree
     dtype: str
     width: int
     flops: int
     once: int
-    piece: int
+    steps_per_poll: int
     working_set: int
 
     @classmethod
     def from_fields(cls, fields: dict[str, Any]) -> Kernel:
         """A kernel from what `dataclasses.asdict` gave, tuples as lists."""
-        groups = {name: [Leaf(**leaf | {"shape": tuple(leaf["shape"])}) for leaf in fields[name]] for name in GROUPS}
+        groups = {name: [Field(**leaf | {"shape": tuple(leaf["shape"])}) for leaf in fields[name]] for name in GROUPS}
         return cls(**fields | groups)
 
 

@@ -8,7 +8,7 @@ indices: they cost nothing and make no node. Six kinds of node compute:
     reduce     a view (size, k) joined along its last axis
     contract   sum_k a[g, i, k] b[g, k, j], of views (g, i, k) and (g, k, j)
     concat     views one after the other
-    pick       the element of a view (size, k) that an integer view (size,) names, lane by lane
+    take_along the element of a view (size, k) that an integer view (size,) names, lane by lane
     repeat     a state of several arrays, laid end to end, after a number of rounds of a graph of its own
 
 `Graph` makes them: equal nodes are made once, what depends on constants alone is folded, and a map of expanded views
@@ -87,7 +87,7 @@ class View:
         return self.index.size == self.node.size and bool((self.index.reshape(-1) == np.arange(self.node.size)).all())
 
 
-def whole(node: Node, shape: Iterable[int]) -> View:
+def full_view(node: Node, shape: Iterable[int]) -> View:
     """All elements of a node in a shape."""
     return View(node, np.arange(node.size).reshape(tuple(shape)))
 
@@ -101,7 +101,7 @@ class Graph:
 
     def input(self, name: str, shape: tuple[int, ...], dtype: str) -> View:
         """An array that the lane is given."""
-        return whole(self._node("input", name, (), math.prod(shape), dtype), shape)
+        return full_view(self._node("input", name, (), math.prod(shape), dtype), shape)
 
     def const(self, value: Any, dtype: str | None = None) -> View:
         """Known numbers."""
@@ -110,7 +110,7 @@ class Graph:
         if key not in self._known:
             self._known[key] = Node("const", "", (), array.size, array.dtype.name, array.reshape(-1))
             self.nodes.append(self._known[key])
-        return whole(self._known[key], array.shape)
+        return full_view(self._known[key], array.shape)
 
     def map(self, name: str, *args: View, dtype: str | None = None) -> View:
         """A pointwise operation; arguments broadcast. The dtype is that of the last argument, or as given."""
@@ -122,13 +122,13 @@ class Graph:
         if all(a.node.value is not None for a in wide):
             with np.errstate(all="ignore"):
                 return self.const(OPS[name].numpy(*(a.constant() for a in wide)), dtype)
-        found = self._simpler(name, wide, dtype)
+        found = self._simplify(name, wide, dtype)
         if found is not None:
             return found
         narrow = [_narrowed(wide, axis) for axis in range(len(shape))]
         small = [a.at(a.index[tuple(narrow)]) for a in wide]
         node = self._node("map", name, tuple(s.at(s.index.reshape(-1)) for s in small), small[0].index.size, dtype)
-        made = whole(node, small[0].shape)
+        made = full_view(node, small[0].shape)
         return made.at(np.broadcast_to(made.index, shape))
 
     def reduce(self, name: str, a: View, axes: Iterable[int], keep: bool = False) -> View:
@@ -146,10 +146,10 @@ class Graph:
         if index.shape[1] == 1:
             return a.at(index.reshape(shape))
         if name == "sum" and a.dtype.startswith("float"):
-            bare, factors = self._drawn(a.node, index, lanes=True)
+            bare, factors = self._factor_out_of_sum(a.node, index, lanes=True)
             own = [factor.node for factor in factors if factor.node.value is None]
             if len(own) > 1 or any(node.kind != "input" for node in own):
-                bare, factors = self._drawn(a.node, index, lanes=False)
+                bare, factors = self._factor_out_of_sum(a.node, index, lanes=False)
             if factors:
                 total = self.reduce("sum", bare.at(bare.index[index]), [1])
                 for factor in factors:
@@ -158,16 +158,16 @@ class Graph:
         if not outer or (index == index[:1]).all():  # rows that are equal are joined once
             node = self._node("reduce", join, (a.at(index[:1]),), min(1, len(index)), a.dtype)
             return View(node, np.zeros(shape, np.intp))
-        return whole(self._node("reduce", join, (a.at(index),), len(index), a.dtype), shape)
+        return full_view(self._node("reduce", join, (a.at(index),), len(index), a.dtype), shape)
 
-    def _drawn(self, node: Node, at: Indices, lanes: bool) -> tuple[View, list[View]]:
+    def _factor_out_of_sum(self, node: Node, at: Indices, lanes: bool) -> tuple[View, list[View]]:
         """What a node is, element by element, without factors that do not change along the rows of `at`; and these.
 
         sum_k s v_k = s sum_k v_k. Constants are near 1; with `lanes` numbers of the lane are drawn out, too, though not out
         of a square. Where there are several, or one is computed, one may scale what the other makes far too large or small:
         then none is.
         """
-        own = whole(node, (node.size,))
+        own = full_view(node, (node.size,))
         if node.kind != "map" or node.name not in ("mul", "neg"):
             return own, []
         parts: list[View] = list(node.args)
@@ -181,7 +181,7 @@ class Graph:
                 break
         lanes = lanes and not (len(parts) == 2 and parts[0].node is parts[1].node)
         for k, part in enumerate(parts):
-            inner, more = self._drawn(part.node, part.index[at], lanes)
+            inner, more = self._factor_out_of_sum(part.node, part.index[at], lanes)
             factors += more
             parts[k] = inner.at(inner.index[part.index])
         if not factors:
@@ -201,13 +201,13 @@ class Graph:
         if math.prod(shape) == 1:  # a dot product is a sum, and sums know how to be single numbers
             return self.reduce("sum", self.map("mul", a, right), [2], keep=True)
         if math.prod(shape) <= DOTS and a.shape[2] >= LONG and all(_is_made(v) for v in (*_rows(a), *_rows(right))):
-            return self._dots(a, right)
-        return whole(self._node("contract", "", (a, b), math.prod(shape), a.dtype), shape)
+            return self._as_dot_sums(a, right)
+        return full_view(self._node("contract", "", (a, b), math.prod(shape), a.dtype), shape)
 
-    def _dots(self, a: View, b: View) -> View:
+    def _as_dot_sums(self, a: View, b: View) -> View:
         """Products of few long rows, as sums that the loop which makes the rows takes along: none is stored."""
         sums = [
-            self.reduce("sum", self.map("mul", *(_through(v.at(v.index[g, k])) for v, k in ((a, i), (b, j)))), [0])
+            self.reduce("sum", self.map("mul", *(_see_through_concat(v.at(v.index[g, k])) for v, k in ((a, i), (b, j)))), [0])
             for g, i, j in np.ndindex(a.shape[0], a.shape[1], b.shape[1])
         ]
         ones = [s.at(s.index.reshape(1)) for s in sums]
@@ -228,11 +228,11 @@ class Graph:
         flat = tuple(p.at(p.index.reshape(-1)) for p in parts)
         return View(self._node("concat", "", flat, int(sizes[-1]), parts[0].dtype), np.concatenate(index, axis))
 
-    def pick(self, table: View, which: View) -> View:
+    def take_along(self, table: View, which: View) -> View:
         """table[..., which[...]] with an index that each lane has of its own."""
         index = table.index.reshape(-1, table.shape[-1])
-        node = self._node("pick", "", (table.at(index), which.at(which.index.reshape(-1))), len(index), table.dtype)
-        return whole(node, which.shape)
+        node = self._node("take_along", "", (table.at(index), which.at(which.index.reshape(-1))), len(index), table.dtype)
+        return full_view(node, which.shape)
 
     def repeat(self, loop: Loop, state: list[View]) -> list[View]:
         """The state after the rounds."""
@@ -246,7 +246,7 @@ class Graph:
         return found
 
     def _node(self, kind: str, name: str, args: tuple[View, ...], size: int, dtype: str) -> Node:
-        args = tuple(_through(a) for a in args)
+        args = tuple(_see_through_concat(a) for a in args)
         views = [(id(a.node), a.shape, a.index.tobytes()) for a in args]
         if kind == "map" and name in ("add", "mul", "max", "min", "and", "or", "eq"):
             views.sort()  # the same either way round, to the bit
@@ -256,7 +256,7 @@ class Graph:
             self.nodes.append(self._known[key])
         return self._known[key]
 
-    def _simpler(self, name: str, args: list[View], dtype: str) -> View | None:
+    def _simplify(self, name: str, args: list[View], dtype: str) -> View | None:
         """An equal view without the operation, or with a cheaper one; equal to the bit but for the sign of a zero sum."""
         numbers = [_single(a) for a in args]
         a, b = args[0], args[1] if len(args) > 1 else args[0]
@@ -301,7 +301,7 @@ class Graph:
         return None
 
 
-def _through(a: View) -> View:
+def _see_through_concat(a: View) -> View:
     """A view of arrays joined that lies in one of them, as a view of that one."""
     while a.node.kind == "concat" and a.index.size:
         low, high, start = int(a.index.min()), int(a.index.max()), 0
@@ -316,7 +316,7 @@ def _through(a: View) -> View:
 
 
 def _rows(a: View) -> list[View]:
-    return [_through(a.at(a.index[g, i])) for g, i in np.ndindex(a.shape[0], a.shape[1])]
+    return [_see_through_concat(a.at(a.index[g, i])) for g, i in np.ndindex(a.shape[0], a.shape[1])]
 
 
 def _is_made(row: View) -> bool:

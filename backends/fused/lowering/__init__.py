@@ -1,1 +1,1 @@
-"""ATen operations to the lane IR: `lower` drives; `meanings`, `movement`, `ordering`, `linalg` say what each operation is."""
+"""ATen operations to the lane IR: `lower` drives; `aten`, `movement`, `ordering`, `linalg` say what each operation is."""

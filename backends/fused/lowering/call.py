@@ -14,10 +14,10 @@ from backends.fused.ir.graph import Graph, View
 
 
 @dataclass(frozen=True)
-class Lowering:
-    """One call of an operation: `into` makes nodes, `meta` is a tensor (or several) like the result."""
+class LoweringContext:
+    """One call of an operation: `graph` makes nodes, `meta` is a tensor (or several) like the result."""
 
-    into: Graph
+    graph: Graph
     meta: Any
     dtype_name: Callable[[torch.dtype], str]
 
@@ -35,15 +35,15 @@ class Lowering:
         """A view or number in a dtype, that of the result by default."""
         dtype = dtype or self.dtype
         if not isinstance(value, View):
-            return self.into.const(np.asarray(value, dtype))
+            return self.graph.const(np.asarray(value, dtype))
         if dtype == "bool" and value.dtype != "bool":
-            return self.into.map("ne", value, self.into.const(np.zeros((), value.dtype)))
-        return self.into.map("copy", value, dtype=dtype)
+            return self.graph.map("ne", value, self.graph.const(np.zeros((), value.dtype)))
+        return self.graph.map("copy", value, dtype=dtype)
 
     def map(self, name: str, *args: Any, dtype: str | None = None) -> View:
         """A pointwise operation in the dtype of the result, or another."""
         dtype = dtype or self.dtype
-        return self.into.map(name, *(self.cast(a, dtype) for a in args))
+        return self.graph.map(name, *(self.cast(a, dtype) for a in args))
 
     def wide(self, view: View) -> View:
         """A view in the shape of the result."""
@@ -51,7 +51,7 @@ class Lowering:
 
     def number(self, value: Any, dtype: str | None = None) -> View:
         """A constant scalar."""
-        return self.into.const(np.asarray(value, dtype or self.dtype))
+        return self.graph.const(np.asarray(value, dtype or self.dtype))
 
 
 def checked(operation: str, found: Any, meta: Any, dtype_name: Callable[[torch.dtype], str]) -> Any:
@@ -60,7 +60,7 @@ def checked(operation: str, found: Any, meta: Any, dtype_name: Callable[[torch.d
         return found
     several = isinstance(meta, tuple | list)
     metas, views = (list(meta), found) if several else ([meta], [found])
-    who = f"operation {operation}: its entry in MEANINGS gave"
+    who = f"operation {operation}: its entry in LOWERINGS gave"
     if not isinstance(views, tuple | list) or len(views) != len(metas):
         came = f"{len(views)} results" if isinstance(views, tuple | list) else type(views).__name__
         raise ExtensionError(f"{who} {came}; expected a sequence of {len(metas)} views: return one for each result of torch's")

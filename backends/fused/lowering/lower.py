@@ -1,6 +1,6 @@
-"""From a graph of ATen operations of one lane to the lane IR. Needs `ir`, `movement` and `meanings` for the operations.
+"""From a graph of ATen operations of one lane to the lane IR. Needs `ir`, `movement` and `aten` for the operations.
 
-What an operation means stands in `meanings` (one entry an operation); operations that only move elements are run by
+What an operation means stands in `aten` (one entry an operation); operations that only move elements are run by
 torch itself on the indices of their arguments (`movement`); what is neither is replaced by torch's own decomposition.
 """
 
@@ -18,8 +18,8 @@ from torch.fx.node import map_arg
 from backends.errors import ExtensionError, Unsupported
 from backends.fused.ir.graph import Graph, Loop, View
 from backends.fused.lowering import movement
-from backends.fused.lowering.call import Lowering, checked
-from backends.fused.lowering.meanings import DECOMPOSED, MEANINGS
+from backends.fused.lowering.aten import DECOMPOSED, LOWERINGS
+from backends.fused.lowering.call import LoweringContext, checked
 from backends.torch.record import Recorded, record
 from backends.torch.repeat import BODIES
 from backends.torch.trace import Traced, fold
@@ -45,13 +45,13 @@ def dtype_name(dtype: torch.dtype) -> str:
     return name
 
 
-def lowered(traced: Traced, inputs: list[View], into: Graph) -> list[Any]:
+def lowered(traced: Traced, inputs: list[View], graph: Graph) -> list[Any]:
     """The outputs of a traced function of one lane, given views for its inputs.
 
     Raises NotLowered, which names the operation and the line of the user's code that it comes from.
     """
     try:
-        return lower(traced.graph, inputs, into)
+        return lower(traced.graph, inputs, graph)
     except NotLowered as error:
         if error.node is None:
             raise
@@ -67,11 +67,11 @@ def _name(node: FxNode) -> str:
     return schema.name.replace("::", ".") if schema else str(node.target)
 
 
-def lower(graph: Recorded, inputs: list[View], into: Graph) -> list[Any]:
+def lower(source: Recorded, inputs: list[View], graph: Graph) -> list[Any]:
     """The same of a graph alone; NotLowered names its node."""
     found: dict[FxNode, Any] = {}
     remaining = iter(inputs)
-    for node in graph.graph.nodes:
+    for node in source.graph.nodes:
         if node.op == "placeholder":
             found[node] = next(remaining)
         elif node.op == "output":
@@ -79,16 +79,16 @@ def lower(graph: Recorded, inputs: list[View], into: Graph) -> list[Any]:
         else:
             try:
                 given = node.op == "get_attr"
-                found[node] = constant(into, graph.constants[str(node.target)]) if given else _call(into, node, found)
+                found[node] = constant(graph, source.constants[str(node.target)]) if given else _call(graph, node, found)
             except NotLowered as error:
                 error.node = node
                 raise
     raise AssertionError("a traced graph ends in its outputs")
 
 
-def constant(into: Graph, tensor: Tensor) -> View:
+def constant(graph: Graph, tensor: Tensor) -> View:
     """A tensor's numbers."""
-    return into.const(tensor.detach().cpu().numpy(force=True), dtype_name(tensor.dtype))
+    return graph.const(tensor.detach().cpu().numpy(force=True), dtype_name(tensor.dtype))
 
 
 def _known(value: Any, found: Mapping[FxNode, Any]) -> Any:
@@ -99,7 +99,7 @@ def _known(value: Any, found: Mapping[FxNode, Any]) -> Any:
     return value
 
 
-def _call(into: Graph, node: FxNode, found: Mapping[FxNode, Any]) -> Any:
+def _call(graph: Graph, node: FxNode, found: Mapping[FxNode, Any]) -> Any:
     args = _known(node.args, found)
     kwargs = {name: _known(value, found) for name, value in node.kwargs.items()}
     if getattr(node.target, "__name__", "") == "getitem":
@@ -107,18 +107,18 @@ def _call(into: Graph, node: FxNode, found: Mapping[FxNode, Any]) -> Any:
     target: Any = node.target
     name = _name(node).removeprefix("aten.").removeprefix("prims.")
     if name == "lanewise.repeat":
-        return _repeat(into, *args)
-    call = Lowering(into, node.meta.get("val"), dtype_name)
+        return _repeat(graph, *args)
+    call = LoweringContext(graph, node.meta.get("val"), dtype_name)
     if not _has_elements(call.meta):
-        return _empty(into, call.meta)
+        return _empty(graph, call.meta)
     if _is_of_nothing((args, kwargs)):
-        return [constant(into, m) for m in call.meta] if isinstance(call.meta, list | tuple) else constant(into, call.meta)
+        return [constant(graph, m) for m in call.meta] if isinstance(call.meta, list | tuple) else constant(graph, call.meta)
     try:
         if name in movement.MOVES and movement.is_static(name, args):
             first = node.args[0].meta.get("val") if node.args and isinstance(node.args[0], FxNode) else None
-            return movement.move(into, target, args, kwargs, first)
-        if name in MEANINGS:
-            return checked(_name(node), MEANINGS[name](call, *args, **kwargs), call.meta, dtype_name)
+            return movement.move(graph, target, args, kwargs, first)
+        if name in LOWERINGS:
+            return checked(_name(node), LOWERINGS[name](call, *args, **kwargs), call.meta, dtype_name)
     except ExtensionError:
         raise
     except Exception as error:  # a form of the operation that no entry foresaw
@@ -128,21 +128,21 @@ def _call(into: Graph, node: FxNode, found: Mapping[FxNode, Any]) -> Any:
         raise NotLowered(_name(node))
     inputs: list[FxNode] = []
     map_arg((node.args, node.kwargs), inputs.append)
-    return _inlined(into, decomposition, _name(node), args, kwargs, [n.meta.get("val") for n in inputs])
+    return _inlined(graph, decomposition, _name(node), args, kwargs, [n.meta.get("val") for n in inputs])
 
 
-def _repeat(into: Graph, state: list[View], body: int, count: int) -> list[View]:
+def _repeat(graph: Graph, state: list[View], body: int, count: int) -> list[View]:
     """A step and its rounds, as a loop of its own."""
     if len({view.dtype for view in state}) > 1:
         raise NotLowered("a repeated step", "its state has several dtypes")
-    graph, inner = BODIES[body], Graph()
-    fold(graph)
+    source, inner = BODIES[body], Graph()
+    fold(source)
     inputs = [inner.input(str(k), view.shape, view.dtype) for k, view in enumerate(state)]
-    outputs = lower(graph, inputs, inner)
-    return into.repeat(Loop(inner.nodes, inputs, outputs, count), state)
+    outputs = lower(source, inputs, inner)
+    return graph.repeat(Loop(inner.nodes, inputs, outputs, count), state)
 
 
-def _inlined(into: Graph, function: Callable[..., Any], name: str, args: Any, kwargs: Any, metas: list[Any]) -> Any:
+def _inlined(graph: Graph, function: Callable[..., Any], name: str, args: Any, kwargs: Any, metas: list[Any]) -> Any:
     """Lower what another function does with the same arguments, laid out in memory as `metas`."""
     views = _views((args, kwargs))
     like = [torch.zeros(v.shape, dtype=getattr(torch, v.dtype)) for v in views]
@@ -162,13 +162,13 @@ def _inlined(into: Graph, function: Callable[..., Any], name: str, args: Any, kw
         return [result] if single else list(result)
 
     try:
-        graph, _ = record(flat, like)
-        fold(graph)
+        source, _ = record(flat, like)
+        fold(source)
     except Exception as error:
         raise NotLowered(name, f"its decomposition cannot be traced ({error})") from error
-    if any(n.op == "call_function" and _name(n) == name for n in graph.graph.nodes):
+    if any(n.op == "call_function" and _name(n) == name for n in source.graph.nodes):
         raise NotLowered(name)
-    outputs = lower(graph, views, into)
+    outputs = lower(source, views, graph)
     return outputs[0] if single else outputs
 
 
@@ -205,7 +205,7 @@ def _has_elements(meta: Any) -> bool:
     return not metas or any(not isinstance(m, Tensor) or m.numel() for m in metas)
 
 
-def _empty(into: Graph, meta: Any) -> Any:
+def _empty(graph: Graph, meta: Any) -> Any:
     if isinstance(meta, tuple | list):
-        return [_empty(into, m) for m in meta]
-    return into.const(np.zeros(tuple(meta.shape), dtype_name(meta.dtype)))
+        return [_empty(graph, m) for m in meta]
+    return graph.const(np.zeros(tuple(meta.shape), dtype_name(meta.dtype)))

@@ -46,7 +46,7 @@ _STRIDED = ("as_strided", "as_strided_scatter")
 """They read the memory of their first argument by its strides, not its elements by their order."""
 
 
-def move(into: Graph, target: Any, args: Any, kwargs: Any, first: torch.Tensor | None = None) -> Any:
+def move(graph: Graph, target: Any, args: Any, kwargs: Any, first: torch.Tensor | None = None) -> Any:
     """The result of a movement as views; `first` has the strides that its first argument had in the trace."""
     name = target._schema.name.removeprefix("aten::")
     sources: list[View] = []
@@ -68,8 +68,8 @@ def move(into: Graph, target: Any, args: Any, kwargs: Any, first: torch.Tensor |
     if name in _STRIDED and (result < 0).any():
         raise NotImplementedError("memory outside of its argument")
     if isinstance(result, torch.Tensor):
-        return _view(into, result, sources, starts)
-    return [_view(into, part, sources, starts) for part in result]
+        return _view(graph, result, sources, starts)
+    return [_view(graph, part, sources, starts) for part in result]
 
 
 def _strided(places: torch.Tensor, like: torch.Tensor | None) -> torch.Tensor:
@@ -80,22 +80,22 @@ def _strided(places: torch.Tensor, like: torch.Tensor | None) -> torch.Tensor:
     return torch.full((reached + 1,), -1).as_strided(like.shape, like.stride(), like.storage_offset()).copy_(places)
 
 
-def _view(into: Graph, places: torch.Tensor, sources: list[View], starts: list[int]) -> View:
+def _view(graph: Graph, places: torch.Tensor, sources: list[View], starts: list[int]) -> View:
     """A view of the one source that all elements come from, or of several and zero joined."""
     index = places.numpy()
     dtype = np.result_type(*(s.dtype for s in sources)).name
-    sources = [into.map("copy", s, dtype=dtype) for s in sources]
+    sources = [graph.map("copy", s, dtype=dtype) for s in sources]
     used = [k for k, start in enumerate(starts[:-1]) if ((index >= start) & (index < starts[k + 1])).any()]
     if len(used) == 1 and not (index == 0).any():
         source = sources[used[0]]
         return source.at(source.index.reshape(-1)[index - starts[used[0]]])
-    zero = into.const(np.zeros(1), dtype)
+    zero = graph.const(np.zeros(1), dtype)
     parts = [zero, *(sources[k].at(sources[k].index.reshape(-1)) for k in used)]
     begins = np.cumsum([0, *(p.index.size for p in parts)])
     compact = np.zeros(starts[-1], np.intp)
     for k, begin in zip(used, begins[1:], strict=False):
         compact[starts[k] : starts[k + 1]] = np.arange(begin, begin + sources[k].index.size)
-    joined = into.concat(parts, 0)
+    joined = graph.concat(parts, 0)
     return joined.at(joined.index[compact[index]])
 
 

@@ -12,4 +12,4 @@ def header(name: str) -> str:
 
 def headers() -> list[str]:
     """The texts of all headers of a solve's kernel."""
-    return [header(name) for name in ("vmath.h", "block.h", "lanes.h", "runtime.h")]
+    return [header(name) for name in ("vmath.h", "block.h", "lane_io.h", "runtime.h")]

@@ -1,5 +1,5 @@
-// One pass of an emitted function over many lanes: load, compute, store. Defined before: T, Int, W, NIN, NRES, NTMP, finish,
-// load, store, and what lanes.h defines. The last block may hold fewer lanes; what its other places compute goes nowhere.
+// One pass of an emitted function over many lanes: load, compute, store. Defined before: T, Int, W, N_INPUT, N_RESULT, N_SCRATCH, postprocess,
+// load, store, and what lane_io.h defines. The last block may hold fewer lanes; what its other places compute goes nowhere.
 
 struct Task {
   const Input *in;             // of every lane
@@ -10,17 +10,17 @@ struct Task {
 
 extern "C" int map(const Task *task) {
   const Task &t = *task;
-  constexpr long size = ((NIN + NRES + NTMP) * (long)sizeof(V) + 255) / 256 * 256;
+  constexpr long size = ((N_INPUT + N_RESULT + N_SCRATCH) * (long)sizeof(V) + 255) / 256 * 256;
   char *memory = (char *)__builtin_malloc(size * t.threads + 256);
   if (!memory) return 1;
   char *aligned = (char *)(((unsigned long)memory + 255) & ~255ul);
   on_threads(t.threads, [&](long thread) {
-    V *in = (V *)(aligned + size * thread), *r = in + NIN, *w = r + NRES;
+    V *in = (V *)(aligned + size * thread), *r = in + N_INPUT, *w = r + N_RESULT;
     __builtin_memset(in, 0, size);
     for (long first = thread * W; first < t.lanes; first += t.threads * W) {
       const int count = t.lanes - first < W ? t.lanes - first : W;
       load(t, first, count, in);
-      finish(in, nullptr, t.sh, w, r);
+      postprocess(in, nullptr, t.sh, w, r);
       for (int l = 0; l < count; l++) store(t, first + l, r, l);
     }
   });

@@ -1,10 +1,10 @@
 // The loop over lanes around the emitted functions. A block is W lanes side by side; when a lane of it is done, its
 // state goes to a pack of done lanes and the slot takes a lane of a pack that has been initialised: no lane waits.
 //
-// The emitted part defines: T, Int, W, NIN, NST, NRES, NTMP (vectors of inputs, state, results, scratch), LOSS, STATUS
-// (places in the state), EVERY, PIECE (steps between two looks at `stop`), MOVED, CARRIED, NCARRIED (see `carried`; MOVED < 0:
-// nothing), LAST (stretches of inputs and, behind them, state that `finish` reads), NSHARED, NHOISTED, NHOIST (shared numbers:
-// given, computed, and scratch for them; see `hoist`), and init, steps, test, finish, hoist, load, store; and what lanes.h
+// The emitted part defines: T, Int, W, N_INPUT, N_STATE, N_RESULT, N_SCRATCH (vectors of inputs, state, results, scratch), LOSS, STATUS
+// (places in the state), CHECK_EVERY, STEPS_PER_POLL (steps between two looks at `stop`), DEFER_MASK, DEFERRED, N_DEFERRED (see `deferred`; DEFER_MASK < 0:
+// nothing), POSTPROCESS_READS (stretches of inputs and, behind them, state that `postprocess` reads), N_SHARED, N_HOISTED, N_HOIST (shared numbers:
+// given, computed, and scratch for them; see `hoist`), and init, steps, terminate, postprocess, hoist, load, store; and what lane_io.h
 // defines.
 
 struct Task {
@@ -41,22 +41,22 @@ class Worker {
     // what a step touches stands together
     Block *const blocks[] = {&work, &ready, &done};
     for (Block *b : blocks) {
-      b->in = m, b->s = m + NIN, m += NIN + NST;
-      if (b == &work) w = m, m += NTMP;
+      b->in = m, b->s = m + N_INPUT, m += N_INPUT + N_STATE;
+      if (b == &work) w = m, m += N_SCRATCH;
       for (long &id : b->id) id = -1;
     }
-    r = m, saved = r + NRES, before = saved + NST;
+    r = m, snapshot = r + N_RESULT, before = snapshot + N_STATE;
   }
 
-  static constexpr long size = (3 * (NIN + NST) + NRES + NTMP + NST + NCARRIED) * (long)sizeof(V);
+  static constexpr long size = (3 * (N_INPUT + N_STATE) + N_RESULT + N_SCRATCH + N_STATE + N_DEFERRED) * (long)sizeof(V);
 
   void run() {
     while (!*t.stop) {
       if (lives != ALL && !(exhausted && next == W)) refill();
       if (!lives) break;
-      chunk();
+      steps_until_check();
       if (*t.stop) break;
-      test(work.in, work.s, t.sh, w);
+      terminate(work.in, work.s, t.sh, w);
       retire();
     }
     if (!*t.stop) flush(done, filled);
@@ -66,7 +66,7 @@ class Worker {
  private:
   const Task &t;
   Block work, ready, done;
-  V *r, *w, *saved, *before;
+  V *r, *w, *snapshot, *before;
   int next = W, filled = 0;  // the next lane of `ready`, lanes in `done`
   bool exhausted = false;
   unsigned long lives = 0;          // the lanes of `work` that hold one,
@@ -74,14 +74,14 @@ class Worker {
   long clock = 0, limit = 0;        // steps made, and when the first lane is at its limit
   long executed = 0;
 
-  // The next W matrices of the batch into a block, initialised and tested once.
+  // The next W matrices of the batch into a block, initialised and tested step_with_deferred.
   void take(Block &b) {
     long first = __atomic_fetch_add(t.done + 1, (long)W, __ATOMIC_RELAXED);
     exhausted = first + W >= t.lanes;
     if (first < t.lanes) load(t, first, first + W <= t.lanes ? W : t.lanes - first, b.in);
     for (int l = 0; l < W; l++) b.id[l] = first + l < t.lanes ? first + l : -1;
     init(b.in, b.s, t.sh, w);
-    test(b.in, b.s, t.sh, w);
+    terminate(b.in, b.s, t.sh, w);
   }
 
   void refill() {
@@ -96,15 +96,15 @@ class Worker {
       }
       while (lives != ALL) {
         if (next == W && !exhausted) take(ready), next = 0;
-        while (next < W && ready.id[next] >= 0 && !is_running(ready, next)) put_away(ready, next++);
+        while (next < W && ready.id[next] >= 0 && !is_running(ready, next)) stash_done(ready, next++);
         if (next < W && ready.id[next] < 0) next = W;
         if (next == W) {
           if (exhausted || *t.stop) break;
           continue;
         }
         int l = __builtin_ctzl(~lives);
-        move_lane(work.in, l, ready.in, next, NIN);
-        move_lane(work.s, l, ready.s, next, NST);
+        move_lane(work.in, l, ready.in, next, N_INPUT);
+        move_lane(work.s, l, ready.s, next, N_STATE);
         work.id[l] = ready.id[next++];
         enter(l);
       }
@@ -118,27 +118,27 @@ class Worker {
 
   void leave(int l) { lives &= ~(1ul << l), work.id[l] = -1; }
 
-  // EVERY steps of all lanes, fewer where a lane's limit comes first; a lane at its limit is kept as it is.
-  void chunk() {
-    long most = EVERY, least = EVERY, left[W];
-    if (t.history || limit - clock < EVERY) {
+  // CHECK_EVERY steps of all lanes, fewer where a lane's limit comes first; a lane at its limit is kept as it is.
+  void steps_until_check() {
+    long most = CHECK_EVERY, least = CHECK_EVERY, left[W];
+    if (t.history || limit - clock < CHECK_EVERY) {
       most = 0;
       for (int l = 0; l < W; l++) {
         left[l] = work.id[l] < 0 ? -1 : t.max_steps - (clock - born[l]);
         if (left[l] >= 0 && left[l] < least) least = left[l];
-        if (left[l] > most) most = left[l] < EVERY ? left[l] : EVERY;
+        if (left[l] > most) most = left[l] < CHECK_EVERY ? left[l] : CHECK_EVERY;
       }
     }
     if (!t.history && most == least) {
-      for (long k = 0; k < most && !*t.stop; k += PIECE) row(most - k < PIECE ? most - k : PIECE);
+      for (long k = 0; k < most && !*t.stop; k += STEPS_PER_POLL) step_many(most - k < STEPS_PER_POLL ? most - k : STEPS_PER_POLL);
     } else {
       for (long k = 0; k < most && !*t.stop; k++) {
-        if (k >= least) __builtin_memcpy(saved, work.s, NST * sizeof(V));
-        once();
+        if (k >= least) __builtin_memcpy(snapshot, work.s, N_STATE * sizeof(V));
+        step_with_deferred();
         for (int l = 0; l < W; l++) {
           if (left[l] < 0) continue;
           long taken = clock + k - born[l];
-          if (k >= left[l]) move_lane(work.s, l, saved, l, NST);
+          if (k >= left[l]) move_lane(work.s, l, snapshot, l, N_STATE);
           else if (t.history && taken % t.keep == 0 && is_running(work, l))
             t.history[work.id[l] * t.rows + taken / t.keep] = ((const T *)(work.s + LOSS))[l];
         }
@@ -148,29 +148,29 @@ class Worker {
     clock += most;
   }
 
-  // Some steps of all lanes. Carried arrays are those of the last step; where a lane did not move in it, again step by step.
-  void row(long n) {
-    if (MOVED < 0 || n < 1) return steps(work.in, work.s, t.sh, w, n);
-    __builtin_memcpy(saved, work.s, NST * sizeof(V));
+  // Some steps of all lanes. Deferred arrays are those of the last step; where a lane did not move in it, again step by step.
+  void step_many(long n) {
+    if (DEFER_MASK < 0 || n < 1) return steps(work.in, work.s, t.sh, w, n);
+    __builtin_memcpy(snapshot, work.s, N_STATE * sizeof(V));
     steps(work.in, work.s, t.sh, w, n - 1);
-    once();
-    bool moved = true;
-    for (int l = 0; l < W; l++) moved &= work.id[l] < 0 || ((const Int *)(work.s + MOVED))[l];
-    if (moved) return;
-    __builtin_memcpy(work.s, saved, NST * sizeof(V));
-    for (; n > 0; n--) once();
+    step_with_deferred();
+    bool passed = true;
+    for (int l = 0; l < W; l++) passed &= work.id[l] < 0 || ((const Int *)(work.s + DEFER_MASK))[l];
+    if (passed) return;
+    __builtin_memcpy(work.s, snapshot, N_STATE * sizeof(V));
+    for (; n > 0; n--) step_with_deferred();
   }
 
-  // One step, and its carried arrays.
-  void once() {
+  // One step, and its deferred arrays.
+  void step_with_deferred() {
     V *b = before;
-    for (const auto &c : CARRIED) __builtin_memcpy(b, work.s + c[1], c[2] * sizeof(V)), b += c[2];
+    for (const auto &c : DEFERRED) __builtin_memcpy(b, work.s + c[1], c[2] * sizeof(V)), b += c[2];
     steps(work.in, work.s, t.sh, w, 1);
-    if (MOVED < 0) return;
-    const I moved = *(const I *)(work.s + MOVED);
+    if (DEFER_MASK < 0) return;
+    const I defer_mask = *(const I *)(work.s + DEFER_MASK);
     b = before;
-    for (const auto &c : CARRIED)
-      for (V *to = work.s + c[0], *end = to + c[2]; to < end; to++, b++) *to = select(moved, *b, *to);
+    for (const auto &c : DEFERRED)
+      for (V *to = work.s + c[0], *end = to + c[2]; to < end; to++, b++) *to = select(defer_mask, *b, *to);
   }
 
   // Done lanes out of the block; true when there were any.
@@ -179,14 +179,14 @@ class Worker {
     if (over == ALL) flush(work, W);
     for (unsigned long left = over; left; left &= left - 1) {
       int l = __builtin_ctzl(left);
-      if (over != ALL) put_away(work, l);
+      if (over != ALL) stash_done(work, l);
       leave(l);
     }
     return over != 0;
   }
 
-  void put_away(Block &from, int lane) {
-    for (const auto &[first, size] : LAST) move_lane(done.in + first, filled, from.in + first, lane, size);
+  void stash_done(Block &from, int lane) {
+    for (const auto &[first, size] : POSTPROCESS_READS) move_lane(done.in + first, filled, from.in + first, lane, size);
     done.id[filled++] = from.id[lane];
     if (filled == W) flush(done, W);
   }
@@ -194,7 +194,7 @@ class Worker {
   // Results of the first lanes of a block.
   void flush(Block &b, int count) {
     if (!count) return;
-    finish(b.in, b.s, t.sh, w, r);
+    postprocess(b.in, b.s, t.sh, w, r);
     for (int l = 0; l < count; l++) store(t, b.id[l], r, l);
     __atomic_fetch_add(t.done, (long)count, __ATOMIC_RELAXED);
     if (&b == &done) filled = 0;
@@ -205,13 +205,13 @@ extern "C" int solve(const Task *given) {
   Task task = *given;
   int failed = 0;
   void *shared = nullptr;
-  if (NHOISTED) {  // the given numbers, and behind them what rests on them alone
-    shared = __builtin_malloc((NSHARED + NHOISTED) * sizeof(T) + (NHOISTED + NHOIST) * sizeof(V) + 128);
+  if (N_HOISTED) {  // the given numbers, and behind them what rests on them alone
+    shared = __builtin_malloc((N_SHARED + N_HOISTED) * sizeof(T) + (N_HOISTED + N_HOIST) * sizeof(V) + 128);
     if (!shared) return 1;
     V *h = (V *)(((unsigned long)shared + 63) & ~63ul);
-    T *sh = (T *)(h + NHOISTED + NHOIST);
-    __builtin_memcpy(sh, task.sh, NSHARED * sizeof(T));
-    hoist(sh, h, h + NHOISTED);
+    T *sh = (T *)(h + N_HOISTED + N_HOIST);
+    __builtin_memcpy(sh, task.sh, N_SHARED * sizeof(T));
+    hoist(sh, h, h + N_HOISTED);
     task.sh = sh;
   }
   on_threads(task.threads, [&](long) {

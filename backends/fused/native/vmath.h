@@ -37,7 +37,7 @@ template <class F, class V, class... Vs> inline V each(F f, V v, Vs... more) {
   return r;
 }
 
-// The same for a call that stays scalar: a small loop, compiled once for all its uses.
+// The same for a call that stays scalar: a small loop, compiled step_with_deferred for all its uses.
 template <class F, class V, class... Vs> __attribute__((noinline)) V call_each(F f, V v, Vs... more) {
   V r;
 #pragma GCC unroll 1
@@ -57,7 +57,7 @@ template <class F, class V, class... Vs> __attribute__((noinline)) V call_each(F
 #endif
 
 // A statement for several vectors, one after the other, before the next statement: chains of operations abreast.
-#define LW_ABREAST(N) LW_WRITTEN_OUT(16) for (int u = 0; u < N; u++)
+#define LW_INTERLEAVE(N) LW_WRITTEN_OUT(16) for (int u = 0; u < N; u++)
 
 // 2. The registers of the target, and glibc's vector functions by the names of its vector ABI ------------------------
 
@@ -257,7 +257,7 @@ template <class V> inline V exp_reduced(V x, V k) {
 }
 
 #if defined(__AVX512DQ__)
-// a 2^floor(b), rounded once; where b is infinite, infinity or 0 for every a above 0.
+// a 2^floor(b), rounded step_with_deferred; where b is infinite, infinity or 0 for every a above 0.
 template <class V> inline V scaled(V a, V b) {
   if constexpr (sizeof(a[0]) == 4) asm("vscalefps %2, %1, %0" : "=v"(a) : "v"(a), "v"(b));
   else asm("vscalefpd %2, %1, %0" : "=v"(a) : "v"(a), "v"(b));
@@ -272,13 +272,13 @@ template <class V> inline V within(V a, V b) {
 template <int N> inline void r_exp(const Register<float> (&x)[N], Register<float> (&y)[N]) {
   typedef Register<float> V;
   V k[N], r[N], square[N];
-  LW_ABREAST(N) k[u] = round(x[u] * 0x1.715476p+0f);
-  LW_ABREAST(N) r[u] = exp_reduced(x[u], k[u]);
-  LW_ABREAST(N) r[u] = within(r[u], V{} + 0.5f);
-  LW_ABREAST(N) square[u] = r[u] * r[u];
-  LW_ABREAST(N) y[u] = exp_rest(r[u], square[u]);
-  LW_ABREAST(N) y[u] = square[u] * y[u] + (1 + r[u]);
-  LW_ABREAST(N) y[u] = scaled(y[u], k[u]);
+  LW_INTERLEAVE(N) k[u] = round(x[u] * 0x1.715476p+0f);
+  LW_INTERLEAVE(N) r[u] = exp_reduced(x[u], k[u]);
+  LW_INTERLEAVE(N) r[u] = within(r[u], V{} + 0.5f);
+  LW_INTERLEAVE(N) square[u] = r[u] * r[u];
+  LW_INTERLEAVE(N) y[u] = exp_rest(r[u], square[u]);
+  LW_INTERLEAVE(N) y[u] = square[u] * y[u] + (1 + r[u]);
+  LW_INTERLEAVE(N) y[u] = scaled(y[u], k[u]);
 }
 // 2^(j/16), two registers of numbers.
 alignas(64) static const double roots[] = {
@@ -291,19 +291,19 @@ template <int N> inline void r_exp(const Register<double> (&x)[N], Register<doub
   typedef Register<double> V;
   constexpr double magic = 0x1.8p+48;  // a number plus this is rounded to sixteenths, which the last bits of it count
   V shifted[N], k[N], root[N], r[N], square[N], rest[N];
-  LW_ABREAST(N) shifted[u] = x[u] * 0x1.71547652b82fep+0 + magic;
-  LW_ABREAST(N) k[u] = shifted[u] - magic;
-  LW_ABREAST(N) {
+  LW_INTERLEAVE(N) shifted[u] = x[u] * 0x1.71547652b82fep+0 + magic;
+  LW_INTERLEAVE(N) k[u] = shifted[u] - magic;
+  LW_INTERLEAVE(N) {
     root[u] = shifted[u];
     asm("vpermi2pd %2, %1, %0" : "+v"(root[u]) : "v"(((const V *)roots)[0]), "vm"(((const V *)roots)[1]));
   }
-  LW_ABREAST(N) r[u] = exp_reduced(x[u], k[u]);
-  LW_ABREAST(N) r[u] = within(r[u], V{} + 0.5);
-  LW_ABREAST(N) square[u] = r[u] * r[u];
-  LW_ABREAST(N) rest[u] = square[u] * 0x1.6c14c70a8229ep-10 + (r[u] * 0x1.11123abd8fcb7p-7 + 0x1.c72544011b163p-7);
-  LW_ABREAST(N) rest[u] = rest[u] * (square[u] + 0x1.3ffea32a9e3ffp+4) + 0x1.c713d730a6590p-3;
-  LW_ABREAST(N) rest[u] = square[u] * rest[u] + r[u];
-  LW_ABREAST(N) y[u] = scaled(root[u] * rest[u] + root[u], k[u]);
+  LW_INTERLEAVE(N) r[u] = exp_reduced(x[u], k[u]);
+  LW_INTERLEAVE(N) r[u] = within(r[u], V{} + 0.5);
+  LW_INTERLEAVE(N) square[u] = r[u] * r[u];
+  LW_INTERLEAVE(N) rest[u] = square[u] * 0x1.6c14c70a8229ep-10 + (r[u] * 0x1.11123abd8fcb7p-7 + 0x1.c72544011b163p-7);
+  LW_INTERLEAVE(N) rest[u] = rest[u] * (square[u] + 0x1.3ffea32a9e3ffp+4) + 0x1.c713d730a6590p-3;
+  LW_INTERLEAVE(N) rest[u] = square[u] * rest[u] + r[u];
+  LW_INTERLEAVE(N) y[u] = scaled(root[u] * rest[u] + root[u], k[u]);
 }
 #else
 // 2^k by way of the exponent's bits, in two factors: k goes from -1076 to 1025, more than one number holds.
@@ -313,17 +313,17 @@ template <int N, class V> inline void r_exp(const V (&given)[N], V (&y)[N]) {
   constexpr T magic = wide ? T(0x1.8p+52) : T(0x1.8p+23);  // a number plus this is rounded; its last bits are the number
   constexpr int bits = wide ? 52 : 23, bias = wide ? 1023 : 127;
   V x[N], shifted[N], r[N], square[N], one[N], two[N];
-  LW_ABREAST(N) x[u] = greater(splat<V>(wide ? -746 : -104), lesser(splat<V>(wide ? 710 : 89), given[u]));  // NaN stays
-  LW_ABREAST(N) shifted[u] = x[u] * T(0x1.71547652b82fep+0) + magic;
-  LW_ABREAST(N) {
+  LW_INTERLEAVE(N) x[u] = greater(splat<V>(wide ? -746 : -104), lesser(splat<V>(wide ? 710 : 89), given[u]));  // NaN stays
+  LW_INTERLEAVE(N) shifted[u] = x[u] * T(0x1.71547652b82fep+0) + magic;
+  LW_INTERLEAVE(N) {
     V k = shifted[u] - magic, halves = k * T(0.5) + magic;
     Mask<V> half = (Mask<V>)halves, other = (Mask<V>)shifted[u] - half;
     one[u] = (V)((half + bias) << bits), two[u] = (V)((other + bias) << bits);
     r[u] = exp_reduced(x[u], k);
   }
-  LW_ABREAST(N) square[u] = r[u] * r[u];
-  LW_ABREAST(N) y[u] = exp_rest(r[u], square[u]);
-  LW_ABREAST(N) y[u] = (square[u] * y[u] + (1 + r[u])) * one[u] * two[u];
+  LW_INTERLEAVE(N) square[u] = r[u] * r[u];
+  LW_INTERLEAVE(N) y[u] = exp_rest(r[u], square[u]);
+  LW_INTERLEAVE(N) y[u] = (square[u] * y[u] + (1 + r[u])) * one[u] * two[u];
 }
 #endif
 template <class V> inline V exp(V v) {

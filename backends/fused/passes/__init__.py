@@ -1,1 +1,1 @@
-"""The lane IR to an order of loops: what is carried, shared, rare; which nodes share a loop; where buffers lie."""
+"""The lane IR to an order of loops: deferred selects, lane branches, nodes that share a loop, places of buffers."""

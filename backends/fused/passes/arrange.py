@@ -1,6 +1,6 @@
 """Which nodes of a function are computed, which of them only where a lane wants them, and in what loops.
 
-Needs `schedule` and `rare`; the passes in the order in which they run.
+Needs `schedule` and `branches`; the passes in the order in which they run.
 """
 
 from __future__ import annotations
@@ -10,24 +10,24 @@ from dataclasses import dataclass
 
 from backends.fused.ir.graph import Node, View
 from backends.fused.ir.ops import OPS
-from backends.fused.passes.rare import Rare, find
+from backends.fused.passes.branches import Branch, find
 from backends.fused.passes.schedule import Schedule, needed, schedule
 
 
 @dataclass(frozen=True)
 class Arrangement:
-    """The nodes in order, the rare works among them, and the loops."""
+    """The nodes in order, the branches among them, and the loops."""
 
     nodes: list[Node]
-    rare: list[Rare]
+    branches: list[Branch]
     schedule: Schedule
 
 
 def arranged(nodes: Sequence[Node], outputs: Sequence[View], given: Container[Node] = ()) -> Arrangement:
     """What the outputs need of a graph, beyond what is given."""
     live = needed(nodes, outputs, given)
-    rare = find(live, outputs, flops)
-    return Arrangement(live, rare, schedule(live, [work.nodes for work in rare], {work.wanted.node for work in rare}))
+    branches = find(live, outputs, flops)
+    return Arrangement(live, branches, schedule(live, [b.nodes for b in branches], {b.predicate.node for b in branches}))
 
 
 def flops(nodes: Collection[Node]) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from backends.fused.ir.graph import Node, View
 
 
-def is_rare(part: int) -> bool:
+def is_branch(part: int) -> bool:
     """Whether a part, counted from 1, is computed only where a lane wants it: every other one is."""
     return part % 2 == 0
 
@@ -65,13 +65,13 @@ def needed(nodes: Iterable[Node], outputs: Iterable[View], given: Container[Node
     return kept[::-1]
 
 
-def schedule(nodes: Iterable[Node], rare: Sequence[frozenset[Node]] = (), truths: Container[Node] = ()) -> Schedule:
-    """Groups for nodes in an order in which arguments come first; rare works stand together, each as a part of its own.
+def schedule(nodes: Iterable[Node], branches: Sequence[frozenset[Node]] = (), truths: Container[Node] = ()) -> Schedule:
+    """Groups for nodes in an order in which arguments come first; the nodes of a branch stand together, as a part of their own.
 
-    The truths that decide on rare works are read in front of them, too.
+    The predicates of branches are read in front of them, too.
     """
     made = Schedule([], {})
-    for part in _parts(list(nodes), rare):
+    for part in _parts(list(nodes), branches):
         made.starts.append(len(made.groups))
         for node in part:
             if node.kind not in ("input", "const"):
@@ -80,12 +80,12 @@ def schedule(nodes: Iterable[Node], rare: Sequence[frozenset[Node]] = (), truths
     return made
 
 
-def _parts(nodes: list[Node], rare: Sequence[frozenset[Node]]) -> list[list[Node]]:
-    """By turns, what needs no rare work from here on, and the next such work."""
+def _parts(nodes: list[Node], branches: Sequence[frozenset[Node]]) -> list[list[Node]]:
+    """By turns, the nodes that need no branch from here on, and the next branch."""
     parts: list[list[Node]] = []
     left = nodes
-    for k, work in enumerate(rare):
-        waiting = frozenset().union(*rare[k:])
+    for k, work in enumerate(branches):
+        waiting = frozenset().union(*branches[k:])
         late: set[Node] = set()
         for node in left:
             if node in waiting or any(view.node in late for view in node.args):
@@ -129,7 +129,7 @@ def _sink(made: Schedule, truths: Container[Node]) -> None:
             if len(places) != 1 or k in places:
                 continue
             (place,) = places
-            if made.part(place) != made.part(k) and (is_rare(made.part(place)) or is_rare(made.part(k))):
+            if made.part(place) != made.part(k) and (is_branch(made.part(place)) or is_branch(made.part(k))):
                 continue
             later = made.groups[place]
             fits = later.size == node.size and not later.alone
@@ -143,7 +143,7 @@ def _sink(made: Schedule, truths: Container[Node]) -> None:
 
 
 def _takes(group: Group, node: Node) -> bool:
-    return node.kind in ("map", "pick") and not group.alone and group.size == node.size
+    return node.kind in ("map", "take_along") and not group.alone and group.size == node.size
 
 
 def _earliest(made: Schedule, node: Node, view: View) -> int:
@@ -165,7 +165,7 @@ def _joined(made: Schedule, node: Node) -> int:
     if (
         place is None
         or place < made.starts[-1]
-        or view.node.kind not in ("map", "contract", "pick")
+        or view.node.kind not in ("map", "contract", "take_along")
         or made.groups[place].size != view.index.size
     ):
         return 0

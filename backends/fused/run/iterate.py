@@ -23,7 +23,7 @@ from backends.arrays import dtype_name
 from backends.base import Array, Executable, Inputs, Outcome, Program, Run
 from backends.fused.build.notes import remembered
 from backends.fused.build.toolchain import Library, Parts, Target, build, host_target, processors
-from backends.fused.codegen.layout import Kernel, Leaf
+from backends.fused.codegen.layout import Field, Kernel
 from backends.fused.native import headers
 from backends.fused.run.lanes import Long, Pointer, Table, address, for_kernel, in_place
 from backends.stopwatch import span
@@ -32,13 +32,13 @@ from backends.tree import unflatten
 WRITER = "backends.fused.codegen.kernel"
 """The module that writes kernels, loaded when there is one to write."""
 
-PATIENT = 2e7
+ASYNC_FLOPS = 2e7
 """Estimated flops of a call beyond which it runs in a thread of its own, so that an interrupt gets through."""
 
 POLL = 0.05
 """Seconds between two looks at the progress of such a call."""
 
-SHARE = 2e5
+FLOPS_PER_THREAD = 2e5
 """Estimated flops that are worth a thread of their own: it takes some 20 microseconds to start one."""
 
 
@@ -121,7 +121,7 @@ class FusedExecutable(Executable):
         on its way to its next look at `stop`, ends the waiting but frees nothing that it uses.
         """
         failed: list[int] = []
-        if self._work(run) < PATIENT:
+        if self._work(run) < ASYNC_FLOPS:
             _solve(self.library, task, counters, memory, failed)
         else:
             worker = threading.Thread(target=_solve, args=(self.library, task, counters, memory, failed), daemon=True)
@@ -145,7 +145,7 @@ class FusedExecutable(Executable):
 class Shared:
     """Inputs that all lanes share, packed as a kernel reads them: one after the other, integers in the space of a float."""
 
-    def __init__(self, leaves: Sequence[Leaf], dtype: str) -> None:
+    def __init__(self, leaves: Sequence[Field], dtype: str) -> None:
         self.leaves, self.dtype = leaves, dtype
         floating, whole = ("d", "q") if dtype == "float64" else ("f", "i")
         size = 8 if dtype == "float64" else 4
@@ -160,7 +160,7 @@ class Shared:
         self.form.pack_into(found, 0, *[self._one(leaf, inputs[leaf.name]) for leaf in self.leaves])
         return found
 
-    def _one(self, leaf: Leaf, value: Any) -> Any:
+    def _one(self, leaf: Field, value: Any) -> Any:
         """A number; the bytes of an array."""
         if type(value) not in (int, float):
             value = for_kernel(value, self.dtype)
@@ -180,7 +180,7 @@ def pointers(arrays: Sequence[np.ndarray]) -> ctypes.Array[Pointer]:
 
 def threads(lanes: int, width: int, work: float) -> int:
     """As many threads as torch has, but no more than have a vector of lanes, and work that is worth a thread's start."""
-    most = min(-(-lanes // width), int(work / SHARE))
+    most = min(-(-lanes // width), int(work / FLOPS_PER_THREAD))
     return min(_torch_threads(), most) if most > 1 else 1
 
 

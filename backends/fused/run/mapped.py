@@ -18,9 +18,9 @@ from torch import Tensor
 
 from backends.errors import Unsupported
 from backends.fused.build.toolchain import ToolchainError, build, host_target
-from backends.fused.codegen.emit import Emitter, Place, Tables
+from backends.fused.codegen.emit import Address, ConstantPool, Emitter
 from backends.fused.codegen.kernel import DECLARED, SOURCE_LIMIT, Part, _function, assembled, loader, storer
-from backends.fused.codegen.layout import Leaf, layout, packed
+from backends.fused.codegen.layout import Field, layout, packed
 from backends.fused.ir.graph import View
 from backends.fused.lowering.lower import NotLowered, dtype_name
 from backends.fused.native import header
@@ -51,16 +51,16 @@ class MapKernel:
         names = [f"x{k}" for k in range(len(example))]
         lanes = [list(random_lane(dict(zip(names, example, strict=True)), seed).values()) for seed in (1, 2)]
         traced = Traced(function, [tuple(lane) for lane in lanes], polish=False)
-        tables, given = Tables(dtype_name(self.dtype)), layout(names, list(example))
+        tables, given = ConstantPool(dtype_name(self.dtype)), layout(names, list(example))
         own = packed([leaf for k, leaf in enumerate(given) if k not in shared])
         common = packed([leaf for k, leaf in enumerate(given) if k in shared])
-        places = {leaf.name: Place("in", leaf.offset) for leaf in own} | {
-            leaf.name: Place("sh", leaf.offset, True) for leaf in common
+        places = {leaf.name: Address("in", leaf.offset) for leaf in own} | {
+            leaf.name: Address("sh", leaf.offset, True) for leaf in common
         }
 
-        def results(outputs: list[View]) -> list[tuple[Leaf, Place]]:
+        def results(outputs: list[View]) -> list[tuple[Field, Address]]:
             found = _roomy(layout([f"r{k}" for k in range(len(outputs))], outputs), self.dtype)
-            return [(leaf, Place("r", leaf.offset)) for leaf in found]
+            return [(leaf, Address("r", leaf.offset)) for leaf in found]
 
         made = written(traced, [(leaf, places[leaf.name]) for leaf in given], results, tables, (2, 2))
         self.form, self.shared = traced.output, shared
@@ -158,27 +158,31 @@ def _working(example: Sequence[Tensor]) -> torch.dtype:
     return found.pop()
 
 
-def _roomy(results: list[Leaf], dtype: torch.dtype) -> list[Leaf]:
+def _roomy(results: list[Field], dtype: torch.dtype) -> list[Field]:
     """Doubles take two places where the others are floats."""
     found, offset = [], 0
     for leaf in results:
         wide = leaf.dtype == "float64" and dtype == torch.float32
         offset += offset % 2 if wide else 0
-        found.append(Leaf(leaf.name, leaf.shape, leaf.dtype, offset))
+        found.append(Field(leaf.name, leaf.shape, leaf.dtype, offset))
         offset += leaf.size * (2 if wide else 1)
     return found
 
 
-def _source(emitter: Emitter, own: list[Leaf], results: list[Leaf], tables: Tables, dtype: torch.dtype, width: int) -> str:
-    finish = _function("finish", emitter.body(), False, emitter.chained)
+def _source(
+    emitter: Emitter, own: list[Field], results: list[Field], tables: ConstantPool, dtype: torch.dtype, width: int
+) -> str:
+    postprocess = _function("postprocess", emitter.body(), False, emitter.has_interleaved_chains)
     room = [sum(leaf.size for leaf in own), sum(2 * leaf.size + 1 for leaf in results), emitter.scratch + 1]
     runtime = [
-        "\n".join(f"constexpr long {name} = {value};" for name, value in zip(("NIN", "NRES", "NTMP"), room, strict=True)),
+        "\n".join(
+            f"constexpr long {name} = {value};" for name, value in zip(("N_INPUT", "N_RESULT", "N_SCRATCH"), room, strict=True)
+        ),
         DECLARED,
-        header("lanes.h"),
+        header("lane_io.h"),
         header("map.h"),
         loader(own),
         storer(results),
     ]
-    parts = [Part("\n".join([finish, *runtime]), 1)]
+    parts = [Part("\n".join([postprocess, *runtime]), 1)]
     return assembled(dtype_name(dtype), width, tables, [], parts)

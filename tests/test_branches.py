@@ -11,7 +11,7 @@ import backends.fused.codegen.emit as emit
 import engine
 import problems
 from backends.fused.ir.graph import Graph, View
-from backends.fused.passes.rare import find
+from backends.fused.passes.branches import find
 from backends.fused.passes.schedule import schedule
 from tests.test_mapped import draw, native
 
@@ -37,7 +37,7 @@ def test_what_a_choice_alone_reads_is_rare_and_stands_together() -> None:
     g, x, truth = start()
     inner, outer, choice = chosen(g, truth, x)
     (found,) = find(g.nodes, [choice], flops)
-    assert found.nodes == {inner.node, outer.node} and found.wanted.node is truth.node
+    assert found.nodes == {inner.node, outer.node} and found.predicate.node is truth.node
     made = schedule(g.nodes, [found.nodes])
     assert [made.part(made.place[v.node]) for v in (truth, inner, outer, choice)] == [1, 2, 2, 3]
 
@@ -68,7 +68,7 @@ def test_two_works_of_which_one_rests_on_the_other_stand_apart_in_order() -> Non
     second = g.map("lt", g.reduce("sum", choice, [0]), g.const(0.0))
     more, most, last = chosen(g, second, choice)
     early, late = find(g.nodes, [last], flops)
-    assert [early.wanted.node, late.wanted.node] == [truth.node, second.node]
+    assert [early.predicate.node, late.predicate.node] == [truth.node, second.node]
     made = schedule(g.nodes, [early.nodes, late.nodes])
     order = (truth, inner, outer, choice, second, more, most, last)
     assert [made.part(made.place[v.node]) for v in order] == [1, 2, 2, 3, 3, 4, 4, 5]
@@ -102,8 +102,8 @@ def test_one_truth_for_all_lanes_decides_as_in_torch(truth: bool, negated: bool)
     on, x = torch.tensor(truth), torch.linspace(0.0, 4.0, 24, dtype=torch.float64)
 
     def model(x: Any, a: Any, b: Any, c: Any) -> Any:
-        wanted = ~on if negated else on
-        return torch.where(wanted, a * torch.exp(-b * x) + c, a * x + c)
+        predicate = ~on if negated else on
+        return torch.where(predicate, a * torch.exp(-b * x) + c, a * x + c)
 
     y = (2 * torch.exp(-x * torch.tensor([[1.0], [1.5], [0.7]])) + 0.5).to(torch.float64)
     found, expected = (engine.solve(problems.curve_fit(model), {"x": x, "y": y}, backend=name) for name in ("fused", "torch"))

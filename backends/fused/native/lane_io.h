@@ -1,4 +1,4 @@
-// What both loops over lanes need: inputs as they lie in memory, and threads. Needs POSIX threads.
+// What both as_affine_loops over lanes need: inputs as they lie in memory, and threads. Needs POSIX threads.
 // Defined before: T, Int, W, V, Lane.
 
 #include <pthread.h>
@@ -71,7 +71,7 @@ static inline void transpose(Numbers (&rows)[W]) {
 
 // An input of W lanes, or of the last `count`, into a block: by squares of numbers where they are dense, else number by
 // number. A place without a lane takes the first one's. Of the lanes `ahead` the memory is asked for.
-static inline void load_lanes(const Input &in, long first, int count, V *to, long size, long ahead) {
+static inline void gather_lanes(const Input &in, long first, int count, V *to, long size, long ahead) {
   const char *from[W];
   const long next = in.axes[0] == 1 ? ahead * in.axes[2] : 0;
   for (int l = 0; l < W; l++) from[l] = lane_at(in, first + (l < count ? l : 0));
@@ -95,12 +95,12 @@ static inline void load_lanes(const Input &in, long first, int count, V *to, lon
 // Where a new thread begins: else often beside its maker, until the system evens the load out, later than a short call
 // ends. It may move from there as before.
 #if defined(__linux__) && defined(__GLIBC__)
-class Apart {
+class ThreadPlacement {
  public:
-  Apart() : known(!pthread_attr_init(&attributes)), here(sched_getcpu()) {
+  ThreadPlacement() : known(!pthread_attr_init(&attributes)), here(sched_getcpu()) {
     spread = here >= 0 && !sched_getaffinity(0, sizeof all, &all) && CPU_COUNT(&all) > 1;
   }
-  ~Apart() {
+  ~ThreadPlacement() {
     if (known) pthread_attr_destroy(&attributes);
   }
   // For thread k: the k-th processor after this one, of those allowed.
@@ -126,7 +126,7 @@ class Apart {
   cpu_set_t all;
 };
 #else
-struct Apart {
+struct ThreadPlacement {
   const pthread_attr_t *of(long) { return nullptr; }
   void free() const {}
 };
@@ -137,24 +137,24 @@ struct Apart {
 template <class F> static void on_threads(long count, F f) {
   struct Share {
     F *f;
-    const Apart *apart;
+    const ThreadPlacement *placement;
     long k;
     pthread_t thread;
     bool started;
     static void *begin(void *given) {
       Share *share = (Share *)given;
-      share->apart->free();
+      share->placement->free();
       (*share->f)(share->k);
       return nullptr;
     }
   };
   if (count < 2) return f(0);
-  Apart apart;
+  ThreadPlacement placement;
   Share *shares = (Share *)__builtin_malloc(count * sizeof(Share));
   for (long k = 1; shares && k < count; k++) {
     Share &s = shares[k];
-    s.f = &f, s.apart = &apart, s.k = k;
-    const pthread_attr_t *where = apart.of(k);
+    s.f = &f, s.placement = &placement, s.k = k;
+    const pthread_attr_t *where = placement.of(k);
     s.started = !pthread_create(&s.thread, where, Share::begin, &s);
     // a place may be refused where a thread is not
     if (!s.started && where) s.started = !pthread_create(&s.thread, nullptr, Share::begin, &s);

@@ -1,6 +1,6 @@
-"""Work of a lane function that only some lanes want: what a select by one truth of the lane alone reads.
+"""Lane branches: nodes used only by one side of a `select` whose condition is one boolean of the lane.
 
-A vector of lanes computes it where any of them wants it, and skips it otherwise; each lane chooses by its own truth either
+A vector of lanes skips them when no lane takes that side; each lane selects by its own condition either
 way, so that no lane's numbers depend on another. Needs `ir`.
 """
 
@@ -14,23 +14,23 @@ from backends.fused.ir.graph import Node, View
 LEAST = 300
 """Flops below which a test and a jump cost about what they save."""
 
-SHARE = 0.1
-"""Of a function's flops below which no work is set apart: what is apart joins no loop of the rest."""
+MIN_SHARE = 0.1
+"""Of a function's flops below which there is no branch: its nodes join no loop of the rest."""
 
 INNER = 0.5
-"""Of the flops of work that one truth decides on, those above which work within it goes by its own truth: a step that is
-accepted is not rare, what a few of the accepted ones want is."""
+"""Share of a branch's flops above which a branch inside of it is taken in its place: a step that is
+accepted is not rare; work for a few of the accepted ones is."""
 
 
 @dataclass(frozen=True)
-class Rare:
-    """`nodes` are wanted where `wanted`, one truth of the lane, holds."""
+class Branch:
+    """`nodes` are needed where `predicate`, one boolean of the lane, holds."""
 
-    wanted: View
+    predicate: View
     nodes: frozenset[Node]
 
 
-def find(nodes: Sequence[Node], outputs: Iterable[View], flops: Callable[[Collection[Node]], int]) -> list[Rare]:
+def find(nodes: Sequence[Node], outputs: Iterable[View], flops: Callable[[Collection[Node]], int]) -> list[Branch]:
     """The works that are worth a test and a jump, each decided on by a truth of its own, in an order to compute them in."""
     readers: dict[Node, list[tuple[Node, int]]] = {}
     for node in nodes:
@@ -39,29 +39,29 @@ def find(nodes: Sequence[Node], outputs: Iterable[View], flops: Callable[[Collec
     kept = {view.node for view in outputs}
     truths = {node.args[0].node: node.args[0] for node in nodes if node.name == "select" and node.args[0].node.size == 1}
     found = [
-        Rare(view.at(view.index.reshape(-1)[:1]), stage)
+        Branch(view.at(view.index.reshape(-1)[:1]), stage)
         for view in truths.values()
         for stage in _stages(nodes, _only(nodes, readers, kept, view.node))
     ]
-    sizes = {rare.nodes: flops(rare.nodes) for rare in found}
-    least, chosen = max(LEAST, SHARE * flops(nodes)), list[Rare]()
-    for outer in sorted(found, key=lambda rare: -sizes[rare.nodes]):
-        inner = [rare for rare in found if rare.nodes <= outer.nodes and sizes[rare.nodes] >= INNER * sizes[outer.nodes]]
-        rare = min(inner, key=lambda rare: sizes[rare.nodes])
-        if sizes[rare.nodes] >= least and not any(rare.nodes & other.nodes for other in chosen):
-            chosen.append(rare)
+    sizes = {branch.nodes: flops(branch.nodes) for branch in found}
+    least, chosen = max(LEAST, MIN_SHARE * flops(nodes)), list[Branch]()
+    for outer in sorted(found, key=lambda branch: -sizes[branch.nodes]):
+        inner = [branch for branch in found if branch.nodes <= outer.nodes and sizes[branch.nodes] >= INNER * sizes[outer.nodes]]
+        branch = min(inner, key=lambda branch: sizes[branch.nodes])
+        if sizes[branch.nodes] >= least and not any(branch.nodes & other.nodes for other in chosen):
+            chosen.append(branch)
     return _ordered(nodes, chosen)
 
 
-def _ordered(nodes: Sequence[Node], chosen: list[Rare]) -> list[Rare]:
+def _ordered(nodes: Sequence[Node], chosen: list[Branch]) -> list[Branch]:
     """Works in an order in which what one reads of another comes first; in cycles, the first one alone."""
     before: dict[Node, set[int]] = {}
     for node in nodes:
-        own = {k for k, rare in enumerate(chosen) if node in rare.nodes}
+        own = {k for k, branch in enumerate(chosen) if node in branch.nodes}
         before[node] = own.union(*(before.get(view.node, set()) for view in node.args))
     needs = [
-        set().union(before.get(rare.wanted.node, set()), *(before[node] for node in rare.nodes)) - {k}
-        for k, rare in enumerate(chosen)
+        set().union(before.get(branch.predicate.node, set()), *(before[node] for node in branch.nodes)) - {k}
+        for k, branch in enumerate(chosen)
     ]
     done: list[int] = []
     while free := [k for k in range(len(chosen)) if k not in done and needs[k] <= set(done)]:

@@ -16,13 +16,13 @@ ROOT = Path(__file__).parents[1]
 DRIVER = """
 import json, os, sys
 import numpy, torch, engine, problems, backends, array_api_compat.torch
-from engine.identity import identity
+from engine.fingerprint.program import fingerprint
 fused = backends.get("fused")
 for script in json.load(sys.stdin):
     if os.fork() == 0:
         scope = {"__name__": "__main__"}
         exec(script, scope)
-        print(identity(scope["declared"](), fused) or "none", flush=True)
+        print(fingerprint(scope["declared"](), fused) or "none", flush=True)
         os._exit(0)
     os.wait()
 """
@@ -145,7 +145,7 @@ def test_a_name_is_the_same_whether_torch_and_what_needs_it_are_loaded_or_not() 
     code = """
 import sys, numpy as np, engine, problems
 from array_api_compat import array_namespace
-from engine.identity import identity
+from engine.fingerprint.program import fingerprint
 if "torch" in sys.argv:
     import torch, backends, array_api_compat.torch
     backends.get("fused"), backends.get("inductor"), backends.get("numpy")
@@ -154,7 +154,7 @@ W, FACTOR = np.ones(2), 2.0
 def residual(x, y):
     return x - FACTOR * array_namespace(y).exp(y) - W
 user = engine.Problem(name="p", data={"y": "n"}, params={"x": engine.Param("n", start="zeros")}, residual=residual)
-print(identity(problems.svd()), identity(user), "torch" in sys.modules)
+print(fingerprint(problems.svd()), fingerprint(user), "torch" in sys.modules)
 """
     without, loaded = (
         subprocess.run([sys.executable, "-c", code, *more], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
@@ -164,8 +164,11 @@ print(identity(problems.svd()), identity(user), "torch" in sys.modules)
 
 
 def test_libraries_that_are_loaded_beside_take_no_name_away() -> None:
-    code = "import engine, problems; from engine.identity import identity; import scipy.optimize, scipy.stats, hypothesis, torch"
+    code = "import engine, problems; from engine.fingerprint.program import fingerprint; import scipy.optimize, scipy.stats, hypothesis, torch"
     found = subprocess.run(
-        [sys.executable, "-c", f"{code}; print(bool(identity(problems.inverse())))"], capture_output=True, text=True, check=True
+        [sys.executable, "-c", f"{code}; print(bool(fingerprint(problems.inverse())))"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert found.stdout.split() == ["True"]

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from backends.fused.codegen.emit import Emitter, Place, Tables, scalar_type, vector_type
-from backends.fused.ir.graph import Node, View, whole
+from backends.fused.codegen.emit import Address, ConstantPool, Emitter, scalar_type, vector_type
+from backends.fused.ir.graph import Node, View, full_view
 from backends.fused.passes.arrange import arranged
 from backends.fused.passes.schedule import needed
 
 
-class Hoisted:
+class SharedWork:
     """The shared work of some functions of one kernel.
 
     Args:
@@ -22,13 +22,13 @@ class Hoisted:
         tables: of the kernel; what is wider than its dtype is not hoisted.
     """
 
-    def __init__(self, given: int, tables: Tables) -> None:
+    def __init__(self, given: int, tables: ConstantPool) -> None:
         self.given, self.tables = given, tables
         self.size = self.scratch = 0
         self.bodies: list[str] = []
         self.copies: list[str] = []
 
-    def places(self, nodes: Sequence[Node], where: Mapping[Node, Place], outputs: Sequence[View]) -> dict[Node, Place]:
+    def places(self, nodes: Sequence[Node], where: Mapping[Node, Address], outputs: Sequence[View]) -> dict[Node, Address]:
         """Where the shared results that a function needs will lie."""
         live = needed(nodes, outputs)
         shared = {node for node in live if node in where and where[node].shared}
@@ -38,19 +38,19 @@ class Hoisted:
                 shared.add(node)
         work = {node for node in shared if node.kind not in ("input", "const")}
         read = {view.node for node in live if node not in shared for view in node.args} | {view.node for view in outputs}
-        found, goes = {}, []
+        found, stores = {}, []
         for node in [node for node in live if node in work and node in read]:
-            found[node] = Place("sh", self.given + self.size, True)
-            goes.append((whole(node, (node.size,)), Place("h", self.size)))
+            found[node] = Address("sh", self.given + self.size, True)
+            stores.append((full_view(node, (node.size,)), Address("h", self.size)))
             kind, vector = scalar_type(node.dtype), vector_type(node.dtype)
             self.copies.append(
                 f"for (long e = 0; e < {node.size}; e++) "
                 f"(({kind} *)(sh + {self.given + self.size}))[e] = (({vector} *)(h + {self.size}))[e][0];"
             )
             self.size += node.size
-        if goes:
-            order = arranged(nodes, [view for view, _ in goes], where)
-            emitter = Emitter(order, dict(where), goes, self.tables, (2, 2), False)
+        if stores:
+            order = arranged(nodes, [view for view, _ in stores], where)
+            emitter = Emitter(order, dict(where), stores, self.tables, (2, 2), False)
             self.bodies.append(f"{{\n{emitter.body()}\n}}")
             self.scratch = max(self.scratch, emitter.scratch)
         return found

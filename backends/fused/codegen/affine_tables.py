@@ -11,7 +11,7 @@ DEEP = 4
 """Loops at most."""
 
 
-def loops(values: np.ndarray) -> list[tuple[int, int]] | None:
+def as_affine_loops(values: np.ndarray) -> list[tuple[int, int]] | None:
     """(count, stride) of nested loops, outermost first, that write the values from the first on; None if there are none.
 
     >>> loops(np.array([0, 1, 2, 10, 11, 12]))
@@ -41,7 +41,7 @@ def declaration(name: str, values: np.ndarray) -> str | None:
     static const struct K { int v[2046]; K() { int n = 0; for (int a = 0; a < 2; a++) for (int b = 0; b < 1023; b++)
     v[n++] = 0 + a * 1024 + b * 1; } int operator[](long i) const { return v[i]; } } k;
     """
-    found = loops(values) if values.size >= LONG else None
+    found = as_affine_loops(values) if values.size >= LONG else None
     if found is None:
         return None
     variables = "abcdefg"

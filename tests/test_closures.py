@@ -15,7 +15,7 @@ import torch
 import engine
 import problems
 from engine import Param, Problem, places
-from engine.captures import freeze
+from engine.closures import freeze
 from engine.solvers import GradientDescent
 
 Y = np.ones((1, 2))
@@ -348,5 +348,5 @@ def test_functions_bound_at_once_in_several_threads_keep_their_own_arrays() -> N
 
     frozen = freeze(twice)
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda k: float(frozen.bind([np.array([float(k)])])(50)[0]), range(400)))
+        found = list(pool.map(lambda k: float(frozen.rebuild([np.array([float(k)])])(50)[0]), range(400)))
     assert found == [float(k) for k in range(400)]

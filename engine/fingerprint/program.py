@@ -1,4 +1,4 @@
-"""A name for a program that is the same in every process in which the same would be computed.
+"""A fingerprint of a program: a name that is the same in every process in which the same would be computed.
 
 A solve is traced once per installation: what was worked out is kept on disk under this name. The name is a digest of the declaration
 as it was frozen, of this project's source files and of users' functions with all that they read (`fingerprint`), so that a process in
@@ -38,11 +38,11 @@ class Slot:
         return cls(place, dtype_name(array), tuple(array.shape), indices)
 
 
-def identity(problem: Problem, *rest: Any) -> str:
+def fingerprint(problem: Problem, *rest: Any) -> str:
     """A digest of a problem's declaration, of other values and of the code behind them; empty where one cannot be hashed.
 
     >>> import problems
-    >>> identity(problems.inverse()) == identity(problems.inverse()) != identity(problems.svd())
+    >>> fingerprint(problems.inverse()) == fingerprint(problems.inverse()) != fingerprint(problems.svd())
     True
     """
     own, users = hashers()
@@ -65,7 +65,7 @@ def _declaration(problem: Problem) -> tuple[Any, ...]:
     if type(problem) is not Problem or any(type(param) is not Param for param in problem.params.values()):
         raise Unhashable("a class of the user's")
     functions = {
-        role: frozen.bind([Slot.of(place, array) for place, array in enumerate(frozen.arrays())])
+        role: frozen.rebuild([Slot.of(place, array) for place, array in enumerate(frozen.arrays())])
         for role, frozen in problem.frozen.items()
     }
     params = {name: (p.axes, p.domain) for name, p in problem.params.items() if isinstance(p, Param)}

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 import engine
 import problems
-from backends.fused.passes.rooms import Buffer, pack
+from backends.fused.passes.memory_plan import Buffer, pack
 
 LIVES = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 12), st.integers(0, 6)), max_size=30)
 

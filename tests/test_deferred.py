@@ -9,7 +9,7 @@ import pytest
 
 import engine
 import problems
-from backends.fused.passes import carried
+from backends.fused.passes import deferred
 from engine.solvers import Adam, GradientDescent
 
 RNG = np.random.default_rng(5)
@@ -57,7 +57,7 @@ def test_only_the_last_finite_params_are_taken_out_of_the_step(tol: float | None
     taken: list[Any] = []
 
     def find(graph: Any, state: Any, outputs: Any, status: int) -> Any:
-        found = carried.find(graph, state, outputs, status)
+        found = deferred.find(graph, state, outputs, status)
         taken.append((found, [view.node.name for view in state]))
         return found
 

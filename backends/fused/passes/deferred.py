@@ -1,7 +1,7 @@
 """Arrays of the state that a step only remembers: L' = where(m, P, L), with P an array as it was before the step.
 
 Of a row of steps only the last one's P matters where its m is true, so the loop over lanes copies it once in many steps
-(`once` in runtime.h) and the steps between load, choose and store nothing. Needs `ir` and `schedule`.
+(`step_with_deferred` in runtime.h) and the steps between load, choose and store nothing. Needs `ir` and `schedule`.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ P = TypeVar("P")
 
 
 @dataclass(frozen=True)
-class Carried:
-    """`pairs` are places in the state, (of L, of P); `moved` is m, one truth of the lane."""
+class Deferred:
+    """`pairs` are (dst, src), places of L and P in the state; `mask` is m, one boolean of the lane."""
 
     pairs: tuple[tuple[int, int], ...]
-    moved: View
+    mask: View
 
 
-def find(graph: Graph, state: list[View], outputs: list[View], status: int) -> Carried | None:
-    """The arrays that share the first m that the status rests on: where it is false a lane is about to be done, which is rare.
+def find(graph: Graph, state: list[View], outputs: list[View], status: int) -> Deferred | None:
+    """Selects that share the first m on which the status depends: where it is false a lane is about to be done, which is rare.
 
     Args:
         graph: that the step was lowered into.
@@ -39,19 +39,19 @@ def find(graph: Graph, state: list[View], outputs: list[View], status: int) -> C
     for k, (before, after) in enumerate(zip(state, outputs, strict=True)):
         if after.node.kind != "map" or after.node.name != "select" or not after.is_whole():
             continue
-        moved, kept, own = after.node.args
+        mask, kept, own = after.node.args
         remembers = own.node is before.node and own.is_whole() and kept.node in places and kept.is_whole()
-        if remembers and moved.node.size == 1 and moved.node in grounds:
-            found[k] = places[kept.node], moved.at(moved.index[:1])
+        if remembers and mask.node.size == 1 and mask.node in grounds:
+            found[k] = places[kept.node], mask.at(mask.index[:1])
     found = {k: pair for k, pair in found.items() if pair[1].node is next(iter(found.values()))[1].node}
     rest = [view for k, view in enumerate(outputs) if k not in found]
     read = {view.node for node in needed(graph.nodes, rest) for view in node.args} | {view.node for view in rest}
     pairs = {k: place for k, (place, _) in found.items() if state[k].node not in read and place not in found}
-    return Carried(tuple(pairs.items()), found[next(iter(pairs))][1]) if pairs else None
+    return Deferred(tuple(pairs.items()), found[next(iter(pairs))][1]) if pairs else None
 
 
-def taken_out(found: Carried, outputs: list[View], places: list[P], moved: P) -> None:
-    """Leave out of outputs and their places what is carried, and put in whether a lane moved."""
+def remove_deferred(found: Deferred, outputs: list[View], places: list[P], mask: P) -> None:
+    """Drop the deferred selects from the outputs and their places, and add their mask."""
     gone = dict(found.pairs)
     kept = [k for k in range(len(outputs)) if k not in gone]
-    outputs[:], places[:] = [*(outputs[k] for k in kept), found.moved], [*(places[k] for k in kept), moved]
+    outputs[:], places[:] = [*(outputs[k] for k in kept), found.mask], [*(places[k] for k in kept), mask]

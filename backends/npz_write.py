@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all. Needs `reading` for the word of failure."""
+"""Files that are written whole or not at all. Needs `npz_read` for the word of failure."""
 
 from __future__ import annotations
 

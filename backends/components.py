@@ -13,13 +13,13 @@ ZERO = 1e-10
 """Entries below this share of their row's and column's diagonal are zeros with rounding in them."""
 
 
-def sample(shape: tuple[int, ...], seed: int, name: str) -> np.ndarray:
+def random_point(shape: tuple[int, ...], seed: int, name: str) -> np.ndarray:
     """Random numbers of sizes between 0.5 and 1.5 and of both signs, of no pattern."""
     sign = np.where(draw("uniform", shape, seed, f"sign of {name}") < 0.5, -1.0, 1.0)
     return sign * (0.5 + draw("uniform", shape, seed, name))
 
 
-def units(first: int, last: int, size: int) -> np.ndarray:
+def unit_vectors(first: int, last: int, size: int) -> np.ndarray:
     """Some unit vectors, from the first to before the last, as rows."""
     return np.eye(last - first, size, first)
 
@@ -45,11 +45,11 @@ def blocks(moved: Sequence[np.ndarray], reach: Sequence[np.ndarray]) -> tuple[tu
     >>> blocks([np.array([0]), np.array([1]), np.array([0, 2])], [np.array([0]), np.array([1]), np.array([0, 2])])
     ((0, 2), (1,))
     """
-    label = apart(1 + max((int(rows.max()) for rows in reach if len(rows)), default=0))
+    label = singletons(1 + max((int(rows.max()) for rows in reach if len(rows)), default=0))
     for entry in np.unique(np.concatenate(moved)):
         label = _joined(label, reach[entry])
     firsts = np.array([rows[0] if len(rows) else -1 for rows in reach])
-    found = apart(len(moved)) + len(label)  # of a coordinate that reaches no row, its own
+    found = singletons(len(moved)) + len(label)  # of a coordinate that reaches no row, its own
     for k, entries in enumerate(moved):
         own = firsts[entries]
         own = own[own >= 0]
@@ -65,7 +65,7 @@ def lengths(chunks: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate([np.sqrt(np.sum(chunk * chunk, axis=1)) for chunk in chunks])
 
 
-def apart(size: int) -> np.ndarray:
+def singletons(size: int) -> np.ndarray:
     """The label of each of some coordinates while none is coupled: its own number."""
     return np.arange(size)
 
@@ -75,7 +75,7 @@ def linked(label: np.ndarray, first: int, rows: np.ndarray, lengths: np.ndarray)
 
     Of a column whose length is 0 or not finite nothing is known; it is coupled with all.
 
-    >>> labelled(linked(apart(3), 0, np.array([[1.0, 0.0, 0.5], [0.0, 4.0, 0.0], [0.5, 0.0, 1.0]]), np.array([1.0, 2.0, 1.0])))
+    >>> labelled(linked(singletons(3), 0, np.array([[1.0, 0.0, 0.5], [0.0, 4.0, 0.0], [0.5, 0.0, 1.0]]), np.array([1.0, 2.0, 1.0])))
     ((0, 2), (1,))
     """
     silent = ~((lengths > 0) & np.isfinite(lengths))

@@ -1,6 +1,6 @@
 """A solve is traced once per installation; what was kept is never run for another declaration or other code.
 
-Here for the catalogue; `test_users_identity` has users' functions."""
+Here for the catalogue; `test_users_fingerprint` has users' functions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from backends import pristine
 from backends.fused.build import notes
 from backends.fused.codegen import kernel
 from engine import Param, Problem, smalllinalg
-from engine.identity import identity as name_of
+from engine.fingerprint.program import fingerprint as name_of
 from engine.solvers import Adam, GradientDescent
 
 ROOT = Path(__file__).parents[1]
@@ -210,8 +210,8 @@ PATCHES = {
     "a function of a library where it is used": Patched("engine.objective", "array_namespace", lambda _: _user),
     "a function of a library by another": Patched("engine.objective", "array_namespace", lambda _: np.asarray),
     "a transform of the backend's class": Patched("backends.torch:TorchBackend", "value_and_grad", wrapped),
-    "an entry of a table": Patched("backends.fused.lowering.meanings:MEANINGS", "add", wrapped),
-    "an entry of a table by another": Patched("backends.fused.lowering.meanings:MEANINGS", "add", lambda _: kernel.loader),
+    "an entry of a table": Patched("backends.fused.lowering.aten:LOWERINGS", "add", wrapped),
+    "an entry of a table by another": Patched("backends.fused.lowering.aten:LOWERINGS", "add", lambda _: kernel.loader),
     "a set of names": Patched("backends.torch.uniform", "EVEN", lambda even: even - {"abs"}),
     "a text of C++": Patched("backends.fused.codegen.kernel", "DECLARED", lambda text: f"{text}\n"),
     "a limit of the code generator": Patched("backends.fused.codegen.kernel", "SHORT", lambda limit: limit + 1),
