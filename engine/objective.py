@@ -37,6 +37,7 @@ class Objective:
         captured: role -> arrays in place of those that the function of that role captured; by default those.
         weights: block -> scalar array; by default the problem's numbers.
         structure: the sparsity of the curvature in tangent coordinates; by default dense.
+        around: the surroundings that the functions see, for several objectives of one backend; by default new ones.
 
     `units`, where set, are powers of two (see `tangent.units_at`): `"."` of the residual, and by parameter of the columns
     of J. The local model is then of the residual and of coordinates in these units.
@@ -50,10 +51,11 @@ class Objective:
         captured: dict[str, list[Array]] | None = None,
         weights: dict[str, Array] | None = None,
         structure: Structure | None = None,
+        around: Surroundings | None = None,
     ) -> None:
         self.problem, self.backend, self.data = problem, backend, data
         self.captured = {role: frozen.arrays() for role, frozen in problem.frozen.items()} if captured is None else captured
-        self._around = Surroundings(backend)
+        self._around = Surroundings(backend) if around is None else around
         self._functions = {role: frozen.rebuild(self.captured[role], self._around) for role, frozen in problem.frozen.items()}
         self._weights = weights if weights is not None else weights_of(problem)
         self.structure = structure

@@ -89,6 +89,10 @@ class Surroundings:
 
     def builtins(self, known: Any) -> dict[str, Any]:
         """The builtins of a function: `open`, and modules by `import`, as they are seen."""
+        found: dict[str, Any] = self._once(known, lambda: self._builtins(known))
+        return found
+
+    def _builtins(self, known: Any) -> dict[str, Any]:
         own: dict[str, Any] = dict(known if isinstance(known, Mapping) else vars(known))
         for name in {"open", "input"} & own.keys():
             own[name] = self.see(own[name])

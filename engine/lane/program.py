@@ -35,6 +35,7 @@ from engine.solvers.base import Solver, said, static_key, with_numbers
 from engine.solvers.states import first_state, next_state
 from engine.status import Status
 from engine.structure import Structure
+from engine.surroundings import Surroundings
 from engine.tangent import units_at
 
 Array = Any
@@ -68,7 +69,7 @@ class LaneProgram:
         structure: Structure | None = None,
     ) -> None:
         self.problem, self.solver, self.backend, self.shapes, self.free = problem, solver, backend, shapes, free
-        self.structure, self.monitor = structure, _monitor(solver, free)
+        self.structure, self.monitor, self.around = structure, _monitor(solver, free), Surroundings(backend)
 
     def program(self) -> Program:
         """The four functions, for a backend."""
@@ -137,7 +138,7 @@ class LaneProgram:
             for role, frozen in self.problem.frozen.items()
         }
         weights = {name: inputs[f"weight.{name}"] for name in weights_of(self.problem)}
-        objective = Objective(self.problem, self.backend, groups["data"], captured, weights, self.structure)
+        objective = Objective(self.problem, self.backend, groups["data"], captured, weights, self.structure, self.around)
         return objective, with_numbers(self.solver, list(groups["setting"].values()))
 
 
