@@ -14,7 +14,7 @@ from array_api_compat import array_namespace, device
 from backends import Backend
 from backends.tree import tree_map
 from engine.objective import Array
-from engine.tangent import Tangent, in_units, rows
+from engine.tangent import Tangent, rows, scaled_down
 
 FEW = 8
 """Coordinates up to which second derivatives are forward ones: they are half of the square of it."""
@@ -26,7 +26,7 @@ def columns(tangent: Tangent) -> tuple[Array, Array, Array]:
     A scalar parameter's column costs no arithmetic with zeros: each parameter has products of its own.
     """
     objective, params = tangent.objective, tangent.params
-    vector, factor = rows(objective, in_units(objective, objective.residual(params)))
+    vector, factor = rows(objective, scaled_down(objective, objective.residual(params)))
     xp = array_namespace(vector)
     parts = []
     for name, x in params.items():
@@ -122,7 +122,7 @@ def _stacked(blocks: list[list[Array]]) -> Array:
 def _moved(tangent: Tangent, changed: dict[str, Array]) -> Array:
     """The residual's rows with other values of some parameters."""
     objective = tangent.objective
-    return rows(objective, in_units(objective, objective.residual({**tangent.params, **changed})))[0]
+    return rows(objective, scaled_down(objective, objective.residual({**tangent.params, **changed})))[0]
 
 
 def _step(tangent: Tangent, power: float) -> Array:

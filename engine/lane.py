@@ -32,7 +32,7 @@ from engine.solvers.states import first_state, next_state
 from engine.solvers.trust_region import cosine
 from engine.status import Status
 from engine.structure import Structure
-from engine.tangent import units_at
+from engine.tangent import pow2_scales_at
 
 Array = Any
 
@@ -110,8 +110,8 @@ class LaneProgram:
         start = objective.project(start)
         state: State = {}
         if said(solver, "CURVATURE") == "residual":
-            objective.units = units_at(objective, start)
-            state |= {"units": objective.units}
+            objective.pow2_scales = pow2_scales_at(objective, start)
+            state |= {"pow2_scales": objective.pow2_scales}
         state |= {"solver": first_state(solver, objective, start)}
         state |= {"status": code, "steps": _code(like, 0, "int32"), "loss": _unscaled_loss(state["solver"]["loss"], objective)}
         if self.problem.residual is None:
@@ -128,7 +128,7 @@ class LaneProgram:
     def step(self, inputs: Inputs, state: State) -> State:
         """The solver's step; remembers the last finite and the best iterate, and whether the loss was finite."""
         objective, solver = self._bind(inputs)
-        objective.units = state.get("units")
+        objective.pow2_scales = state.get("pow2_scales")
         before = state["solver"]["params"]
         after = next_state(solver, objective, state["solver"])
         xp = array_namespace(after["loss"])
@@ -176,7 +176,7 @@ class LaneProgram:
     def postprocess(self, inputs: Inputs, state: State) -> dict[str, Any]:
         """The answer in its canonical form, and its status and figures recomputed from it."""
         objective, _ = self._bind(inputs)
-        objective.units = state.get("units")
+        objective.pow2_scales = state.get("pow2_scales")
         status = state["status"]
         if self.has_own_optimality:
             answer = state["solver"]["params"]
@@ -383,7 +383,7 @@ def _code(like: Array, value: int, dtype: str = "int8") -> Array:
 
 def _unscaled_loss(loss: Array, objective: Objective) -> Array:
     """A loss in the residual's unit as what it is; it may underflow or overflow."""
-    return loss if objective.units is None else loss * objective.units["."] * objective.units["."]
+    return loss if objective.pow2_scales is None else loss * objective.pow2_scales["."] * objective.pow2_scales["."]
 
 
 def _unbounded(bound: Array) -> Array:

@@ -38,7 +38,7 @@ class Objective:
         weights: block -> scalar array; by default the problem's numbers.
         structure: the sparsity of the curvature in tangent coordinates; by default dense.
 
-    `units`, where set, are powers of two (see `tangent.units_at`): `"."` of the residual, and by parameter of the columns
+    `pow2_scales`, where set, are powers of two (see `tangent.pow2_scales_at`): `"."` of the residual, and by parameter of the columns
     of J. The local model is then of the residual and of coordinates in these units.
     """
 
@@ -57,7 +57,7 @@ class Objective:
         self._functions = {role: frozen.rebuild(self.captured[role], self._around) for role, frozen in problem.frozen.items()}
         self._weights = weights if weights is not None else weights_of(problem)
         self.structure = structure
-        self.units: dict[str, Array] | None = None
+        self.pow2_scales: dict[str, Array] | None = None
         self.singular = structure is None or structure.singular
         empty = _empty_params(problem, data)  # which are in any domain
         self.domains: dict[str, Domain] = {
@@ -66,10 +66,10 @@ class Objective:
             if isinstance(param, Param)
         }
 
-    def within(self, units: dict[str, Array]) -> Objective:
+    def within(self, pow2_scales: dict[str, Array]) -> Objective:
         """The same in some units."""
         made = copy.copy(self)
-        made.units = units
+        made.pow2_scales = pow2_scales
         return made
 
     def dense(self) -> Objective:

@@ -97,13 +97,13 @@ def curve_fit(model: Model, *, sigma: Any = None, absolute_sigma: bool = False, 
         again = engine.solve(problem, call.data, start=solution.params, backend=solution.plan.backend, **steps)  # type: ignore[arg-type]
         return again.measures["covariance"]
 
-    def adapt(data: Any) -> tuple[Problem, Any]:
+    def specialise(data: Any) -> tuple[Problem, Any]:
         if not isinstance(data, Mapping) or not {"x", "y"} <= data.keys():
             return declared("n", False), data
         data = {name: as_array(value) for name, value in data.items()}
         return declared(_axes(data["x"].shape, data["y"].shape), "mask" in data), _filled(data)
 
-    return replace(declared("n", False), adapt=adapt)
+    return replace(declared("n", False), specialise=specialise)
 
 
 def _names(model: Model, taken: set[str]) -> tuple[str, ...]:

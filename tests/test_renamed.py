@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from backends.base import Program
+from engine import Problem, solve
 from engine.domains import Symmetric
 from engine.solvers import LevenbergMarquardt
 
@@ -53,3 +54,10 @@ def test_a_domain_may_write_its_methods_by_their_old_names() -> None:
 
     g = np.ones((2, 2))
     np.testing.assert_array_equal(New().pull(x, g), New().to_coordinates(x, g))  # type: ignore[attr-defined]
+
+
+def test_a_problem_takes_adapt() -> None:
+    line = Problem(name="line", data={"y": ""}, params={"a": ""}, residual=lambda a, y: a - y)
+    with changed(r"Problem\(adapt=\)", "specialise="):
+        problem = dataclasses.replace(line, adapt=lambda data: (line, data))
+    assert problem.specialise is not None and float(solve(problem, {"y": np.float64(2.0)}, backend="numpy")["a"]) == 2

@@ -58,7 +58,7 @@ def examine(tangent: Tangent, columns: Columns, curvature: Array | None) -> Find
     vector, squares = columns.vector, squared_terms(tangent, columns.rows)
     rounding = ROUNDING * _eps(vector) * xp.sqrt(xp.sum(squares))
     lengths = xp.sqrt(xp.sum(columns.rows * columns.rows, axis=1))
-    dead = lengths * tangent.pulled_units() < _least(lengths)
+    dead = lengths * tangent.column_scales() < _least(lengths)
     lengths = xp.where(lengths > 0, lengths, xp.ones_like(lengths))
     unit = columns.rows / lengths[:, None]
     if curvature is not None:

@@ -21,7 +21,7 @@ from engine.curvature import Model, apply, diagonal, structure_of
 from engine.objective import Array, Objective, Params, at_zero, zero
 from engine.params import select
 from engine.solvers.base import State
-from engine.tangent import Tangent, in_units, rows
+from engine.tangent import Tangent, rows, scaled_down
 
 NOISE = 8.0
 """Changes of the loss below this many units in the last place say nothing."""
@@ -218,7 +218,7 @@ def _reference(objective: Objective, params: Params, loss: Array) -> Array:
     """What the loss is compared with: of a residual problem that of zero params, else the loss at the start."""
     if objective.problem.residual is None:
         return loss
-    vector, factor = rows(objective, in_units(objective, at_zero(objective, params)))
+    vector, factor = rows(objective, scaled_down(objective, at_zero(objective, params)))
     return factor * array_namespace(vector).sum(vector * vector)
 
 

@@ -14,7 +14,7 @@ from array_api_compat import array_namespace
 Array = Any
 
 
-def unit(size: Array) -> Array:
+def pow2_scale(size: Array) -> Array:
     """A power of two that size is near, where its square could be lost; 1 where size is near 1, and where it is 0, Inf or NaN.
 
     Near is within a factor of 2^128 (of 2^16 in float32).
@@ -35,7 +35,7 @@ def unit(size: Array) -> Array:
     return xp.where(ordinary | ~(size > 0) | ~(size <= top), one, held / (2 * mantissa))
 
 
-def over(a: Array, one: Array) -> Array:
+def scale_down(a: Array, one: Array) -> Array:
     """a / one for a unit, to the bit: a product with 1 / one, which is exact, costs a vector of lanes a tenth.
 
     Example:
