@@ -15,7 +15,7 @@ refilled, chunked and threaded is the backend's business, and results may not de
 
 The rest has a default: gradients, Jacobians and Hessians from `jvp` and `vjp` (`derived`), `load_lanes` and `load_shared`, for the
 inputs of a whole solve, from `load`,
-`jit`, `once`, `examine`, `remembered`, `declared`, `meaning` and `map_lanes` that do nothing special, `describe`. `contract` checks what is handed in.
+`jit`, `once`, `examine`, `cached`, `declared`, `meaning` and `map_lanes` that do nothing special, `describe`. `contract` checks what is handed in.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from typing import Any
 from backends import derived
 from backends.arrays import to_lanes
 from backends.errors import Unsupported
-from backends.renamed import renamed
+from backends.renamed import keep_old_names, renamed
 
 Array = Any
 Inputs = dict[str, Array]
@@ -158,6 +158,11 @@ class Backend:
     library: str = ""
     closures: bool = False
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Methods by their names before version 0.2 count as written."""
+        super().__init_subclass__(**options)
+        keep_old_names(cls, {"remembered": "cached"})
+
     def describe(self) -> str:
         """A phrase for the kernel that runs a program, for `print(solution.plan)`, unless an `Outcome` says it better."""
         return f"backend {self.name!r}"
@@ -242,7 +247,7 @@ class Backend:
         """A function of SciPy's on this backend's arrays, where NumPy's protocols do not reach it; by default there is none."""
         return None
 
-    def remembered(self, key: str, make: Callable[[], Any]) -> Any:
+    def cached(self, key: str, make: Callable[[], Any]) -> Any:
         """A value made under a key before, perhaps in another process; made anew here. An empty key is not kept."""
         return make()
 
@@ -253,3 +258,6 @@ class Backend:
         Raises TraceError for a function that is not pure, Unsupported where another backend should be asked.
         """
         raise NotImplementedError
+
+
+keep_old_names(Backend, {"remembered": "cached"})

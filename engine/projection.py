@@ -14,7 +14,7 @@ from typing import Any
 
 from array_api_compat import array_namespace
 
-from backends import repeat
+from backends import fori_loop
 from engine.smalllinalg import eye, first_largest
 
 Array = Any
@@ -90,5 +90,5 @@ def project(columns: Array, vector: Array, squares: Array, grid: Array) -> Proje
 
     turns = xp.broadcast_to(eye(size, columns), (*columns.shape[:-1], size))
     start = (columns, turns, vector, 0 * grid, 0 * grid, 0 * grid, squares, grid * grid, whole)
-    _, turns, _, depths, solution, shares, *_ = repeat(round_, min(size, rows), *start)
+    _, turns, _, depths, solution, shares, *_ = fori_loop(round_, min(size, rows), *start)
     return Projection(shares, depths, turns, solution)

@@ -13,7 +13,7 @@ from typing import Any
 
 from array_api_compat import array_namespace, device
 
-from backends import repeat
+from backends import fori_loop
 
 Array = Any
 
@@ -243,7 +243,7 @@ def rotated(a: Array, *others: Array) -> tuple[Array, ...]:
             a, others = _turned(a, cosine, sine, pairs), tuple(_turned(x, cosine, sine, pairs) for x in others)
         return a, *others
 
-    return repeat(sweep, math.ceil(SWEEPS[0] + SWEEPS[1] * math.log2(n)), a, *others) if n > 1 else (a, *others)
+    return fori_loop(sweep, math.ceil(SWEEPS[0] + SWEEPS[1] * math.log2(n)), a, *others) if n > 1 else (a, *others)
 
 
 def descending(values: Array) -> Array:

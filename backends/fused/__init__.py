@@ -23,7 +23,7 @@ import numpy as np
 
 from backends.base import Array, Backend, Executable, Program, too_large
 from backends.errors import Unsupported
-from backends.fused.build import notes
+from backends.fused.build import disk_cache
 from backends.fused.build.toolchain import ToolchainError
 from backends.fused.run.iterate import FusedExecutable
 from backends.fused.run.lanes import Lanes, host_view
@@ -90,9 +90,9 @@ class FusedBackend(Backend):
         mapped: Callable[..., Any] = importlib.import_module("backends.fused.run.mapped").Mapped(f, in_axes, out_axes)
         return mapped
 
-    def remembered(self, key: str, make: Callable[[], Any]) -> Any:
+    def cached(self, key: str, make: Callable[[], Any]) -> Any:
         """Kept on disk, private to the user."""
-        return notes.remembered(key, make)
+        return disk_cache.cached(key, make)
 
     def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str], device: Any = None) -> Executable:
         """Trace, lower and compile."""

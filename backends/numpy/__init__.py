@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from backends.base import Array, Backend, Executable, Program
-from backends.numpy import batching, lane, reroute, special, transforms
+from backends.numpy import array_api_patches, batching, lane_array, special, transforms
 from backends.numpy.iterate import NumpyExecutable
 
 Function = Callable[..., Any]
@@ -82,7 +82,7 @@ class NumpyBackend(Backend):
         return batching.vmap(f, in_axes, out_axes)
 
     def declared(self, inputs: Iterable[Array]) -> AbstractContextManager[None]:
-        return lane.declared(inputs)
+        return lane_array.declared(inputs)
 
     def meaning(self, function: Function) -> Function | None:
         return special.meaning(function)
@@ -94,6 +94,6 @@ class NumpyBackend(Backend):
         return NumpyExecutable(program, example)
 
 
-reroute.install()
+array_api_patches.install()
 BACKEND = NumpyBackend()
 __all__ = ["BACKEND", "NumpyBackend"]

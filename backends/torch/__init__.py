@@ -20,7 +20,7 @@ from backends.derived import from_the_front
 from backends.torch import numpy_dispatch
 from backends.torch.anatomy import examine
 from backends.torch.iterate import TorchExecutable
-from backends.torch.lean import RULES, forward, lean
+from backends.torch.no_dynamo import RULES, forward, no_dynamo
 from backends.torch.scalars import keeping
 
 Function = Callable[..., Any]
@@ -123,7 +123,7 @@ class TorchBackend(Backend):
         return run
 
     def once(self) -> AbstractContextManager[None]:
-        return lean()
+        return no_dynamo()
 
     def examine(self, f: Function, x: torch.Tensor) -> Anatomy | None:
         return examine(f, x)

@@ -128,8 +128,8 @@ def _first_words(error: BaseException) -> str:
     """The cause in one line."""
     while error.__cause__ is not None:
         error = error.__cause__
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}{': ' + lines[0][:200] if lines else ''}"
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}{': ' + text[0][:200] if text else ''}"
 
 
 class InductorExecutable(TorchExecutable):

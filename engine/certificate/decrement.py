@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from array_api_compat import array_namespace
 
-from backends import repeat
+from backends import fori_loop
 from engine.certificate.verdict import STILL, Array, Verdict, ratio, true
 from engine.curvature import hessian as hessian_at
 from engine.objective import Objective, Params, zero
@@ -86,5 +86,5 @@ def eliminate(hessian: Array, gradient: Array) -> tuple[Array, Array, Array]:
 
     none = zero(gradient)
     start = (hessian, gradient, gradient * 0 + 1, none, none + float("inf"), gradient * 0 - float("inf"))
-    _, step, _, total, least, _ = repeat(round_, size, *start)
+    _, step, _, total, least, _ = fori_loop(round_, size, *start)
     return step, total, least

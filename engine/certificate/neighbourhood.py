@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from array_api_compat import array_namespace, device
 
-from backends import repeat
+from backends import fori_loop
 from engine import jacobian
 from engine.certificate.rounding import squared_terms
 from engine.certificate.verdict import Array, largest, ratio
@@ -146,7 +146,7 @@ def _hidden(columns: Array, vector: Array, squares: Array, grid: Array) -> Array
         left = (left - share[:, None] * own) * (1 - others[:, None] * row)
         return xp.where(xp.abs(left) > FAINT * eps * terms, left, xp.zeros_like(left)), terms, others
 
-    left, terms, _ = repeat(round_, size, columns, xp.abs(columns), columns[:, 0] * 0 + 1)
+    left, terms, _ = fori_loop(round_, size, columns, xp.abs(columns), columns[:, 0] * 0 + 1)
     most = xp.max(xp.abs(left), axis=1)
     unit = xp.where(most > 0, most, xp.ones_like(most))[:, None]
     left = left / unit

@@ -21,7 +21,7 @@ import numpy as np
 
 from backends.arrays import dtype_name
 from backends.base import Array, Executable, Inputs, Outcome, Program, Run
-from backends.fused.build.notes import remembered
+from backends.fused.build.disk_cache import cached
 from backends.fused.build.toolchain import Library, Parts, Target, build, host_target, processors
 from backends.fused.codegen.layout import Field, Kernel
 from backends.fused.native import headers
@@ -70,7 +70,7 @@ class FusedExecutable(Executable):
         name = program.key()
         key = name and repr((name, headers(), target.name, target.vector_bytes, like))
         with Parts(target) as parts:
-            self.kernel = Kernel.from_fields(remembered(key, lambda: _written(program, example, shared, target, parts.begin)))
+            self.kernel = Kernel.from_fields(cached(key, lambda: _written(program, example, shared, target, parts.begin)))
             self.library = build(self.kernel.source, target, parts)
         self.shared = Shared(self.kernel.shared_inputs, self.kernel.dtype)
         self.results = [(leaf.shape, np.dtype(leaf.dtype)) for leaf in self.kernel.results]
