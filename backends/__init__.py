@@ -11,15 +11,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from backends import pristine  # first: it notes what is loaded after it
-from backends.base import Array, Backend, Executable, Outcome, Program, Run
+from backends.base import Backend, Executable, Outcome, Program, Run
 from backends.contract import check_backend
 from backends.errors import ArgumentError, ExtensionError, TraceError, Unsupported
 from backends.renamed import renamed
 from backends.stopwatch import span
+from backends.types import Array
 
 __all__ = [
     "NAMES",
-    "Array",
     "Backend",
     "Executable",
     "Outcome",

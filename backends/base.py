@@ -30,8 +30,8 @@ from backends import derived
 from backends.arrays import to_lanes
 from backends.errors import Unsupported
 from backends.renamed import keep_old_names, renamed
+from backends.types import Array
 
-Array = Any
 Inputs = dict[str, Array]
 State = dict[str, Any]
 Function = Callable[..., Any]
@@ -141,7 +141,7 @@ class Executable:
     about: str = ""
 
     @abstractmethod
-    def iterate(self, inputs: Inputs, run: Run) -> Outcome:
+    def iterate(self, inputs: dict[str, Any], run: Run) -> Outcome:
         """Run every lane until its status says that it is done."""
         raise NotImplementedError
 
@@ -168,23 +168,23 @@ class Backend:
         return f"backend {self.name!r}"
 
     @abstractmethod
-    def load(self, array: Array, dtype: str | None = None, device: Any = None) -> Array:
+    def load(self, array: Array | float, dtype: str | None = None, device: Any = None) -> Any:
         """An array of this backend's library, without a copy where dtype, strides and device allow."""
         raise NotImplementedError
 
     @abstractmethod
-    def unload(self, array: Array, library: str) -> Array:
+    def unload(self, array: Any, library: str) -> Any:
         """An array of another library, without a copy where that can be."""
         raise NotImplementedError
 
-    def load_lanes(self, array: Array, batch: tuple[int, ...], rank: int, dtype: str, device: Any = None) -> Array:
+    def load_lanes(self, array: Array, batch: tuple[int, ...], rank: int, dtype: str, device: Any = None) -> Any:
         """An array whose axes before the last `rank` broadcast to `batch`, as lanes: one axis in front, the last one fastest.
 
         What is returned has `shape`, `dtype`, a length, and its lanes by number; it goes to this backend's `iterate`.
         """
         return self.load(to_lanes(array, batch, rank), dtype, device)
 
-    def load_shared(self, array: Array, dtype: str | None, device: Any = None) -> Array:
+    def load_shared(self, array: Array | float, dtype: str | None, device: Any = None) -> Any:
         """An array or number that all lanes share, for this backend's `iterate`, in the dtype given."""
         return self.load(array, dtype, device)
 
@@ -235,7 +235,7 @@ class Backend:
         """A context for a few evaluations, in which nothing is loaded to compile them."""
         return nullcontext()
 
-    def examine(self, f: Callable[[Array], Array], x: Array) -> Anatomy | None:
+    def examine(self, f: Callable[[Array], Array], x: Any) -> Anatomy | None:
         """The anatomy of a function from a vector to a vector, by its operations; None where they cannot be seen."""
         return None
 

@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from array_api_compat import array_namespace
-
+from backends.types import Array, array_namespace
 from engine import jacobian, smalllinalg
 from engine.domains.base import constant, gather
-from engine.objective import Array, Objective, Params
+from engine.objective import Objective, Params
 from engine.params import select
 from engine.projection import project
 from engine.structure import Structure
@@ -63,7 +62,8 @@ def hessian(tangent: Tangent, structure: Structure) -> Model:
     objective, origin = tangent.objective, tangent.zeros()
 
     def slope(u: Array) -> Array:
-        return objective.backend.grad(lambda v: objective.loss(tangent.second_order_retraction(v)))(u)
+        found: Array = objective.backend.grad(lambda v: objective.loss(tangent.second_order_retraction(v)))(u)
+        return found
 
     value = objective.loss(tangent.params)
     gradient = slope(origin)

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from array_api_compat import array_namespace, device
+from array_api_compat import device
 
 from backends import Backend
 from backends.tree import tree_map
-from engine.objective import Array
+from backends.types import Array, array_namespace
 from engine.tangent import Tangent, rows, scaled_down
 
 FEW = 8
@@ -129,9 +129,10 @@ def _step(tangent: Tangent, power: float) -> Array:
     """The step of a difference quotient: a power of eps of each coordinate's magnitude."""
     typical_scale = tangent.typical_scale()
     xp = array_namespace(typical_scale)
-    return float(xp.finfo(typical_scale.dtype).eps) ** power * xp.where(
+    found: Array = float(xp.finfo(typical_scale.dtype).eps) ** power * xp.where(
         typical_scale > 0, typical_scale, xp.ones_like(typical_scale)
     )
+    return found
 
 
 def repaired(tangent: Tangent, transposed: Array, vector: Array) -> Array:

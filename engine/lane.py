@@ -16,10 +16,11 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from array_api_compat import array_namespace, device
+from array_api_compat import device
 
 from backends.base import RUNNING, Backend, Inputs, Program, State
 from backends.tree import leaves, tree_map
+from backends.types import Array, array_namespace
 from engine import certificate
 from engine.errors import DeclaredFunctionError
 from engine.fingerprint.program import fingerprint
@@ -33,8 +34,6 @@ from engine.solvers.trust_region import cosine
 from engine.status import Status
 from engine.structure import Structure
 from engine.tangent import pow2_scales_at
-
-Array = Any
 
 CAUTION = 0.9
 """A lane stops at this share of `tol`: the final figure, of another batch size, may round differently."""
@@ -362,7 +361,8 @@ class LaneProgram:
             raise DeclaredFunctionError(
                 f"problem {self.problem.name!r}: measures[{name!r}] returned {type(value).__name__}; expected an array"
             )
-        return value
+        found: Array = value
+        return found
 
     def _check_shape(self, what: str, value: Any, name: str) -> None:
         shape = getattr(value, "shape", None)

@@ -12,9 +12,10 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from array_api_compat import array_namespace, device
+from array_api_compat import device
 
 from backends import Backend
+from backends.types import Array, array_namespace
 from engine import axes as _axes
 from engine.domains import Domain, Real
 from engine.errors import DeclaredFunctionError, TraceError
@@ -23,7 +24,6 @@ from engine.refused import place, refused
 from engine.structure import Structure
 from engine.surroundings import Surroundings
 
-Array = Any
 Params = dict[str, Array]
 
 
@@ -132,7 +132,8 @@ class Objective:
         if self.problem.residual is None:
             return self._declared_loss(params)
         terms = [self._weighted(name, mean_square(block)) for name, block in self.residual(params).items()]
-        return sum(terms[1:], start=terms[0])
+        found: Array = sum(terms[1:], start=terms[0])
+        return found
 
     def value_and_gradient(self, params: Params) -> tuple[Array, Params]:
         """The loss and its gradient, by parameter name."""

@@ -9,9 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from array_api_compat import array_namespace
-
-Array = Any
+from backends.types import Array, array_namespace
 
 
 def pow2_scale(size: Array) -> Array:
@@ -53,4 +51,5 @@ def largest(arrays: list[Array]) -> Array:
         xp = array_namespace(a)
         size = xp.sum(a) if 0 in a.shape else xp.max(xp.abs(a))
         found = size if found is None else xp.maximum(found, size)
-    return found
+    result: Array = found
+    return result

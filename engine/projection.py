@@ -10,14 +10,10 @@ Source:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
-
-from array_api_compat import array_namespace
 
 from backends import fori_loop
+from backends.types import Array, array_namespace
 from engine.smalllinalg import eye, first_largest
-
-Array = Any
 
 ROUNDING = 4.0
 """Units in the last place that a term of a residual, or a column of J, is taken to be off by."""

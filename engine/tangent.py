@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from array_api_compat import array_namespace, device
+from array_api_compat import device
 
 from backends.arrays import signs
-from engine.objective import Array, Objective, Params, at_zero, zero
+from backends.types import Array, array_namespace
+from engine.objective import Objective, Params, at_zero, zero
 from engine.pow2 import largest, pow2_scale, scale_down
 
 
@@ -121,7 +122,8 @@ class Tangent:
         """The vector of the params' parts."""
         arrays = [part for part in parts.values() if part.shape[0]]
         if not arrays:
-            return next(iter(parts.values()))
+            found: Array = next(iter(parts.values()))
+            return found
         return arrays[0] if len(arrays) == 1 else array_namespace(*arrays).concat(arrays)
 
 

@@ -121,5 +121,5 @@ def test_a_unit_is_a_power_of_two_near_a_size_whose_square_is_lost_and_1_for_oth
     assert (np.frexp(units)[0] == 0.5).all()
     small = sizes / units
     assert (small * small > info.smallest_normal).all() and np.isfinite(small * small).all()
-    assert (units[(sizes > 1e-4) & (sizes < 1e4)] == 1).all()
+    assert np.all(units[(sizes > 1e-4) & (sizes < 1e4)] == 1)
     np.testing.assert_array_equal(pow2_scale(np.array([0, np.inf, np.nan], dtype)), 1)

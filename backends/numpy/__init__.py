@@ -20,9 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from backends.base import Array, Backend, Executable, Program
+from backends.base import Backend, Executable, Program
 from backends.numpy import array_api_patches, batching, lane_array, special, transforms
 from backends.numpy.iterate import NumpyExecutable
+from backends.types import Array
 
 Function = Callable[..., Any]
 
@@ -37,7 +38,7 @@ class NumpyBackend(Backend):
         """One lane after the other."""
         return "plain Python loop over lanes; complex-step derivatives"
 
-    def load(self, array: Array, dtype: str | None = None, device: Any = None) -> Array:
+    def load(self, array: Any, dtype: str | None = None, device: Any = None) -> Array:
         """A NumPy array of an array, number, list or CPU tensor, without a copy where the dtype allows.
 
         Raises ValueError for a tensor on another device.

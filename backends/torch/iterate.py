@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -53,7 +54,7 @@ class TorchExecutable(Executable):
         self.step, self.terminate = compile(step), compile(terminate)
         self.most = max(2, MEMORY // max(1, *(graph.peak() for graph in (init, step, terminate, postprocess))))
 
-    def iterate(self, inputs: Inputs, run: Run) -> Outcome:
+    def iterate(self, inputs: dict[str, Any], run: Run) -> Outcome:
         """Run all lanes; see `backends.base`."""
         if run.lanes < 2:
             return self._widened(inputs, run)
@@ -75,10 +76,11 @@ class TorchExecutable(Executable):
             parts.append(self.iterate(own, replace(run, lanes=lanes, progress=progress)))
             done += lanes
         results = tree_map(lambda *arrays: torch.cat(arrays), *(part.results for part in parts))
-        history = _joined([part.history for part in parts if part.history is not None]) if run.history else None
+        histories: list[Any] = [part.history for part in parts if part.history is not None]
+        history = _joined(histories) if run.history else None
         return Outcome(results, history, sum(part.lane_steps for part in parts))
 
-    def _widened(self, inputs: Inputs, run: Run) -> Outcome:
+    def _widened(self, inputs: dict[str, Tensor], run: Run) -> Outcome:
         """A batch of none or one, as the first of two equal lanes."""
         wide = {
             name: array
@@ -103,8 +105,8 @@ class Pack:
 
     executable: TorchExecutable
     run: Run
-    all_inputs: Inputs
-    inputs: Inputs
+    all_inputs: dict[str, Tensor]
+    inputs: dict[str, Tensor]
     state: State
     lane_ids: Tensor
     final: State
@@ -113,7 +115,7 @@ class Pack:
     lane_steps: int = 0
 
     @classmethod
-    def start(cls, executable: TorchExecutable, inputs: Inputs, run: Run) -> Pack:
+    def start(cls, executable: TorchExecutable, inputs: dict[str, Tensor], run: Run) -> Pack:
         """Initial states of all lanes, tested once. A shared input is the same memory for every lane."""
         dense = {name: array.contiguous() for name, array in inputs.items()}
         wide = {name: array.expand(run.lanes, *array.shape) if name in run.shared else array for name, array in dense.items()}

@@ -9,10 +9,9 @@ Source:
 
 from __future__ import annotations
 
-from array_api_compat import array_namespace
-
 from backends import fori_loop
-from engine.certificate.verdict import STILL, Array, Verdict, ratio, true
+from backends.types import Array, array_namespace
+from engine.certificate.verdict import STILL, Verdict, ratio, true
 from engine.curvature import hessian as hessian_at
 from engine.objective import Objective, Params, zero
 from engine.projection import ROUNDING

@@ -11,11 +11,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from array_api_compat import array_namespace
-
 from backends.tree import leaves, tree_map
+from backends.types import Array, array_namespace
 from engine.certificate.exact import DIRECTIONS, backward_error
-from engine.certificate.verdict import Array, Verdict, largest, norm, ratio, true
+from engine.certificate.verdict import Verdict, largest, norm, ratio, true
 from engine.objective import Objective, Params
 from engine.pow2 import largest as largest_entry
 from engine.pow2 import pow2_scale, scale_down

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from array_api_compat import array_namespace
-
-from engine.certificate.verdict import Array, Verdict, norm, ratio, true
+from backends.types import Array, array_namespace
+from engine.certificate.verdict import Verdict, norm, ratio, true
 from engine.objective import Objective, Params, at_zero, mean_square, zero
 from engine.pow2 import largest, pow2_scale, scale_down
 from engine.tangent import rademacher

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from array_api_compat import array_namespace, device
+from array_api_compat import device
 
 from backends import fori_loop
+from backends.types import Array, array_namespace
 from engine import jacobian
 from engine.certificate.rounding import squared_terms
-from engine.certificate.verdict import Array, largest, ratio
+from engine.certificate.verdict import largest, ratio
 from engine.projection import ROUNDING, Projection, project
 from engine.smalllinalg import first_largest
 from engine.tangent import Tangent

@@ -9,11 +9,10 @@ Source:
 
 from __future__ import annotations
 
-from array_api_compat import array_namespace
-
+from backends.types import Array, array_namespace
 from engine import jacobian, smalllinalg
 from engine.certificate.neighbourhood import SMALL, Columns, Finding, examine
-from engine.certificate.verdict import Array, Verdict, ratio, true
+from engine.certificate.verdict import Verdict, ratio, true
 from engine.objective import Objective, Params
 from engine.tangent import Tangent, pow2_scales_at
 

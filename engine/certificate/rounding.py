@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from array_api_compat import array_namespace
-
-from engine.certificate.verdict import Array
+from backends.types import Array, array_namespace
 from engine.objective import Objective, Params
 from engine.tangent import Tangent, rademacher, rows, scaled_down
 

@@ -15,10 +15,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from array_api_compat import array_namespace
-
+from backends.types import Array, array_namespace
 from engine.curvature import Model, apply, diagonal, structure_of
-from engine.objective import Array, Objective, Params, at_zero, zero
+from engine.objective import Objective, Params, at_zero, zero
 from engine.params import select
 from engine.solvers.base import State
 from engine.tangent import Tangent, rows, scaled_down
@@ -41,7 +40,7 @@ LEVEL = 1e-3
 HALVED = 6
 """Steps in which an exact problem's optimality is halved, or it need not be: close eigenvalues take some to come apart."""
 
-Evaluate = Callable[[Objective, Params, "Array | None", "Array | None"], Model]
+Evaluate = Callable[[Objective, Params, "Array | None", Array], Model]
 
 
 def init_state(objective: Objective, params: Params, evaluate: Evaluate) -> State:
@@ -219,7 +218,8 @@ def _reference(objective: Objective, params: Params, loss: Array) -> Array:
     if objective.problem.residual is None:
         return loss
     vector, factor = rows(objective, scaled_down(objective, at_zero(objective, params)))
-    return factor * array_namespace(vector).sum(vector * vector)
+    found: Array = factor * array_namespace(vector).sum(vector * vector)
+    return found
 
 
 def _known(objective: Objective, params: Params, model: Model, reference: Array) -> Array:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from backends.base import Array, Program
+from backends.base import Program
 from backends.fused.build.parts import unit
 from backends.fused.build.target import Target
 from backends.fused.codegen.emit import Address, ConstantPool, Emitter, scalar_type
@@ -26,6 +26,7 @@ from backends.torch import BACKEND
 from backends.torch.iterate import random_lane
 from backends.torch.trace import Traced, proven
 from backends.tree import Tree, leaves, names
+from backends.types import Array
 
 SOURCE_LIMIT = 4_000_000
 """Characters of C++ beyond which a kernel is not compiled: minutes of compile time."""

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from backends.arrays import dtype_name
-from backends.base import Array, Executable, Inputs, Outcome, Program, Run
+from backends.base import Executable, Inputs, Outcome, Program, Run
 from backends.fused.build.disk_cache import cached
 from backends.fused.build.toolchain import Library, Parts, Target, build, host_target, processors
 from backends.fused.codegen.layout import Field, Kernel
@@ -28,6 +28,7 @@ from backends.fused.native import headers
 from backends.fused.run.lanes import Long, Pointer, Table, address, for_kernel, in_place
 from backends.stopwatch import span
 from backends.tree import unflatten
+from backends.types import Array
 
 WRITER = "backends.fused.codegen.kernel"
 """The module that writes kernels, loaded when there is one to write."""
