@@ -8,15 +8,28 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from backends import pristine  # first: it notes what is loaded after it
-from backends.base import Array, Backend, Executable, Outcome, Program, Run
+from backends.base import Backend, Executable, Outcome, Program, Run
 from backends.contract import check_backend
 from backends.errors import ArgumentError, ExtensionError, TraceError, Unsupported
+from backends.renamed import renamed
 from backends.stopwatch import span
+from backends.types import Array
 
-__all__ = ["NAMES", "Array", "Backend", "Executable", "Outcome", "Program", "Run", "TraceError", "Unsupported", "get", "repeat"]
+__all__ = [
+    "NAMES",
+    "Backend",
+    "Executable",
+    "Outcome",
+    "Program",
+    "Run",
+    "TraceError",
+    "Unsupported",
+    "get",
+    "fori_loop",
+]
 
 NAMES = {
     "fused": "backends.fused",
@@ -67,7 +80,7 @@ def _module(name: str) -> Any:
     return found
 
 
-def repeat(step: Callable[..., tuple[Any, ...]], count: int, *state: Array) -> tuple[Array, ...]:
+def fori_loop(step: Callable[..., tuple[Any, ...]], count: int, *state: Array) -> tuple[Array, ...]:
     """step(step(... step(*state))): a step on its own results, `count` times. A compiled backend makes it a loop.
 
     Args:
@@ -80,11 +93,11 @@ def repeat(step: Callable[..., tuple[Any, ...]], count: int, *state: Array) -> t
         IndexError: no state.
 
     >>> import numpy as np
-    >>> repeat(lambda a, b: (b, a + b), 5, np.array(0.0), np.array(1.0))[0].tolist()
+    >>> fori_loop(lambda a, b: (b, a + b), 5, np.array(0.0), np.array(1.0))[0].tolist()
     5.0
     """
     if type(state[0]).__module__.partition(".")[0] == "torch":
-        found: tuple[Array, ...] = importlib.import_module("backends.torch.repeat").repeat(step, count, state)
+        found: tuple[Array, ...] = importlib.import_module("backends.torch.fori_loop").fori_loop(step, count, state)
         return found
     for _ in range(count):
         state = step(*state)
@@ -92,3 +105,13 @@ def repeat(step: Callable[..., tuple[Any, ...]], count: int, *state: Array) -> t
 
 
 pristine.note(sys.modules[__name__])
+
+
+if not TYPE_CHECKING:  # to a type checker it would be every name
+
+    def __getattr__(name: str) -> Any:
+        """`fori_loop`, by its name before version 0.2."""
+        if name == "repeat":
+            renamed("backends.repeat", "backends.fori_loop")
+            return fori_loop
+        raise AttributeError(f"module 'backends' has no attribute {name!r}")

@@ -15,7 +15,7 @@ refilled, chunked and threaded is the backend's business, and results may not de
 
 The rest has a default: gradients, Jacobians and Hessians from `jvp` and `vjp` (`derived`), `load_lanes` and `load_shared`, for the
 inputs of a whole solve, from `load`,
-`jit`, `once`, `examine`, `remembered`, `declared`, `meaning` and `map_lanes` that do nothing special, `describe`. `contract` checks what is handed in.
+`jit`, `once`, `examine`, `cached`, `declared`, `meaning` and `map_lanes` that do nothing special, `describe`. `contract` checks what is handed in.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from typing import Any
 from backends import derived
 from backends.arrays import to_lanes
 from backends.errors import Unsupported
-from backends.renamed import renamed
+from backends.renamed import keep_old_names, renamed
+from backends.types import Array
 
-Array = Any
 Inputs = dict[str, Array]
 State = dict[str, Any]
 Function = Callable[..., Any]
@@ -141,7 +141,7 @@ class Executable:
     about: str = ""
 
     @abstractmethod
-    def iterate(self, inputs: Inputs, run: Run) -> Outcome:
+    def iterate(self, inputs: dict[str, Any], run: Run) -> Outcome:
         """Run every lane until its status says that it is done."""
         raise NotImplementedError
 
@@ -158,28 +158,33 @@ class Backend:
     library: str = ""
     closures: bool = False
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Methods by their names before version 0.2 count as written."""
+        super().__init_subclass__(**options)
+        keep_old_names(cls, {"remembered": "cached"})
+
     def describe(self) -> str:
         """A phrase for the kernel that runs a program, for `print(solution.plan)`, unless an `Outcome` says it better."""
         return f"backend {self.name!r}"
 
     @abstractmethod
-    def load(self, array: Array, dtype: str | None = None, device: Any = None) -> Array:
+    def load(self, array: Array | float, dtype: str | None = None, device: Any = None) -> Any:
         """An array of this backend's library, without a copy where dtype, strides and device allow."""
         raise NotImplementedError
 
     @abstractmethod
-    def unload(self, array: Array, library: str) -> Array:
+    def unload(self, array: Any, library: str) -> Any:
         """An array of another library, without a copy where that can be."""
         raise NotImplementedError
 
-    def load_lanes(self, array: Array, batch: tuple[int, ...], rank: int, dtype: str, device: Any = None) -> Array:
+    def load_lanes(self, array: Array, batch: tuple[int, ...], rank: int, dtype: str, device: Any = None) -> Any:
         """An array whose axes before the last `rank` broadcast to `batch`, as lanes: one axis in front, the last one fastest.
 
         What is returned has `shape`, `dtype`, a length, and its lanes by number; it goes to this backend's `iterate`.
         """
         return self.load(to_lanes(array, batch, rank), dtype, device)
 
-    def load_shared(self, array: Array, dtype: str | None, device: Any = None) -> Array:
+    def load_shared(self, array: Array | float, dtype: str | None, device: Any = None) -> Any:
         """An array or number that all lanes share, for this backend's `iterate`, in the dtype given."""
         return self.load(array, dtype, device)
 
@@ -230,7 +235,7 @@ class Backend:
         """A context for a few evaluations, in which nothing is loaded to compile them."""
         return nullcontext()
 
-    def examine(self, f: Callable[[Array], Array], x: Array) -> Anatomy | None:
+    def examine(self, f: Callable[[Array], Array], x: Any) -> Anatomy | None:
         """The anatomy of a function from a vector to a vector, by its operations; None where they cannot be seen."""
         return None
 
@@ -242,7 +247,7 @@ class Backend:
         """A function of SciPy's on this backend's arrays, where NumPy's protocols do not reach it; by default there is none."""
         return None
 
-    def remembered(self, key: str, make: Callable[[], Any]) -> Any:
+    def cached(self, key: str, make: Callable[[], Any]) -> Any:
         """A value made under a key before, perhaps in another process; made anew here. An empty key is not kept."""
         return make()
 
@@ -253,3 +258,6 @@ class Backend:
         Raises TraceError for a function that is not pure, Unsupported where another backend should be asked.
         """
         raise NotImplementedError
+
+
+keep_old_names(Backend, {"remembered": "cached"})

@@ -12,6 +12,9 @@ from backends.arrays import draw
 ZERO = 1e-10
 """Entries below this share of their row's and column's diagonal are zeros with rounding in them."""
 
+Indices = np.ndarray
+"""Numbers of entries, `(k,)`."""
+
 
 def random_point(shape: tuple[int, ...], seed: int, name: str) -> np.ndarray:
     """Random numbers of sizes between 0.5 and 1.5 and of both signs, of no pattern."""

@@ -16,9 +16,9 @@ from typing import Any
 from array_api_compat import array_namespace, device
 
 from backends.tree import Tree, leaves, tree_map, unflatten
+from backends.types import Array
 
 Function = Callable[..., Any]
-Array = Any
 
 
 def from_the_front(argnums: int | tuple[int, ...], count: int) -> int | tuple[int, ...]:
@@ -123,7 +123,8 @@ def basis(tree: Tree) -> Iterator[Tree]:
 def _stacked(arrays: list[Array], like: Array, axis: int) -> Array:
     """Arrays along a new first or last axis, of length 0 where there are none."""
     stack = array_namespace(like).stack(arrays or [like], axis=axis)
-    return stack if arrays else stack[(slice(0),) if axis == 0 else (..., slice(0))]
+    found: Array = stack if arrays else stack[(slice(0),) if axis == 0 else (..., slice(0))]
+    return found
 
 
 def _split(stack: Array, output: Array, primals: Tree) -> Tree:

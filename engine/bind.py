@@ -14,12 +14,11 @@ from functools import cached_property
 from typing import Any
 
 from backends import arrays as _arrays
+from backends.types import Array
 from engine import axes as _axes
 from engine.errors import ArgumentError
 from engine.objective import weights_of
 from engine.problem import Problem
-
-Array = Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +152,8 @@ def _data(problem: Problem, data: Any) -> dict[str, Array]:
 
 def _array(owner: str, value: Any) -> Array:
     if _arrays.is_plain(value):
-        return value
+        plain: Array = value
+        return plain
     try:
         _arrays.library(value)
         array = _arrays.as_array(value)
@@ -162,7 +162,8 @@ def _array(owner: str, value: Any) -> Array:
         raise ArgumentError(f"{owner}: {error}: convert it to an array") from error
     if reason:
         raise ArgumentError(f"{owner}: {reason}")
-    return array
+    found: Array = array
+    return found
 
 
 def _home_of(array: Array) -> tuple[str, Any]:
@@ -218,12 +219,12 @@ def _starts(problem: Problem, chosen: dict[str, Array], signature: Signature, se
     if known[0] != seed:
         found = {name: _declared(problem, name, signature.shapes[name], seed) for name in problem.params if name not in chosen}
         declared = {f"start.{name}": array for name, array in found.items() if array is not None}
-        if sum(array.size for array in declared.values()) <= _arrays.SMALL:
+        if sum(math.prod(array.shape) for array in declared.values()) <= _arrays.SMALL:
             signature.memory["starts"] = seed, declared
     if not chosen:
         return declared
     given = {f"start.{name}": _fill(array, signature.shapes[name]) for name, array in chosen.items()}
-    return {name: given.get(name, declared.get(name)) for name in signature.lane if name in given or name in declared}
+    return {name: (given if name in given else declared)[name] for name in signature.lane if name in given or name in declared}
 
 
 def _declared(problem: Problem, name: str, shape: tuple[int, ...], seed: int) -> Array | None:

@@ -10,15 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from array_api_compat import array_namespace
-
+from backends.types import Array, array_namespace
 from engine import jacobian, smalllinalg
 from engine.domains.base import constant, gather
-from engine.objective import Array, Objective, Params
+from engine.objective import Objective, Params
 from engine.params import select
 from engine.projection import project
 from engine.structure import Structure
-from engine.tangent import Tangent, in_units, rows
+from engine.tangent import Tangent, rows, scaled_down
 
 Model = dict[str, Any]
 INFLATED = 1e-4
@@ -63,7 +62,8 @@ def hessian(tangent: Tangent, structure: Structure) -> Model:
     objective, origin = tangent.objective, tangent.zeros()
 
     def slope(u: Array) -> Array:
-        return objective.backend.grad(lambda v: objective.loss(tangent.second_order_retraction(v)))(u)
+        found: Array = objective.backend.grad(lambda v: objective.loss(tangent.second_order_retraction(v)))(u)
+        return found
 
     value = objective.loss(tangent.params)
     gradient = slope(origin)
@@ -82,7 +82,7 @@ def second_directional(objective: Objective, tangent: Tangent, u: Array) -> Arra
     def slope(t: Array) -> Any:
         return backend.jvp(lambda s: objective.residual(tangent.second_order_retraction(s * u)), (t,), (one,))[1]
 
-    second = in_units(objective, backend.jvp(slope, (0 * one,), (one,))[1])
+    second = scaled_down(objective, backend.jvp(slope, (0 * one,), (one,))[1])
     _, transpose = objective.pullback(
         tangent.second_order_retraction(0 * one * u)
     )  # in the same words: what both need is computed once
@@ -193,7 +193,7 @@ def _from_products(tangent: Tangent, structure: Structure, column_norms_sq: Arra
     """By a product with J and one with J' for each colour; columns of known lengths are taken with length 1."""
     objective, params = tangent.objective, tangent.params
     blocks, transpose = objective.pullback(params)
-    blocks = in_units(objective, blocks)
+    blocks = scaled_down(objective, blocks)
     vector, factor = rows(objective, blocks)
     xp = array_namespace(vector)
 

@@ -43,7 +43,7 @@ def convergence(losses: Losses, lanes: Any = (), dark: bool = False, points: int
     """
     import plotly.graph_objects as go
 
-    curves = _curves.curves(losses.history, points)
+    curves = _curves.quantile_curves(losses.history, points)
     figure = go.Figure()
     if len(curves.losses) > 1:
         _bands(figure, curves, losses.every, BLUE[dark])

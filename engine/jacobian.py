@@ -9,12 +9,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from array_api_compat import array_namespace, device
+from array_api_compat import device
 
 from backends import Backend
 from backends.tree import tree_map
-from engine.objective import Array
-from engine.tangent import Tangent, in_units, rows
+from backends.types import Array, array_namespace
+from engine.tangent import Tangent, rows, scaled_down
 
 FEW = 8
 """Coordinates up to which second derivatives are forward ones: they are half of the square of it."""
@@ -26,7 +26,7 @@ def columns(tangent: Tangent) -> tuple[Array, Array, Array]:
     A scalar parameter's column costs no arithmetic with zeros: each parameter has products of its own.
     """
     objective, params = tangent.objective, tangent.params
-    vector, factor = rows(objective, in_units(objective, objective.residual(params)))
+    vector, factor = rows(objective, scaled_down(objective, objective.residual(params)))
     xp = array_namespace(vector)
     parts = []
     for name, x in params.items():
@@ -122,16 +122,17 @@ def _stacked(blocks: list[list[Array]]) -> Array:
 def _moved(tangent: Tangent, changed: dict[str, Array]) -> Array:
     """The residual's rows with other values of some parameters."""
     objective = tangent.objective
-    return rows(objective, in_units(objective, objective.residual({**tangent.params, **changed})))[0]
+    return rows(objective, scaled_down(objective, objective.residual({**tangent.params, **changed})))[0]
 
 
 def _step(tangent: Tangent, power: float) -> Array:
     """The step of a difference quotient: a power of eps of each coordinate's magnitude."""
     typical_scale = tangent.typical_scale()
     xp = array_namespace(typical_scale)
-    return float(xp.finfo(typical_scale.dtype).eps) ** power * xp.where(
+    found: Array = float(xp.finfo(typical_scale.dtype).eps) ** power * xp.where(
         typical_scale > 0, typical_scale, xp.ones_like(typical_scale)
     )
+    return found
 
 
 def repaired(tangent: Tangent, transposed: Array, vector: Array) -> Array:

@@ -12,9 +12,10 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from array_api_compat import array_namespace, device
+from array_api_compat import device
 
 from backends import Backend
+from backends.types import Array, array_namespace
 from engine import axes as _axes
 from engine.domains import Domain, Real
 from engine.errors import DeclaredFunctionError, TraceError
@@ -23,7 +24,6 @@ from engine.refused import place, refused
 from engine.structure import Structure
 from engine.surroundings import Surroundings
 
-Array = Any
 Params = dict[str, Array]
 
 
@@ -39,7 +39,7 @@ class Objective:
         structure: the sparsity of the curvature in tangent coordinates; by default dense.
         around: the surroundings that the functions see, for several objectives of one backend; by default new ones.
 
-    `units`, where set, are powers of two (see `tangent.units_at`): `"."` of the residual, and by parameter of the columns
+    `pow2_scales`, where set, are powers of two (see `tangent.pow2_scales_at`): `"."` of the residual, and by parameter of the columns
     of J. The local model is then of the residual and of coordinates in these units.
     """
 
@@ -59,7 +59,7 @@ class Objective:
         self._functions = {role: frozen.rebuild(self.captured[role], self._around) for role, frozen in problem.frozen.items()}
         self._weights = weights if weights is not None else weights_of(problem)
         self.structure = structure
-        self.units: dict[str, Array] | None = None
+        self.pow2_scales: dict[str, Array] | None = None
         self.singular = structure is None or structure.singular
         empty = _empty_params(problem, data)  # which are in any domain
         self.domains: dict[str, Domain] = {
@@ -68,10 +68,10 @@ class Objective:
             if isinstance(param, Param)
         }
 
-    def within(self, units: dict[str, Array]) -> Objective:
+    def within(self, pow2_scales: dict[str, Array]) -> Objective:
         """The same in some units."""
         made = copy.copy(self)
-        made.units = units
+        made.pow2_scales = pow2_scales
         return made
 
     def dense(self) -> Objective:
@@ -134,7 +134,8 @@ class Objective:
         if self.problem.residual is None:
             return self._declared_loss(params)
         terms = [self._weighted(name, mean_square(block)) for name, block in self.residual(params).items()]
-        return sum(terms[1:], start=terms[0])
+        found: Array = sum(terms[1:], start=terms[0])
+        return found
 
     def value_and_gradient(self, params: Params) -> tuple[Array, Params]:
         """The loss and its gradient, by parameter name."""

@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from array_api_compat import array_namespace
-
 from backends.tree import tree_map
+from backends.types import Array, array_namespace
 
-Array = Any
 Params = dict[str, Array]
 
 

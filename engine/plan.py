@@ -177,7 +177,7 @@ class _Look:
         own = backends.get(self.backend)
         name = fingerprint(self.problem, own, "found", what, self.shapes, self.sizes)
         try:
-            return own.remembered(name, _nothing)
+            return own.cached(name, _nothing)
         except _NotKept:
             value = find(self.problem, self.backend, self.shapes, self.sizes)
             self.problem.memory.setdefault("unproven", []).append((self.backend, name, value))
@@ -238,7 +238,7 @@ def _prepared(
         with announced(_waiting(problem, example)), span("trace"):
             known[key] = _first_able(problem, plan, signature, example, shared, free)
         for backend, name, found in unproven:  # the functions that were looked at are now proven to be pure
-            backends.get(backend).remembered(name, partial(_given, found))
+            backends.get(backend).cached(name, partial(_given, found))
     return known[key]
 
 

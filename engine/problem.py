@@ -6,11 +6,12 @@ Needs `axes` to parse, `closures` to fix what the declared functions see, `domai
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 from backends.arrays import is_array
+from backends.renamed import renamed
 from engine import axes as _axes
 from engine.closures import CapturedFunction, freeze
 from engine.domains import Domain, Real
@@ -81,8 +82,9 @@ class Problem:
         measures: name -> pure function of the named arrays, extra figures per lane.
         solver: the default solver; None lets the plan choose.
         derived: name -> function of a `Solution`, called when it is asked for: `solution.name()`.
-        adapt: function of the data by name as they came, before they are checked, that returns a Problem and its
-            data: for a declaration that depends on which data there are, or on their ranks.
+        specialise: function of the data by name as they came, before they are checked, that returns a Problem and its
+            data: for a declaration that depends on which data there are, or on their ranks. Its name before version 0.2
+            was `adapt`.
 
     Raises:
         TypeError, ValueError: at once, naming the field, what came and what was expected.
@@ -106,13 +108,17 @@ class Problem:
     measures: Mapping[str, Function] = field(default_factory=dict)
     solver: Any = None
     derived: Mapping[str, Function] = field(default_factory=dict)
-    adapt: Callable[[Any], tuple[Problem, Any]] | None = None
+    specialise: Callable[[Any], tuple[Problem, Any]] | None = None
+    adapt: InitVar[Callable[[Any], tuple[Problem, Any]] | None] = None
 
     axes: Mapping[str, tuple[str, ...]] = field(init=False, repr=False)
     frozen: Mapping[str, CapturedFunction] = field(init=False, repr=False)
     memory: dict[Any, Any] = field(init=False, repr=False)  # what was worked out for it; a table elsewhere would keep it alive
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, adapt: Callable[[Any], tuple[Problem, Any]] | None) -> None:
+        if adapt is not None:
+            renamed("Problem(adapt=)", "specialise=", stacklevel=4)
+            self._fix("specialise", adapt)
         if not isinstance(self.name, str) or not self.name:
             raise DeclarationError(f"Problem: name came as {self.name!r}; expected a non-empty string")
         where = f"problem {self.name!r}"

@@ -10,14 +10,10 @@ Source:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from array_api_compat import array_namespace
-
-from backends import repeat
+from backends import fori_loop
+from backends.types import Array, array_namespace
 from engine.smalllinalg import eye, first_largest
-
-Array = Any
 
 ROUNDING = 4.0
 """Units in the last place that a term of a residual, or a column of J, is taken to be off by."""
@@ -90,5 +86,5 @@ def project(columns: Array, vector: Array, squares: Array, grid: Array) -> Proje
 
     turns = xp.broadcast_to(eye(size, columns), (*columns.shape[:-1], size))
     start = (columns, turns, vector, 0 * grid, 0 * grid, 0 * grid, squares, grid * grid, whole)
-    _, turns, _, depths, solution, shares, *_ = repeat(round_, min(size, rows), *start)
+    _, turns, _, depths, solution, shares, *_ = fori_loop(round_, min(size, rows), *start)
     return Projection(shares, depths, turns, solution)

@@ -11,11 +11,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from array_api_compat import array_namespace, device
+from array_api_compat import device
 
-from backends import repeat
-
-Array = Any
+from backends import fori_loop
+from backends.types import Array, array_namespace
 
 SWEEPS = (3.5, 1.25)
 """Sweeps of rotations: the first, and the second times log2 n, rounded up."""
@@ -44,7 +43,7 @@ def solve_symmetric(a: Array, b: Array) -> tuple[Array, Array]:
     floor, lost = _floor(a), 1 / float(xp.finfo(a.dtype).eps)
     diagonal = xp.linalg.diagonal(a)
     columns, inverses, values = [], [], []
-    inflation = None
+    inflation: Any = None
     for j in range(a.shape[-1]):
         pivot, broken = _guarded(a[..., 0, 0], floor[..., j])
         inverse = 1 / pivot
@@ -57,7 +56,7 @@ def solve_symmetric(a: Array, b: Array) -> tuple[Array, Array]:
         if j + 1 < floor.shape[-1]:
             b = b[..., 1:] - column * b[..., :1]
             a = a[..., 1:, 1:] - column[..., :, None] * a[..., :1, 1:]
-    x: Array = None
+    x: Any = None
     for column, inverse, value in zip(reversed(columns), reversed(inverses), reversed(values), strict=True):
         head = value * inverse
         x = head[..., None] if x is None else xp.concat([(head - xp.sum(column * x, axis=-1))[..., None], x], axis=-1)
@@ -81,7 +80,7 @@ def cholesky(a: Array) -> tuple[Array, Array]:
     xp = array_namespace(a)
     floor = _floor(a)
     columns: list[Array] = []
-    broken = None
+    broken: Any = None
     for j in range(a.shape[-1]):
         pivot, here = _guarded(a[..., 0, 0], floor[..., j])
         broken = here if broken is None else broken | here
@@ -153,12 +152,13 @@ def solve_unpivoted(a: Array, b: Array) -> Array:
         inverses.append(inverse)
         b = b[..., 1:, :] - column * b[..., :1, :]
         a = a[..., 1:, 1:] - column * a[..., :1, 1:]
-    x: Array = None
+    x: Any = None
     for head, row, inverse in zip(reversed(heads), reversed(rows), reversed(inverses), strict=True):
         rest = head if x is None else head - row[..., None, :] @ x
         rest = rest * inverse[..., None, None]
         x = rest if x is None else xp.concat([rest, x], axis=-2)
-    return x
+    found: Array = x
+    return found
 
 
 def qr(a: Array, full: bool = False) -> tuple[Array, Array]:
@@ -243,7 +243,7 @@ def rotated(a: Array, *others: Array) -> tuple[Array, ...]:
             a, others = _turned(a, cosine, sine, pairs), tuple(_turned(x, cosine, sine, pairs) for x in others)
         return a, *others
 
-    return repeat(sweep, math.ceil(SWEEPS[0] + SWEEPS[1] * math.log2(n)), a, *others) if n > 1 else (a, *others)
+    return fori_loop(sweep, math.ceil(SWEEPS[0] + SWEEPS[1] * math.log2(n)), a, *others) if n > 1 else (a, *others)
 
 
 def descending(values: Array) -> Array:

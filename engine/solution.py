@@ -7,10 +7,9 @@ from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any
 
-from array_api_compat import array_namespace
-
 from backends import arrays as _arrays
 from backends.tree import tree_map
+from backends.types import array_namespace
 from engine import advice
 from engine.errors import ArgumentError, SolveError
 from engine.plan import Plan

@@ -85,8 +85,8 @@ def solve(
         raise ArgumentError(f"problem came as {problem!r}; expected an engine.Problem, such as problems.inverse(){call}")
     if check not in ("status", "raise"):
         raise ArgumentError(f"check came as {check!r}; expected 'status' or 'raise'")
-    if problem.adapt is not None:
-        problem, data = problem.adapt(data)
+    if problem.specialise is not None:
+        problem, data = problem.specialise(data)
     bound = _bind.bind(problem, data, start, seed)
     signature, captured = bound.signature, _bind.captured_arrays(problem)
     tol = _tolerance(tol, problem, signature)

@@ -19,6 +19,7 @@ import backends
 from backends import arrays as _arrays
 from backends import components
 from backends.base import Backend
+from backends.types import Array
 from engine.curvature import hessian
 from engine.objective import Objective, Params
 from engine.params import flat, shaped
@@ -26,7 +27,6 @@ from engine.problem import Param, Problem
 from engine.structure import Structure
 from engine.tangent import Tangent, rows
 
-Array = Any
 Shape = tuple[int, ...]
 
 SIZES = (0, -12, 12)
@@ -128,9 +128,10 @@ def _flat(objective: Objective, params: Params, kind: str) -> tuple[Callable[[Ar
     return function, flat(params)
 
 
-def _moved(tangent: Tangent) -> list[Array]:
+def _moved(tangent: Tangent) -> list[components.Indices]:
     """For each tangent coordinate, the entries of all params that it moves."""
-    found, start = [], 0
+    found: list[components.Indices] = []
+    start = 0
     for name, x in tangent.params.items():
         width = tangent.objective.domains[name].size(tuple(x.shape))
         for _, changes in _chunks(tangent.objective.backend, partial(_lifted, tangent, name), width):
@@ -144,7 +145,7 @@ def _lifted(tangent: Tangent, name: str, u: Array) -> Array:
 
 
 def _own_rows(
-    blocks: tuple[tuple[int, ...], ...], moved: list[Array], reach: Sequence[Array]
+    blocks: tuple[tuple[int, ...], ...], moved: list[components.Indices], reach: Sequence[components.Indices]
 ) -> tuple[tuple[int, ...], ...] | None:
     """The rows that each block reaches, where all blocks have as many coordinates and as many rows."""
     own = tuple(components.union([reach[entry] for k in block for entry in moved[k]]) for block in blocks)
@@ -173,7 +174,8 @@ def _products(tangent: Tangent) -> tuple[Callable[[Array], Array], Callable[[Arr
         return rows(objective, objective.residual(params))[0]
 
     def column(u: Array) -> Array:
-        return objective.backend.jvp(vector, (params,), (tangent.from_coordinates(u),))[1]
+        found: Array = objective.backend.jvp(vector, (params,), (tangent.from_coordinates(u),))[1]
+        return found
 
     transpose = objective.backend.vjp(vector, params)[1]
     return column, lambda u: tangent.to_coordinates(transpose(column(u))[0])
@@ -193,7 +195,8 @@ def _point(
     count = iter(range(seed, seed + 10_000))
 
     def draw(shape: Shape, name: str) -> Array:
-        return _load(backend, components.random_point(shape, seed, name) * 2.0 ** SIZES[next(count) % len(SIZES)])
+        found: Array = _load(backend, components.random_point(shape, seed, name) * 2.0 ** SIZES[next(count) % len(SIZES)])
+        return found
 
     drawn = {name: draw(shape, name) for name, shape in data.items()}
     captured = {

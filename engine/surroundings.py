@@ -20,8 +20,8 @@ from backends.arrays import dtype_name, is_array, library_or_none
 from backends.errors import TraceError
 from backends.refusals import MEANING, NUMPY, RANDOM, REMEDIES, REMEDY
 from backends.tree import leaves, tree_map
+from backends.types import Array
 
-Array = Any
 FILE = (
     "it would be read when the function is traced and frozen in, whatever the file holds later",
     "a datum, or an array that the function captures: read the file before",
@@ -59,7 +59,7 @@ class Surroundings:
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
-        self.like: Array = None
+        self.like: Array | None = None
         self._seen: dict[int, tuple[Any, Any]] = {}
 
     def see(self, value: Any, name: str = "") -> Any:

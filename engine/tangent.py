@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from array_api_compat import array_namespace, device
+from array_api_compat import device
 
 from backends.arrays import signs
-from engine.objective import Array, Objective, Params, at_zero, zero
-from engine.units import largest, over, unit
+from backends.types import Array, array_namespace
+from engine.objective import Objective, Params, at_zero, zero
+from engine.pow2 import largest, pow2_scale, scale_down
 
 
 class Tangent:
@@ -26,7 +27,7 @@ class Tangent:
             self.slices[name] = slice(start, stop)
             start = stop
         self.size = start
-        self.units = objective.units
+        self.pow2_scales = objective.pow2_scales
         self.closed = any(domain.closed for domain in self.domains.values())
 
     def from_coordinates(self, u: Array) -> Params:
@@ -35,23 +36,27 @@ class Tangent:
 
     def lifted(self, name: str, u: Array) -> Array:
         """The same of one parameter, by its own coordinates."""
-        return self.domains[name].from_coordinates(self.params[name], u if self.units is None else over(u, self.units[name]))
+        return self.domains[name].from_coordinates(
+            self.params[name], u if self.pow2_scales is None else scale_down(u, self.pow2_scales[name])
+        )
 
     def step(self, name: str, u: Array) -> Array:
         """Coordinates of a parameter in its own unit: J times them is of the residual's."""
-        return u if self.units is None else over(u, self.units[name]) * self.units["."]
+        return u if self.pow2_scales is None else scale_down(u, self.pow2_scales[name]) * self.pow2_scales["."]
 
     def own(self, u: Array) -> Array:
         """The coordinates u in the params' own units."""
-        return u if self.units is None else self.joined({name: self.step(name, u[s]) for name, s in self.slices.items()})
+        return u if self.pow2_scales is None else self.joined({name: self.step(name, u[s]) for name, s in self.slices.items()})
 
     def _unstep(self, name: str, v: Array) -> Array:
-        return v if self.units is None else over(v, self.units["."]) * self.units[name]
+        return v if self.pow2_scales is None else scale_down(v, self.pow2_scales["."]) * self.pow2_scales[name]
 
     def to_coordinates(self, gradient: Params) -> Array:
         """The gradient in coordinates of an ambient one."""
         parts = {name: self.domains[name].to_coordinates(x, gradient[name]) for name, x in self.params.items()}
-        return self.joined(parts if self.units is None else {name: over(g, self.units[name]) for name, g in parts.items()})
+        return self.joined(
+            parts if self.pow2_scales is None else {name: scale_down(g, self.pow2_scales[name]) for name, g in parts.items()}
+        )
 
     def second_order_retraction(self, u: Array) -> Params:
         """Params along u, in their own units, to second order, as a polynomial in u."""
@@ -97,12 +102,12 @@ class Tangent:
             parts[name] = u[self.slices[name]] if whole is None else self._unstep(name, whole)
         return self.joined(parts)
 
-    def pulled_units(self) -> Array:
+    def column_scales(self) -> Array:
         """The unit of J's columns, coordinate by coordinate: a column times it is in the params' own units."""
         like = self.zeros() + 1
-        if self.units is None:
+        if self.pow2_scales is None:
             return like
-        return self.joined({name: like[own] * self.units[name] for name, own in self.slices.items()})
+        return self.joined({name: like[own] * self.pow2_scales[name] for name, own in self.slices.items()})
 
     def split(self, u: Array) -> dict[str, Array]:
         """The coordinates of each parameter."""
@@ -117,7 +122,8 @@ class Tangent:
         """The vector of the params' parts."""
         arrays = [part for part in parts.values() if part.shape[0]]
         if not arrays:
-            return next(iter(parts.values()))
+            found: Array = next(iter(parts.values()))
+            return found
         return arrays[0] if len(arrays) == 1 else array_namespace(*arrays).concat(arrays)
 
 
@@ -130,7 +136,7 @@ def rows(objective: Objective, blocks: dict[str, Array]) -> tuple[Array, Any]:
     return array_namespace(*parts).concat(parts), 1.0
 
 
-def units_at(objective: Objective, params: Params) -> dict[str, Array]:
+def pow2_scales_at(objective: Objective, params: Params) -> dict[str, Array]:
     """The units of the residual, by its size here and at zero params, and of J by parameter, by one product with J'.
 
     A residual that is far larger here has to come down to rounding of that at zero params: its unit lies between them.
@@ -138,20 +144,24 @@ def units_at(objective: Objective, params: Params) -> dict[str, Array]:
     residual, transpose = objective.pullback(params)
     here, origin = largest([*residual.values()]), largest([*at_zero(objective, params).values()])
     xp = array_namespace(here)
-    found = {".": unit(xp.where((here > origin) & (origin > 0), xp.sqrt(here) * xp.sqrt(origin), xp.maximum(here, origin)))}
-    gradient = transpose({name: signed(r, f"unit.{name}") for name, r in residual.items()})
+    found = {".": pow2_scale(xp.where((here > origin) & (origin > 0), xp.sqrt(here) * xp.sqrt(origin), xp.maximum(here, origin)))}
+    gradient = transpose({name: rademacher(r, f"unit.{name}") for name, r in residual.items()})
     for name, x in params.items():
         column = objective.domains[name].to_coordinates(x, gradient[name])
-        found[name] = unit(largest([column])) if column.shape[0] else zero(x) + 1
+        found[name] = pow2_scale(largest([column])) if column.shape[0] else zero(x) + 1
     return found
 
 
-def in_units(objective: Objective, blocks: dict[str, Array]) -> dict[str, Array]:
+def scaled_down(objective: Objective, blocks: dict[str, Array]) -> dict[str, Array]:
     """A residual over its unit."""
-    return blocks if objective.units is None else {name: over(block, objective.units["."]) for name, block in blocks.items()}
+    return (
+        blocks
+        if objective.pow2_scales is None
+        else {name: scale_down(block, objective.pow2_scales["."]) for name, block in blocks.items()}
+    )
 
 
-def signed(like: Array, name: str) -> Array:
+def rademacher(like: Array, name: str) -> Array:
     """A fixed pattern of +1 and -1."""
     xp = array_namespace(like)
     pattern = xp.asarray(signs(tuple(like.shape), name).tolist(), dtype=like.dtype, device=device(like))

@@ -11,17 +11,17 @@ from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
-from array_api_compat import array_namespace, device
+from array_api_compat import device
 
 import engine
 from backends.arrays import as_array, is_array, to_host
+from backends.types import Array, array_namespace
 from engine import Param, Problem, Solution, smalllinalg
 from engine.domains import Box, Domain, Real
 from engine.errors import DeclarationError, DeclaredFunctionError
 from engine.signatures import is_compiled, parameters, wrapping
 from engine.solvers import GradientDescent
 
-Array = Any
 Data = Mapping[str, Any]
 Model = Callable[..., Any]
 
@@ -76,7 +76,8 @@ def curve_fit(model: Model, *, sigma: Any = None, absolute_sigma: bool = False, 
             gap = gap / named[spread]
         elif spread is not None:
             gap = spread @ gap if len(spread.shape) > 1 else spread * gap
-        return gap * named["mask"] if "mask" in named else gap
+        weighed: Array = gap * named["mask"] if "mask" in named else gap
+        return weighed
 
     @cache
     def declared(axes: str, masked: bool) -> Problem:
@@ -95,15 +96,16 @@ def curve_fit(model: Model, *, sigma: Any = None, absolute_sigma: bool = False, 
         call, steps = solution.call, {"solver": GradientDescent(0.0), "tol": 0, "max_steps": 0}
         problem = measured(call.problem.data["x"], "mask" in call.problem.data)
         again = engine.solve(problem, call.data, start=solution.params, backend=solution.plan.backend, **steps)  # type: ignore[arg-type]
-        return again.measures["covariance"]
+        found: Array = again.measures["covariance"]
+        return found
 
-    def adapt(data: Any) -> tuple[Problem, Any]:
+    def specialise(data: Any) -> tuple[Problem, Any]:
         if not isinstance(data, Mapping) or not {"x", "y"} <= data.keys():
             return declared("n", False), data
         data = {name: as_array(value) for name, value in data.items()}
         return declared(_axes(data["x"].shape, data["y"].shape), "mask" in data), _filled(data)
 
-    return replace(declared("n", False), adapt=adapt)
+    return replace(declared("n", False), specialise=specialise)
 
 
 def _names(model: Model, taken: set[str]) -> tuple[str, ...]:
@@ -158,7 +160,8 @@ def _whitening(sigma: Any) -> Array:
             raise DeclarationError("curve_fit: sigma has entries that are not above 0; expected standard deviations")
         return 1 / value
     try:
-        return xp.linalg.inv(xp.linalg.cholesky(value))
+        found: Array = xp.linalg.inv(xp.linalg.cholesky(value))
+        return found
     except ValueError as error:
         raise DeclarationError("curve_fit: sigma is no covariance; expected a positive definite matrix") from error
 
@@ -203,7 +206,8 @@ def _covariance(residual: Model, names: tuple[str, ...], absolute: bool, named: 
     p, gap = len(names), residual(**named)
 
     def gaps(values: Array) -> Array:
-        return residual(**{**named, **{name: values[k] for k, name in enumerate(names)}})
+        found: Array = residual(**{**named, **{name: values[k] for k, name in enumerate(names)}})
+        return found
 
     jacobian = engine.jacfwd(gaps)(xp.stack(theta))
     n = xp.sum(named["mask"]) if "mask" in named else gap.shape[0]
@@ -214,7 +218,7 @@ def _covariance(residual: Model, names: tuple[str, ...], absolute: bool, named: 
     half = smalllinalg.solve_upper(up, xp.eye(p, dtype=gap.dtype, device=device(gap))) / lengths[:, None]
     rounding = float(xp.finfo(gap.dtype).eps) * max(gap.shape[0], p)
     full = xp.min(xp.linalg.diagonal(up)) > rounding
-    scale = 1.0
+    scale: Any = 1.0
     if not absolute:
         freedom = xp.asarray(n - p, dtype=gap.dtype, device=device(gap)) if isinstance(n, int) else n - p
         full = full & (freedom > 0)

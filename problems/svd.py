@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
-from array_api_compat import array_namespace
-
+from backends.types import Array, array_namespace
 from engine import Param, Problem, smalllinalg
 from engine.domains import Orthogonal
-
-Array = Any
 
 
 @cache

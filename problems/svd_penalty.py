@@ -5,8 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from array_api_compat import array_namespace
-
+from backends.types import array_namespace
 from engine import Param, Problem, eye_like
 from engine.solvers import GradientDescent
 

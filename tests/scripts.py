@@ -196,7 +196,7 @@ MUTATIONS = {
     "a default of the engine": (
         "RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.0\nimport backends.tree\nbackends.tree.leaves.__defaults__ = (1,)"),
     "a table of the engine": (
-        "RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.0\nfrom backends.torch import guard\nguard.REPLACED.clear()"),
+        "RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.0\nfrom backends.torch import purity\npurity.REPLACED.clear()"),
     "the notes of what was loaded": (
         "RATE, FACTOR = 2.0, 3.0", "RATE, FACTOR = 2.0, 3.0\nfrom backends import pristine\npristine._NOTES.clear()"),
     "a class of problems": (

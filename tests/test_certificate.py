@@ -32,7 +32,7 @@ def judge(
     objective = Objective(problem, torch, {n: torch.load(np.asarray(a), dtype) for n, a in data.items()})
     point = {n: torch.load(np.asarray(a), dtype) for n, a in params.items()}
     found = certificate.verdict(objective, point, torch.load(np.asarray(first), dtype))
-    return Verdict(float(found.optimality), bool(found.determined), bool(found.digits))
+    return Verdict(*(np.asarray(part)[()] for part in (found.optimality, found.determined, found.digits)))
 
 
 def fit(model: Callable[..., Array], *names: str, domain: Any = None) -> Problem:

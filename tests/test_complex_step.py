@@ -14,7 +14,7 @@ from array_api_compat import array_namespace
 from backends.base import RUNNING, Program, Run
 from backends.numpy import BACKEND as B
 from backends.numpy.complex_step import Perturbed
-from backends.numpy.lane import Lane
+from backends.numpy.lane_array import LaneArray
 from engine.errors import TraceError
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -147,7 +147,7 @@ def test_the_gradient_is_the_closed_form(name: str) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
     assert type(value) is np.ndarray and value.shape == ()
     with np.errstate(all="ignore"):
-        np.testing.assert_array_equal(value, np.asarray(f(x.view(Lane))))
+        np.testing.assert_array_equal(value, np.asarray(f(x.view(LaneArray))))
 
 
 @pytest.mark.parametrize("name", TABLE)
@@ -305,7 +305,7 @@ def test_ties_share_the_derivative_as_in_torch() -> None:
         np.testing.assert_array_equal(B.grad(ours)(x), torch.func.grad(theirs)(torch.tensor(x)).numpy())
 
 
-REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
+UNTRACEABLE: dict[str, tuple[Callable[[Any], Any], str]] = {
     "eigh": (lambda x: xp(x).linalg.eigh(x).eigenvalues.sum(), r"np\.linalg\.eigh .*backend='torch'"),
     "svd": (lambda x: np.linalg.svd(x)[1].sum(), r"np\.linalg\.svd .*solve, inv"),
     "qr": (lambda x: xp(x).linalg.qr(x)[1].sum(), r"np\.linalg\.qr"),
@@ -348,9 +348,9 @@ def _added(x: Any) -> Any:
     return y.sum()
 
 
-@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("name", UNTRACEABLE)
 def test_what_would_drop_a_derivative_is_refused_by_name(name: str) -> None:
-    f, words = REFUSED[name]
+    f, words = UNTRACEABLE[name]
     with pytest.raises(TraceError, match=words):
         B.grad(f)(M)
 
@@ -500,7 +500,7 @@ def test_declared_functions_see_lanes_and_users_do_not() -> None:
         return (x**2).sum()
 
     B.grad(f)(V)
-    assert seen[0] == (Lane, np.float64, Lane)
+    assert seen[0] == (LaneArray, np.float64, LaneArray)
     assert seen[1] == (Perturbed, np.float64, Perturbed)
 
 

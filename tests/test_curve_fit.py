@@ -128,7 +128,7 @@ def test_x_of_several_variables_is_shared_or_a_lanes_own() -> None:
 
 
 def test_a_shared_x_is_passed_once() -> None:
-    problem, data = problems.curve_fit(decay).adapt({"x": X, "y": Y})  # type: ignore[misc]
+    problem, data = problems.curve_fit(decay).specialise({"x": X, "y": Y})  # type: ignore[misc]
     bound = bind(problem, data, None, 0)
     assert "data.x" in bound.signature.shared and bound.arrays["data.x"].shape == (24,)
 

@@ -65,5 +65,5 @@ def test_only_the_last_finite_params_are_taken_out_of_the_step(tol: float | None
     problem = problems.svd_penalty.__wrapped__()
     engine.solve(problem, np.eye(3) + 0.1, solver=Adam(0.01), backend="fused", tol=tol, max_steps=20)
     ((found, names),) = taken
-    pairs = {(names[to], names[of]) for to, of in found.pairs}
+    pairs = {(names[to], names[of]) for to, of in found.dst_src}
     assert pairs == {(f"last.{p}", f"solver.params.{p}") for p in ("U", "d", "V")}

@@ -100,7 +100,7 @@ def test_every_iterate_of_a_solver_driven_by_hand_is_in_the_domain(group: str, s
     for i in range(2):
         lane = one(lanes(group), i)
         objective = Objective(declaration, backends.get("numpy"), dict(lane))
-        start = {
+        start: dict[str, Any] = {
             name: 3 * arrays.start("normal", lane[f"B{name}"].shape, i, name) if i else np.zeros(lane[f"B{name}"].shape)
             for name in GROUPS[group]
         }

@@ -23,7 +23,7 @@ import backends
 import engine
 import problems
 from backends import pristine
-from backends.fused.build import notes
+from backends.fused.build import disk_cache
 from backends.fused.codegen import kernel
 from engine import Param, Problem, smalllinalg
 from engine.fingerprint.program import fingerprint as name_of
@@ -42,7 +42,7 @@ class Notes:
 
     def new(self) -> int:
         """A note that is read keeps its file; one that is worked out again gets another."""
-        before, self.known = self.known, {(path.name, path.stat().st_ino) for path in self.folder.glob(f"*{notes.SUFFIX}")}
+        before, self.known = self.known, {(path.name, path.stat().st_ino) for path in self.folder.glob(f"*{disk_cache.SUFFIX}")}
         return len(self.known - before)
 
 
@@ -212,7 +212,7 @@ PATCHES = {
     "a transform of the backend's class": Patched("backends.torch:TorchBackend", "value_and_grad", wrapped),
     "an entry of a table": Patched("backends.fused.lowering.aten:LOWERINGS", "add", wrapped),
     "an entry of a table by another": Patched("backends.fused.lowering.aten:LOWERINGS", "add", lambda _: kernel.loader),
-    "a set of names": Patched("backends.torch.uniform", "EVEN", lambda even: even - {"abs"}),
+    "a set of names": Patched("backends.torch.batch_invariant", "EVEN", lambda even: even - {"abs"}),
     "a text of C++": Patched("backends.fused.codegen.kernel", "DECLARED", lambda text: f"{text}\n"),
     "a limit of the code generator": Patched("backends.fused.codegen.kernel", "SHORT", lambda limit: limit + 1),
 }
@@ -291,7 +291,7 @@ def changed(path: Path) -> None:
 
 
 def of_another_key(path: Path) -> None:
-    entries = sorted(path.parent.glob(f"*{notes.SUFFIX}"))
+    entries = sorted(path.parent.glob(f"*{disk_cache.SUFFIX}"))
     path.write_bytes(next(other for other in entries if other != path).read_bytes())
 
 
@@ -303,7 +303,7 @@ def writable_by_others(path: Path) -> None:
 def test_a_broken_note_is_worked_out_again(fault: Callable[[Path], None], folder: Path, kept: Notes) -> None:
     first = [solve(problems.inverse(side), solver=SGD) for side in ("left", "right")]
     assert kept.new() == 2
-    for path in sorted(folder.glob(f"*{notes.SUFFIX}")):
+    for path in sorted(folder.glob(f"*{disk_cache.SUFFIX}")):
         fault(path)
         if fault is of_another_key:
             break

@@ -114,7 +114,7 @@ async def awaiting(x: Any, y: Any) -> Any:
     return x - y
 
 
-REFUSED: dict[str, tuple[Any, str]] = {
+UNTRACEABLE: dict[str, tuple[Any, str]] = {
     "a class": (Own, "the class .*Own.*give an object of it"),
     "a generator": (yielding, "generator or coroutine.*return the value"),
     "a coroutine": (awaiting, "generator or coroutine.*return the value"),
@@ -132,9 +132,9 @@ REFUSED: dict[str, tuple[Any, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("name", UNTRACEABLE)
 def test_a_callable_that_cannot_be_called_by_names_is_refused_with_a_remedy(name: str) -> None:
-    function, words = REFUSED[name]
+    function, words = UNTRACEABLE[name]
     fields: dict[str, Any] = dict(name="own", data={"y": "n"}, params={"x": "n"})
     with pytest.raises(TypeError, match=f"problem 'own': residual.*{words}"):
         Problem(**fields, residual=function)

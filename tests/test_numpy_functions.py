@@ -184,7 +184,7 @@ class Held:
 DRAW = np.random.default_rng(0)
 PIECES = np.vectorize(lambda x: x if x > 0 else 0.0)
 
-REFUSED: dict[str, tuple[Callable[[Any], Any], str, str, str]] = {
+UNTRACEABLE: dict[str, tuple[Callable[[Any], Any], str, str, str]] = {
     "a file that is read": (
         lambda v: v * np.load("w.npy"),
         'np.load("w.npy")',
@@ -232,10 +232,10 @@ SENTENCE = r"problem 'own': (residual|loss) \(line (\d+), (.+?)\) (.+?): (.+?); 
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("name", UNTRACEABLE)
 def test_what_cannot_be_traced_is_refused_at_once_in_one_sentence(name: str, backend: str, monkeypatch: Any) -> None:
     """Problem, function, line, expression, what it does, why that fails, and what to write instead."""
-    function, expression, what, remedy = REFUSED[name]
+    function, expression, what, remedy = UNTRACEABLE[name]
     compiled: list[Any] = []
     monkeypatch.setattr(subprocess, "Popen", lambda *a, **k: compiled.append(a))
     for role in ("residual", "loss"):

@@ -14,7 +14,7 @@ import torch
 
 import engine
 from backends.torch import iterate
-from backends.torch.record import LARGE, record
+from backends.torch.recorder import LARGE, record_graph
 from backends.torch.trace import Traced
 from engine import Problem
 
@@ -72,7 +72,7 @@ def test_large_numbers_of_a_trace_are_given_up() -> None:
             alive.append(sum(tensor() is not None for tensor in made))
         return [x]
 
-    graph, _ = record(chain, [torch.rand(LARGE + 1)])
+    graph, _ = record_graph(chain, [torch.rand(LARGE + 1)])
     assert max(alive) == 1
     values = [n.meta["val"] for n in graph.graph.nodes if n.op == "call_function"]
     assert len(values) == 50 and all(v.shape == (LARGE + 1,) and v.dtype == torch.float32 for v in values)
@@ -82,8 +82,8 @@ def test_who_asks_for_a_stand_in_s_module_gets_it_whole() -> None:
     """What torch would load while it finds shapes is not loaded; a declared function that wants it itself finds it."""
     code = """
 import sys, torch
-from backends.torch.lean import lean
-with lean():
+from backends.torch.no_dynamo import no_dynamo
+with no_dynamo():
     torch.zeros(3, device="meta") + torch.zeros((), device="meta")
     early = "sympy.core" in sys.modules
     from sympy import Symbol
@@ -97,7 +97,7 @@ print(early, sympy.Symbol is Symbol, shapes.ShapeEnv is ShapeEnv, sympy.core.Sym
 
 def test_what_changes_a_shape_in_place_is_recorded_as_a_view() -> None:
     """torch's rules for batches do so; a graph without mutation need not be traced again."""
-    graph, (result,) = record(lambda x: [x.clone().squeeze_(0)], [torch.rand(1, 3)])
+    graph, (result,) = record_graph(lambda x: [x.clone().squeeze_(0)], [torch.rand(1, 3)])
     clone, squeezed = (n for n in graph.graph.nodes if n.op == "call_function")
     assert squeezed.target is torch.ops.aten.squeeze.dim and squeezed.args == (clone, 0)
     assert clone.meta["val"].shape == (1, 3) and squeezed.meta["val"].shape == result.shape == (3,)

@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+import backends
 from backends.base import Program
+from backends.numpy import NumpyBackend
+from engine import Problem, solve
 from engine.domains import Symmetric
 from engine.solvers import LevenbergMarquardt
 
@@ -53,3 +56,27 @@ def test_a_domain_may_write_its_methods_by_their_old_names() -> None:
 
     g = np.ones((2, 2))
     np.testing.assert_array_equal(New().pull(x, g), New().to_coordinates(x, g))  # type: ignore[attr-defined]
+
+
+def test_a_problem_takes_adapt() -> None:
+    line = Problem(name="line", data={"y": ""}, params={"a": ""}, residual=lambda a, y: a - y)
+    with changed(r"Problem\(adapt=\)", "specialise="):
+        problem = dataclasses.replace(line, adapt=lambda data: (line, data))
+    assert problem.specialise is not None and float(solve(problem, {"y": np.float64(2.0)}, backend="numpy")["a"]) == 2
+
+
+def test_a_backend_may_write_cached_by_its_old_name() -> None:
+    with changed("Own.remembered", "Own.cached"):
+
+        class Own(NumpyBackend):
+            def remembered(self, key: str, make: Any) -> Any:
+                return (key, make())
+
+    assert Own().cached("a", dict) == ("a", {})
+    with changed("Backend.remembered", "Backend.cached"):
+        assert backends.get("numpy").remembered("", int) == 0  # type: ignore[attr-defined]
+
+
+def test_a_loop_of_rounds_is_found_by_its_old_name() -> None:
+    with changed("backends.repeat", "backends.fori_loop"):
+        assert backends.repeat is backends.fori_loop  # type: ignore[attr-defined]

@@ -21,13 +21,14 @@ from typing import Any
 
 import numpy as np
 
-from backends.base import Array, Backend, Executable, Program, too_large
+from backends.base import Backend, Executable, Program, too_large
 from backends.errors import Unsupported
-from backends.fused.build import notes
+from backends.fused.build import disk_cache
 from backends.fused.build.toolchain import ToolchainError
 from backends.fused.run.iterate import FusedExecutable
 from backends.fused.run.lanes import Lanes, host_view
 from backends.stopwatch import span
+from backends.types import Array
 
 
 class Borrowed:
@@ -68,11 +69,11 @@ class FusedBackend(Backend):
         """Vectors of lanes, each lane for itself."""
         return "one native kernel: a SIMD element is a lane, the loop over steps inside, done lanes replaced at once"
 
-    def load_shared(self, array: Array, dtype: str | None, device: Any = None) -> Array:
+    def load_shared(self, array: Array | float, dtype: str | None, device: Any = None) -> Any:
         """An array on the host; a number as it is."""
         return array if type(array) in (int, float) else np.asarray(host_view(array), dtype)
 
-    def load_lanes(self, array: Array, batch: tuple[int, ...], rank: int, dtype: str, device: Any = None) -> Array:
+    def load_lanes(self, array: Array, batch: tuple[int, ...], rank: int, dtype: str, device: Any = None) -> Lanes:
         """The lanes where they lie, whatever their strides, type and byte order."""
         wide = host_view(array)
         if wide.shape[: wide.ndim - rank] != batch:
@@ -90,9 +91,9 @@ class FusedBackend(Backend):
         mapped: Callable[..., Any] = importlib.import_module("backends.fused.run.mapped").Mapped(f, in_axes, out_axes)
         return mapped
 
-    def remembered(self, key: str, make: Callable[[], Any]) -> Any:
+    def cached(self, key: str, make: Callable[[], Any]) -> Any:
         """Kept on disk, private to the user."""
-        return notes.remembered(key, make)
+        return disk_cache.cached(key, make)
 
     def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str], device: Any = None) -> Executable:
         """Trace, lower and compile."""

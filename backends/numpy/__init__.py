@@ -20,9 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from backends.base import Array, Backend, Executable, Program
-from backends.numpy import batching, lane, reroute, special, transforms
+from backends.base import Backend, Executable, Program
+from backends.numpy import array_api_patches, batching, lane_array, special, transforms
 from backends.numpy.iterate import NumpyExecutable
+from backends.types import Array
 
 Function = Callable[..., Any]
 
@@ -37,7 +38,7 @@ class NumpyBackend(Backend):
         """One lane after the other."""
         return "plain Python loop over lanes; complex-step derivatives"
 
-    def load(self, array: Array, dtype: str | None = None, device: Any = None) -> Array:
+    def load(self, array: Any, dtype: str | None = None, device: Any = None) -> Array:
         """A NumPy array of an array, number, list or CPU tensor, without a copy where the dtype allows.
 
         Raises ValueError for a tensor on another device.
@@ -82,7 +83,7 @@ class NumpyBackend(Backend):
         return batching.vmap(f, in_axes, out_axes)
 
     def declared(self, inputs: Iterable[Array]) -> AbstractContextManager[None]:
-        return lane.declared(inputs)
+        return lane_array.declared(inputs)
 
     def meaning(self, function: Function) -> Function | None:
         return special.meaning(function)
@@ -94,6 +95,6 @@ class NumpyBackend(Backend):
         return NumpyExecutable(program, example)
 
 
-reroute.install()
+array_api_patches.install()
 BACKEND = NumpyBackend()
 __all__ = ["BACKEND", "NumpyBackend"]

@@ -18,7 +18,7 @@ import numpy as np
 from backends.errors import TraceError
 from backends.numpy import functions, rules
 from backends.numpy.context import FIELD, words
-from backends.numpy.lane import Lane, inner_dtype, wrapped
+from backends.numpy.lane_array import LaneArray, inner_dtype, wrapped
 from backends.refusals import VALUES
 
 H = 2.0**-300
@@ -94,7 +94,7 @@ def is_perturbed(value: Any) -> bool:
     return isinstance(value, np.ndarray) and (isinstance(value, Perturbed) or value.dtype in _SEEN)
 
 
-class Perturbed(Lane):
+class Perturbed(LaneArray):
     """A real array with its derivative. Raises TraceError for everything that would drop the derivative."""
 
     is_perturbed = True
@@ -132,7 +132,7 @@ class Perturbed(Lane):
     @property  # type: ignore[misc]
     def imag(self) -> Any:
         """Zeros."""
-        return np.zeros(self.shape).view(Lane)
+        return np.zeros(self.shape).view(LaneArray)
 
     def conj(self) -> Any:
         """Itself."""
@@ -149,7 +149,7 @@ class Perturbed(Lane):
     __hash__ = None  # type: ignore[assignment]
 
     def __bool__(self) -> bool:
-        return bool(np.ndarray.view(numbers(self).real, Lane))
+        return bool(np.ndarray.view(numbers(self).real, LaneArray))
 
     def __repr__(self) -> str:
         value, derivative = value_and_derivative(self)

@@ -15,7 +15,7 @@ import numpy as np
 from backends.errors import TraceError
 from backends.numpy.complex_step import is_perturbed, perturb, value_and_derivative
 from backends.numpy.context import call
-from backends.numpy.lane import Lane, inner_dtype
+from backends.numpy.lane_array import LaneArray, inner_dtype
 from backends.tree import Tree, leaves, tree_map, unflatten
 
 Function = Callable[..., Any]
@@ -28,9 +28,9 @@ _CONFUSION = (
 
 def as_lane(value: Any) -> Any:
     """Arrays and NumPy scalars as Lanes; everything else as it is."""
-    if isinstance(value, Lane):
+    if isinstance(value, LaneArray):
         return value
-    return np.asarray(value).view(Lane) if isinstance(value, np.ndarray | np.generic) else value
+    return np.asarray(value).view(LaneArray) if isinstance(value, np.ndarray | np.generic) else value
 
 
 @dataclass
@@ -109,9 +109,9 @@ class Point:
 
 
 def _float(what: str, leaf: Any) -> Any:
-    """A differentiated argument as a Lane. Raises TypeError unless it is a float."""
+    """A differentiated argument as a LaneArray. Raises TypeError unless it is a float."""
     if isinstance(leaf, float):
-        return np.asarray(leaf, np.float64).view(Lane)
+        return np.asarray(leaf, np.float64).view(LaneArray)
     kind = inner_dtype(leaf).kind if isinstance(leaf, np.ndarray) else ""
     if kind != "f":
         came = f"dtype {leaf.dtype}" if kind else type(leaf).__name__
@@ -123,7 +123,7 @@ def _output(leaf: Any) -> Any:
     """An array of the output. Raises TypeError for what is no number."""
     if not isinstance(leaf, np.ndarray | np.generic | float | int):
         raise TypeError(f"the function returned {type(leaf).__name__}; expected arrays of floats")
-    found = np.asarray(leaf).view(Lane) if not isinstance(leaf, Lane) else leaf
+    found = np.asarray(leaf).view(LaneArray) if not isinstance(leaf, LaneArray) else leaf
     if inner_dtype(found).kind not in "fbiu":
         raise TypeError(f"the function returned dtype {inner_dtype(found)}; expected floats")
     return found

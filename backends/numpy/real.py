@@ -1,6 +1,6 @@
 """Rules for NumPy functions of plain real arrays: nothing raises or warns for what the numbers do.
 
-Needs `linalg` for the factorisations. `RULES` maps a NumPy function to what a Lane calls instead; arguments and
+Needs `linalg` for the factorisations. `RULES` maps a NumPy function to what a LaneArray calls instead; arguments and
 results are plain arrays.
 """
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from backends.numpy.dual import Rule, chain
-from backends.numpy.lane import inner_dtype
+from backends.numpy.lane_array import inner_dtype
 
 Function = Callable[..., Any]
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from backends.numpy.complex_step import H, hide, is_perturbed, numbers, result
-from backends.numpy.lane import Lane, inner_dtype
+from backends.numpy.lane_array import LaneArray, inner_dtype
 from backends.tree import Tree, leaves, unflatten
 
 Transform = Callable[..., Tree]
@@ -42,7 +42,7 @@ def lift(transform: Transform, *arguments: Any) -> Tree:
 
     def at(shift: Any) -> Tree:
         for k, point, direction in zip(carriers, x, t, strict=True):
-            flat[k] = np.asarray(point + shift * direction).view(Lane)
+            flat[k] = np.asarray(point + shift * direction).view(LaneArray)
         return transform(*unflatten(arguments, list(flat)))
 
     base = at(_L(0))

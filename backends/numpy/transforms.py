@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from backends.numpy.context import inside
-from backends.numpy.lane import Lane, inner_dtype
+from backends.numpy.lane_array import LaneArray, inner_dtype
 from backends.numpy.point import Point, as_lane
 from backends.numpy.stencil import lift
 from backends.tree import Tree, leaves, names, tree_map, unflatten
@@ -23,7 +23,7 @@ def exposed(tree: Tree) -> Tree:
     """Results as plain arrays for a user, as Lanes inside a declared function."""
     if inside():
         return tree_map(as_lane, tree)
-    return tree_map(lambda a: a.view(np.ndarray) if isinstance(a, Lane) else a, tree)
+    return tree_map(lambda a: a.view(np.ndarray) if isinstance(a, LaneArray) else a, tree)
 
 
 def value_and_grad(f: Function, argnums: Any = 0, has_aux: bool = False, what: str = "value_and_grad") -> Function:

@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from backends.base import Anatomy, Array, Backend, Executable, Program
+from backends.base import Anatomy, Backend, Executable, Program
 from backends.derived import from_the_front
 from backends.torch import numpy_dispatch
 from backends.torch.anatomy import examine
 from backends.torch.iterate import TorchExecutable
-from backends.torch.lean import RULES, forward, lean
+from backends.torch.no_dynamo import RULES, forward, no_dynamo
 from backends.torch.scalars import keeping
+from backends.types import Array
 
 Function = Callable[..., Any]
 
@@ -50,7 +51,7 @@ class TorchBackend(Backend):
         """Whole packs of lanes, operation by operation."""
         return "one-lane step traced to ATen operations, batched by torch.vmap, run eagerly; done lanes compacted away"
 
-    def load(self, array: Array, dtype: str | None = None, device: Any = None) -> torch.Tensor:
+    def load(self, array: Array | float, dtype: str | None = None, device: Any = None) -> torch.Tensor:
         """A tensor of an array or number, without a copy where dtype, strides and device allow."""
         if isinstance(array, np.ndarray):
             array = _fit_for_torch(array)
@@ -123,7 +124,7 @@ class TorchBackend(Backend):
         return run
 
     def once(self) -> AbstractContextManager[None]:
-        return lean()
+        return no_dynamo()
 
     def examine(self, f: Function, x: torch.Tensor) -> Anatomy | None:
         return examine(f, x)

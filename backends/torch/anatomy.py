@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from backends.base import Anatomy
-from backends.torch.lean import Mode
+from backends.torch.no_dynamo import Mode
 from backends.tree import leaves
 
 POLYNOMIAL = frozenset(
@@ -99,7 +99,7 @@ def examine(f: Callable[[Tensor], Tensor], x: Tensor) -> Anatomy | None:
 def _reach(f: Callable[[Tensor], Tensor], x: Tensor, first: int) -> list[Any]:
     """The results that each of some inputs reaches."""
     count = min(CHUNK, len(x) - first)
-    lost = x.repeat(count, 1)
+    lost = x.tile(count, 1)
     lost[range(count), range(first, first + count)] = math.nan
     return [row.nonzero()[:, 0].cpu().numpy() for row in torch.vmap(f)(lost).isnan()]
 

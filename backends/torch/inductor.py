@@ -22,12 +22,13 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
 
-from backends.base import Array, Executable, Inputs, Outcome, Program, Run, too_large
+from backends.base import Executable, Inputs, Outcome, Program, Run, too_large
 from backends.errors import Unsupported
 from backends.torch import TorchBackend
 from backends.torch.iterate import Batched, TorchExecutable, eager
 from backends.torch.trace import Traced
 from backends.tree import Tree, unflatten
+from backends.types import Array
 
 KERNEL = (
     "one-lane step and test traced to ATen operations, batched by torch.vmap, compiled by Inductor; done lanes compacted away"
@@ -128,8 +129,8 @@ def _first_words(error: BaseException) -> str:
     """The cause in one line."""
     while error.__cause__ is not None:
         error = error.__cause__
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}{': ' + lines[0][:200] if lines else ''}"
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}{': ' + text[0][:200] if text else ''}"
 
 
 class InductorExecutable(TorchExecutable):

@@ -1,7 +1,7 @@
 """Eager torch: a traced one-lane step, batched by vmap, over a pack of lanes from which done ones leave.
 
 Needs `trace`. All lanes of a pack have taken the same number of steps. Between chunks of steps the lanes that
-are done write their state home and the others close ranks. A pack has rows to spare where the code that runs it
+are done write their results, and the others are compacted. A pack has rows to spare where the code that runs it
 would round a lane by its place (`TorchExecutable.width`); they hold a lane once more.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -53,7 +54,7 @@ class TorchExecutable(Executable):
         self.step, self.terminate = compile(step), compile(terminate)
         self.most = max(2, MEMORY // max(1, *(graph.peak() for graph in (init, step, terminate, postprocess))))
 
-    def iterate(self, inputs: Inputs, run: Run) -> Outcome:
+    def iterate(self, inputs: dict[str, Any], run: Run) -> Outcome:
         """Run all lanes; see `backends.base`."""
         if run.lanes < 2:
             return self._widened(inputs, run)
@@ -75,10 +76,11 @@ class TorchExecutable(Executable):
             parts.append(self.iterate(own, replace(run, lanes=lanes, progress=progress)))
             done += lanes
         results = tree_map(lambda *arrays: torch.cat(arrays), *(part.results for part in parts))
-        history = _joined([part.history for part in parts if part.history is not None]) if run.history else None
+        histories: list[Any] = [part.history for part in parts if part.history is not None]
+        history = _joined(histories) if run.history else None
         return Outcome(results, history, sum(part.lane_steps for part in parts))
 
-    def _widened(self, inputs: Inputs, run: Run) -> Outcome:
+    def _widened(self, inputs: dict[str, Tensor], run: Run) -> Outcome:
         """A batch of none or one, as the first of two equal lanes."""
         wide = {
             name: array
@@ -103,32 +105,32 @@ class Pack:
 
     executable: TorchExecutable
     run: Run
-    all_inputs: Inputs
-    inputs: Inputs
+    all_inputs: dict[str, Tensor]
+    inputs: dict[str, Tensor]
     state: State
-    home: Tensor
+    lane_ids: Tensor
     final: State
     history: list[Tensor] = field(default_factory=list)
     taken: int = 0
     lane_steps: int = 0
 
     @classmethod
-    def start(cls, executable: TorchExecutable, inputs: Inputs, run: Run) -> Pack:
+    def start(cls, executable: TorchExecutable, inputs: dict[str, Tensor], run: Run) -> Pack:
         """Initial states of all lanes, tested once. A shared input is the same memory for every lane."""
         dense = {name: array.contiguous() for name, array in inputs.items()}
         wide = {name: array.expand(run.lanes, *array.shape) if name in run.shared else array for name, array in dense.items()}
         state = tree_map(Tensor.contiguous, executable.init(wide))
-        home = torch.arange(run.lanes, device=state["status"].device)
-        pack = cls(executable, run, wide, wide, state, home, tree_map(torch.empty_like, state))
+        lane_ids = torch.arange(run.lanes, device=state["status"].device)
+        pack = cls(executable, run, wide, wide, state, lane_ids, tree_map(torch.empty_like, state))
         if executable.width(run.lanes) > run.lanes:
-            pack.keep(home)
+            pack.compact(lane_ids)
         pack.terminate()
         return pack
 
     @property
     def lanes(self) -> int:
         """How many lanes the pack holds; rows behind them are spare."""
-        return len(self.home)
+        return len(self.lane_ids)
 
     def chunk(self, steps: int) -> None:
         """Some steps, a test, and out with the lanes that are done."""
@@ -136,26 +138,26 @@ class Pack:
             self.state = self.executable.step(self.inputs, self.state)
             self.lane_steps += self.lanes
             if self.run.history and k % self.run.history == 0:
-                self.record()
+                self.record_history()
         self.taken += steps
         self.terminate()
 
     def terminate(self) -> None:
-        """Write done lanes home; keep the rest."""
+        """Write the results of done lanes; keep the others."""
         self.state = self.executable.terminate(self.inputs, self.state)
         running = self.state["status"][: self.lanes] == RUNNING
         left = int(running.sum())
         if left == self.lanes:
             return
-        for home, now in zip(leaves(self.final), leaves(self.state), strict=True):
-            home[self.home] = now[: self.lanes]
+        for final, now in zip(leaves(self.final), leaves(self.state), strict=True):
+            final[self.lane_ids] = now[: self.lanes]
         if self.run.progress is not None:
             self.run.progress(self.run.lanes - left)
-        self.keep(running.nonzero()[:, 0])
+        self.compact(running.nonzero()[:, 0])
 
-    def keep(self, rows: Tensor) -> None:
-        """Close ranks; the first of the lanes fills the rows to spare."""
-        self.home = self.home[rows]
+    def compact(self, rows: Tensor) -> None:
+        """Compact the pack; the first lane fills the spare rows."""
+        self.lane_ids = self.lane_ids[rows]
         if not len(rows):
             return
         rows = torch.cat([rows, rows[:1].expand(self.executable.width(len(rows)) - len(rows))])
@@ -165,12 +167,12 @@ class Pack:
             for name, array in self.inputs.items()
         }
 
-    def record(self) -> None:
+    def record_history(self) -> None:
         """The loss before the step just taken, of the lanes that are at work."""
         loss = self.state["loss"]
         row = torch.full((self.run.lanes,), torch.nan, dtype=loss.dtype, device=loss.device)
         running = self.state["status"] == RUNNING
-        row[self.home] = torch.where(running, loss, torch.nan)[: self.lanes]
+        row[self.lane_ids] = torch.where(running, loss, torch.nan)[: self.lanes]
         self.history.append(row)
 
     def outcome(self) -> Outcome:

@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from backends.torch.record import Recorded
+from backends.torch.recorder import RecordedGraph
 
 
-def make_safe(graph: Recorded) -> Recorded:
+def make_safe(graph: RecordedGraph) -> RecordedGraph:
     """Replace every linear-algebra call of a one-lane graph; drop the checks that raise for all lanes."""
     for node in list(graph.graph.nodes):
         name = getattr(node.target, "__name__", "")

@@ -1,7 +1,7 @@
 """From a pure one-lane function to a graph of ATen operations, or a refusal that says why not.
 
 The function is traced through torch.func (derivatives become plain operations), on two random lanes where it may be a user's:
-a difference between the two graphs means that a number of one lane was frozen in. Needs `guard`, `linalg`, `lines` and `uniform`.
+a difference between the two graphs means that a number of one lane was frozen in. Needs `purity`, `linalg`, `source_lines` and `batch_invariant`.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from torch.fx.node import Node, map_arg
 
 from backends.base import Program
 from backends.errors import TraceError
-from backends.torch.guard import Guard
+from backends.torch.batch_invariant import make_batch_invariant
+from backends.torch.fori_loop import inline
 from backends.torch.linalg import make_safe
-from backends.torch.lines import line_of, recorded
 from backends.torch.numpy_dispatch import stopping
-from backends.torch.record import Call, Recorded, mutates, record
-from backends.torch.repeat import inline
-from backends.torch.uniform import make_uniform
+from backends.torch.purity import Guard
+from backends.torch.recorder import Call, RecordedGraph, mutates, record_graph
+from backends.torch.source_lines import line_of, with_source_lines
 from backends.tree import Tree, leaves, names, tree_map, unflatten
 
 _aten = torch.ops.aten
@@ -48,7 +48,7 @@ def proven(program: Program, lanes: list[dict[str, Tensor]]) -> list[dict[str, T
     """The lanes that a program's functions are traced on: one, where its users' own functions are proven to be pure apart."""
     if program.users is None:
         return lanes
-    Traced(program.users, [(lane,) for lane in lanes], polish=False)
+    Traced(program.users, [(lane,) for lane in lanes], for_torch_kernels=False)
     return lanes[:1]
 
 
@@ -59,7 +59,7 @@ class Traced:
     kernels: linear algebra that does not raise, even rounding.
     """
 
-    def __init__(self, function: Callable[..., Tree], lanes: list[tuple[Tree, ...]], polish: bool = True) -> None:
+    def __init__(self, function: Callable[..., Tree], lanes: list[tuple[Tree, ...]], for_torch_kernels: bool = True) -> None:
         self.function: Callable[..., Tree] | None = function
         self.arguments = lanes[0]
         self.inputs = names(list(lanes[0]))
@@ -68,20 +68,20 @@ class Traced:
         self.output: Tree = unflatten(self.results[0], [None] * len(leaves(self.results[0])))
         if len(traces) > 1:
             _compare(*(graph for graph, _ in traces))
-        if polish:
+        if for_torch_kernels:
             _loosen_views(self.graph)
             inline(self.graph)
             make_safe(self.graph)
         fold(self.graph)
-        if polish and all(leaf.device.type == "cpu" for leaf in leaves(list(lanes[0]))):
-            make_uniform(self.graph)
+        if for_torch_kernels and all(leaf.device.type == "cpu" for leaf in leaves(list(lanes[0]))):
+            make_batch_invariant(self.graph)
 
     def line_of(self, node: Node) -> str:
         """The line of the user's code that a node of the graph comes from, by another trace; empty where it is not known."""
         if self.function is None:
             return ""
         place = list(self.graph.graph.nodes).index(node)
-        graph, _ = _trace(self.function, tree_map(torch.clone, self.arguments), lines=True)
+        graph, _ = _trace(self.function, tree_map(torch.clone, self.arguments), with_lines=True)
         fold(graph)
         again = list(graph.graph.nodes)
         return line_of(again[place]) if len(again) == len(self.graph.graph.nodes) else ""
@@ -115,7 +115,7 @@ class Traced:
         return unflatten(self.output, list(self.graph(*self.flat(arguments))))
 
 
-def _trace(function: Callable[..., Tree], lane: tuple[Tree, ...], lines: bool = False) -> tuple[Recorded, Tree]:
+def _trace(function: Callable[..., Tree], lane: tuple[Tree, ...], with_lines: bool = False) -> tuple[RecordedGraph, Tree]:
     """The graph, and the results on this lane."""
     output: list[Tree] = []
 
@@ -124,12 +124,12 @@ def _trace(function: Callable[..., Tree], lane: tuple[Tree, ...], lines: bool = 
         output[:] = [found]
         return leaves(found)
 
-    told = recorded(flat.__code__) if lines else nullcontext()
+    told = with_source_lines(flat.__code__) if with_lines else nullcontext()
     with stopping(), Guard(), told, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch about its own internals, once per process
-        graph, results = record(flat, leaves(list(lane)), _refuse)
+        graph, results = record_graph(flat, leaves(list(lane)), _refuse)
         if any(mutates(node) for node in graph.graph.nodes):  # what some of torch's operations are made of
-            graph, results = record(graph.module(), leaves(list(lane)), _refuse)
+            graph, results = record_graph(graph.module(), leaves(list(lane)), _refuse)
     return graph, unflatten(output[0], results)
 
 
@@ -145,7 +145,7 @@ def _suspected(target: Any) -> list[tuple[str, str, str]]:
     return [reason for tag, reason in _UNFAITHFUL.items() if tag in getattr(target, "tags", ())]
 
 
-def _loosen_views(graph: Recorded) -> None:
+def _loosen_views(graph: RecordedGraph) -> None:
     """A view of one lane need not be one of a batch, whose linear algebra lays its results out otherwise."""
     for node in graph.graph.nodes:
         if node.target is _aten.view.default:
@@ -160,7 +160,7 @@ def _is_static_index(call: Call) -> bool:
     return all(i is None or i.dtype not in (torch.bool, torch.uint8) for i in given)
 
 
-def _compare(first: Recorded, second: Recorded) -> None:
+def _compare(first: RecordedGraph, second: RecordedGraph) -> None:
     """Two traces of a pure function agree, constants included; names, which count dead nodes too, do not matter.
 
     A constant that is one object in both was there before: a tensor that changes later is no constant.
@@ -177,7 +177,7 @@ def _compare(first: Recorded, second: Recorded) -> None:
         )  # fmt: skip
 
 
-def _described(graph: Recorded) -> Iterator[tuple[str, Tensor | None]]:
+def _described(graph: RecordedGraph) -> Iterator[tuple[str, Tensor | None]]:
     """Each node by its operation, its arguments with nodes as their places, and its constant."""
     places = {node: place for place, node in enumerate(graph.graph.nodes)}
     for node in places:
@@ -186,7 +186,7 @@ def _described(graph: Recorded) -> Iterator[tuple[str, Tensor | None]]:
         yield f"{node.op} {'' if node.op == 'get_attr' else node.target if node.op == 'call_function' else node.op} {args}", held
 
 
-def _held(graph: Recorded, node: Node) -> Tensor | None:
+def _held(graph: RecordedGraph, node: Node) -> Tensor | None:
     """The constant that a node stands for."""
     return graph.constants[str(node.target)] if node.op == "get_attr" else None
 
@@ -197,7 +197,7 @@ def _same(a: tuple[str, Tensor | None] | None, b: tuple[str, Tensor | None] | No
     return a[1] is None or (b[1] is not None and _equal(a[1], b[1]))
 
 
-def fold(graph: Recorded) -> None:
+def fold(graph: RecordedGraph) -> None:
     """Compute once what depends on no input, or only on the shape of one."""
     known: dict[Any, Any] = {}
     for node in list(graph.graph.nodes):
@@ -220,7 +220,7 @@ def _blank(node: Any) -> Tensor:
 _SHAPE_ONLY = {_aten.ones_like.default, _aten.zeros_like.default, _aten.full_like.default, _aten.new_zeros.default}
 
 
-def _hold(graph: Recorded, node: Any, value: Tensor) -> Any:
+def _hold(graph: RecordedGraph, node: Any, value: Tensor) -> Any:
     """Put a constant in a node's place."""
     with graph.graph.inserting_before(node):
         held = graph.hold(f"constant_{node.name}", value)

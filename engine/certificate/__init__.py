@@ -13,8 +13,8 @@ Nothing here reads what a solver found out, neither its model nor the sparsity o
 from __future__ import annotations
 
 import math
-from typing import Any
 
+from backends.types import Array
 from engine.certificate.decrement import newton_decrement
 from engine.certificate.estimate import cosine, gradient_verdict, offset_verdict
 from engine.certificate.exact import backward_verdict
@@ -23,8 +23,6 @@ from engine.certificate.verdict import Verdict, all_finite, true
 from engine.jacobian import FEW
 from engine.objective import Objective, Params, zero
 from engine.problem import Problem
-
-Array = Any
 
 TOL = {True: {"float64": 1e-12, "float32": 1e-5}, False: {"float64": 1e-6, "float32": 1e-3}}
 """exact? -> dtype -> default tolerance; that of False is also below which a point counts as stationary."""
@@ -94,7 +92,9 @@ def _judged(objective: Objective, params: Params, first: Array | None, thorough:
         return Verdict(nothing, true(nothing), true(nothing))
     if problem.residual is None:
         if is_dense(problem, size, 0):
+            assert first is not None, "a plain loss is compared with the start's"
             return newton_decrement(objective, params, first)
+        assert first is not None, "a plain loss is compared with the start's"
         return gradient_verdict(objective, params, first)
     rows = sum(math.prod(block.shape) for block in objective.residual(params).values())
     if is_dense(problem, size, rows):

@@ -9,10 +9,9 @@ Source:
 
 from __future__ import annotations
 
-from array_api_compat import array_namespace
-
-from backends import repeat
-from engine.certificate.verdict import STILL, Array, Verdict, ratio, true
+from backends import fori_loop
+from backends.types import Array, array_namespace
+from engine.certificate.verdict import STILL, Verdict, ratio, true
 from engine.curvature import hessian as hessian_at
 from engine.objective import Objective, Params, zero
 from engine.projection import ROUNDING
@@ -86,5 +85,5 @@ def eliminate(hessian: Array, gradient: Array) -> tuple[Array, Array, Array]:
 
     none = zero(gradient)
     start = (hessian, gradient, gradient * 0 + 1, none, none + float("inf"), gradient * 0 - float("inf"))
-    _, step, _, total, least, _ = repeat(round_, size, *start)
+    _, step, _, total, least, _ = fori_loop(round_, size, *start)
     return step, total, least

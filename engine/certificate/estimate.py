@@ -11,15 +11,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from array_api_compat import array_namespace
-
 from backends.tree import leaves, tree_map
+from backends.types import Array, array_namespace
 from engine.certificate.exact import DIRECTIONS, backward_error
-from engine.certificate.verdict import Array, Verdict, largest, norm, ratio, true
+from engine.certificate.verdict import Verdict, largest, norm, ratio, true
 from engine.objective import Objective, Params
-from engine.tangent import Tangent, signed, units_at
-from engine.units import largest as largest_entry
-from engine.units import over, unit
+from engine.pow2 import largest as largest_entry
+from engine.pow2 import pow2_scale, scale_down
+from engine.tangent import Tangent, pow2_scales_at, rademacher
 
 EXACT = 8.0
 """Units in the last place of a backward error within which a fit is exact."""
@@ -55,12 +54,12 @@ def gradient_verdict(objective: Objective, params: Params, first: Array) -> Verd
 
 def _cosine(objective: Objective, params: Params) -> tuple[Array, Params]:
     """The cosine and the lengths of J's columns, by parameter, in tangent coordinates and units."""
-    objective = objective.within(units_at(objective, params))
+    objective = objective.within(pow2_scales_at(objective, params))
     tangent = Tangent(objective, params)
     residual, transpose = objective.pullback(params)
     norms = _column_norms(tangent, residual, transpose)
-    size = unit(largest_entry(leaves(residual)))
-    weighted = objective.scaled({name: over(r, size) for name, r in residual.items()})
+    size = pow2_scale(largest_entry(leaves(residual)))
+    weighted = objective.scaled({name: scale_down(r, size) for name, r in residual.items()})
     gradient = tangent.to_coordinates(transpose(objective.scaled(weighted)))
     length = norm(leaves(weighted))
     angles = ratio(array_namespace(gradient).abs(tangent.opened(gradient)), tangent.joined(norms) * length)
@@ -71,7 +70,7 @@ def _column_norms(tangent: Tangent, residual: dict[str, Array], transpose: Any) 
     """|J_j|: the root mean square of J' sigma over fixed sign patterns sigma, which has |J_j| as its expectation."""
     objective, total = tangent.objective, None
     for k in range(DIRECTIONS):
-        turned = {name: signed(r, f"row.{name}.{k}") for name, r in residual.items()}
+        turned = {name: rademacher(r, f"row.{name}.{k}") for name, r in residual.items()}
         product = tangent.split(tangent.to_coordinates(transpose(objective.scaled(turned))))
         square = tree_map(lambda g: g * g / DIRECTIONS, product)
         total = square if total is None else tree_map(lambda a, b: a + b, total, square)

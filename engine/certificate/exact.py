@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from array_api_compat import array_namespace
-
-from engine.certificate.verdict import Array, Verdict, norm, ratio, true
+from backends.types import Array, array_namespace
+from engine.certificate.verdict import Verdict, norm, ratio, true
 from engine.objective import Objective, Params, at_zero, mean_square, zero
-from engine.tangent import signed
-from engine.units import largest, over, unit
+from engine.pow2 import largest, pow2_scale, scale_down
+from engine.tangent import rademacher
 
 DIRECTIONS = 4
 """Sign directions per estimate; each gives an unbiased estimate of the squared size."""
@@ -19,8 +18,8 @@ DIGITS = 0.01
 def backward_verdict(objective: Objective, params: Params) -> Verdict:
     """The backward error, and whether rms(r) <= 0.01 rms(r at zero params), or the latter is zero."""
     blocks = [objective.residual(params), at_zero(objective, params)]
-    one = unit(largest([block for parts in blocks for block in parts.values()]))
-    here, origin = (norm([over(block, one) for block in objective.scaled(parts).values()]) for parts in blocks)
+    one = pow2_scale(largest([block for parts in blocks for block in parts.values()]))
+    here, origin = (norm([scale_down(block, one) for block in objective.scaled(parts).values()]) for parts in blocks)
     return Verdict(backward_error(objective, params), true(here), (here <= DIGITS * origin) | (origin == 0))
 
 
@@ -35,7 +34,7 @@ def backward_error(objective: Objective, params: Params) -> Array:
     """
     products = []
     for k in range(DIRECTIONS):
-        turned = {name: x * signed(x, f"{name}.{k}") for name, x in params.items()}
+        turned = {name: x * rademacher(x, f"{name}.{k}") for name, x in params.items()}
         residual, product = objective.linearise(params, turned)
         products.append(product)
     origin = at_zero(objective, params)
@@ -43,9 +42,9 @@ def backward_error(objective: Objective, params: Params) -> Array:
     for name, r in residual.items():
         xp = array_namespace(r)
         terms = [product[name] for product in products]
-        one = unit(largest([r, origin[name], *terms]))
-        squares = [over(p, one) * over(p, one) for p in terms]
-        size = xp.sqrt(sum(squares[1:], start=squares[0]) / DIRECTIONS) + xp.abs(over(origin[name], one))
-        here, whole = xp.sqrt(mean_square(over(r, one))), xp.sqrt(mean_square(size))
+        one = pow2_scale(largest([r, origin[name], *terms]))
+        squares = [scale_down(p, one) * scale_down(p, one) for p in terms]
+        size = xp.sqrt(sum(squares[1:], start=squares[0]) / DIRECTIONS) + xp.abs(scale_down(origin[name], one))
+        here, whole = xp.sqrt(mean_square(scale_down(r, one))), xp.sqrt(mean_square(size))
         worst = xp.maximum(worst, ratio(here, xp.where(xp.isfinite(whole), whole, here)))
     return worst

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from array_api_compat import array_namespace, device
+from array_api_compat import device
 
-from backends import repeat
+from backends import fori_loop
+from backends.types import Array, array_namespace
 from engine import jacobian
 from engine.certificate.rounding import squared_terms
-from engine.certificate.verdict import Array, largest, ratio
+from engine.certificate.verdict import largest, ratio
 from engine.projection import ROUNDING, Projection, project
 from engine.smalllinalg import first_largest
 from engine.tangent import Tangent
@@ -58,7 +59,7 @@ def examine(tangent: Tangent, columns: Columns, curvature: Array | None) -> Find
     vector, squares = columns.vector, squared_terms(tangent, columns.rows)
     rounding = ROUNDING * _eps(vector) * xp.sqrt(xp.sum(squares))
     lengths = xp.sqrt(xp.sum(columns.rows * columns.rows, axis=1))
-    dead = lengths * tangent.pulled_units() < _least(lengths)
+    dead = lengths * tangent.column_scales() < _least(lengths)
     lengths = xp.where(lengths > 0, lengths, xp.ones_like(lengths))
     unit = columns.rows / lengths[:, None]
     if curvature is not None:
@@ -146,7 +147,7 @@ def _hidden(columns: Array, vector: Array, squares: Array, grid: Array) -> Array
         left = (left - share[:, None] * own) * (1 - others[:, None] * row)
         return xp.where(xp.abs(left) > FAINT * eps * terms, left, xp.zeros_like(left)), terms, others
 
-    left, terms, _ = repeat(round_, size, columns, xp.abs(columns), columns[:, 0] * 0 + 1)
+    left, terms, _ = fori_loop(round_, size, columns, xp.abs(columns), columns[:, 0] * 0 + 1)
     most = xp.max(xp.abs(left), axis=1)
     unit = xp.where(most > 0, most, xp.ones_like(most))[:, None]
     left = left / unit

@@ -9,13 +9,12 @@ Source:
 
 from __future__ import annotations
 
-from array_api_compat import array_namespace
-
+from backends.types import Array, array_namespace
 from engine import jacobian, smalllinalg
 from engine.certificate.neighbourhood import SMALL, Columns, Finding, examine
-from engine.certificate.verdict import Array, Verdict, ratio, true
+from engine.certificate.verdict import Verdict, ratio, true
 from engine.objective import Objective, Params
-from engine.tangent import Tangent, units_at
+from engine.tangent import Tangent, pow2_scales_at
 
 NEAR = 1e4
 """Units in the last place of the residual's length within which a parameter's own part in it is looked at."""
@@ -29,7 +28,7 @@ def relative_offset(objective: Objective, params: Params, thorough: bool) -> Ver
     saddle is no minimum. Few unknowns have the offset from J'J and J'r; a lane for which these say too little, for which
     it is not small, or whose Hessian is not positive, is looked at column by column.
     """
-    tangent = Tangent(objective if objective.units else objective.within(units_at(objective, params)), params)
+    tangent = Tangent(objective if objective.pow2_scales else objective.within(pow2_scales_at(objective, params)), params)
     columns = _columns(tangent)
     xp = array_namespace(columns.rows)
     curvature = jacobian.curvature(tangent, columns.vector) if thorough else None

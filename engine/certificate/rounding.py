@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from array_api_compat import array_namespace
-
-from engine.certificate.verdict import Array
+from backends.types import Array, array_namespace
 from engine.objective import Objective, Params
-from engine.tangent import Tangent, in_units, rows, signed
+from engine.tangent import Tangent, rademacher, rows, scaled_down
 
 PATTERNS = 2
 """Sign patterns over the data; the second one turns every other datum, so that two data do not cancel in both."""
@@ -50,11 +48,11 @@ def _by_data(objective: Objective, params: Params) -> list[Array]:
     products = []
     for pattern in range(PATTERNS):
         turned = {
-            kind: {name: a * signed(a, "datum") * (1 - 2 * (pattern * k % 2)) for k, (name, a) in enumerate(arrays.items())}
+            kind: {name: a * rademacher(a, "datum") * (1 - 2 * (pattern * k % 2)) for k, (name, a) in enumerate(arrays.items())}
             for kind, arrays in given.items()
         }
         product = objective.backend.jvp(residual, (given,), (turned,))[1]
-        products.append(rows(objective, in_units(objective, product))[0])
+        products.append(rows(objective, scaled_down(objective, product))[0])
     return products
 
 

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from array_api_compat import array_namespace
-
+from backends.types import Array, array_namespace
 from engine.objective import zero
-
-Array = Any
 
 STILL = 1e-3
 """Share of its size by which a Newton step may still move a determined parameter."""

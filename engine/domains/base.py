@@ -25,11 +25,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from array_api_compat import array_namespace, device
+from array_api_compat import device
 
 from backends.renamed import keep_old_names
+from backends.types import Array, array_namespace
 
-Array = Any
 Shape = tuple[int, ...]
 
 

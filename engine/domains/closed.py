@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from array_api_compat import array_namespace, device
+from array_api_compat import device
 
-from engine.domains.base import Array, Domain, Shape, flat
+from backends.types import Array, array_namespace
+from engine.domains.base import Domain, Shape, flat
 from engine.errors import ArgumentError
 
 Bound = Any

@@ -6,9 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from array_api_compat import array_namespace
-
-from engine.domains.base import Array, Domain, Shape, constant, flat, gather
+from backends.types import Array, array_namespace
+from engine.domains.base import Domain, Shape, constant, flat, gather
 from engine.errors import ArgumentError
 
 

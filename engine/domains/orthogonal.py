@@ -8,10 +8,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from array_api_compat import array_namespace
-
+from backends.types import Array, array_namespace
 from engine import smalllinalg
-from engine.domains.base import Array, Domain, Shape, constant, flat, gather, ones
+from engine.domains.base import Domain, Shape, constant, flat, gather, ones
 from engine.errors import ArgumentError
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from array_api_compat import array_namespace
-
+from backends.types import Array, array_namespace
 from engine import smalllinalg
-from engine.domains.base import Array, Domain, Shape, flat, ones
+from engine.domains.base import Domain, Shape, flat, ones
 from engine.domains.linear import Symmetric
 from engine.eye import eye_like
 

@@ -11,11 +11,10 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from array_api_compat import array_namespace
-
 from backends import components
 from backends.base import Backend
-from engine.domains.base import Array, Domain, Shape
+from backends.types import Array, array_namespace
+from engine.domains.base import Domain, Shape
 from engine.errors import ExtensionError, LanewiseError
 
 CLOSE = 1e-5
@@ -133,7 +132,8 @@ def check(
     """Probe domains for parameters and data of some shapes. Raises ExtensionError."""
 
     def draw(shape: Shape, name: str) -> Array:
-        return backend.load(components.random_point(shape, 0, name), "float64")
+        drawn: Array = backend.load(components.random_point(shape, 0, name), "float64")
+        return drawn
 
     drawn = {name: draw(shape, name) for name, shape in data.items()}
     with backend.once():

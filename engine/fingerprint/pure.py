@@ -32,7 +32,7 @@ OWN = frozenset({"backends", "engine", "engine.eye", "engine.smalllinalg", "engi
 
 OWN_NAMES = frozenset(
     """
-    eye_like grad hessian jacfwd jacrev jvp vjp value_and_grad vmap repeat smalllinalg inverse qr solve_upper solve_symmetric det
+    eye_like grad hessian jacfwd jacrev jvp vjp value_and_grad vmap fori_loop smalllinalg inverse qr solve_upper solve_symmetric det
     """.split()
 )
 """Names of `OWN` that a user's function may use."""

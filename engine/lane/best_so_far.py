@@ -6,12 +6,9 @@ stalls when none better has come for long.
 
 from __future__ import annotations
 
-from typing import Any
-
-from array_api_compat import array_namespace
-
 from backends.base import RUNNING, Inputs, State
 from backends.tree import leaves
+from backends.types import Array, array_namespace
 from engine import certificate
 from engine.lane.fixed_steps import FixedSteps
 from engine.lane.monitor import limit, settled
@@ -19,8 +16,6 @@ from engine.lane.scalars import code
 from engine.objective import Objective, Params, zero
 from engine.params import select
 from engine.status import Status
-
-Array = Any
 
 CAUTION = 0.9
 """A lane stops at this share of `tol`: the final figure, of another batch size, may round differently."""

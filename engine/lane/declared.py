@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from array_api_compat import array_namespace
-
 from backends.base import RUNNING, Inputs
 from backends.tree import leaves
+from backends.types import Array, array_namespace
 from engine import certificate
 from engine.errors import DeclaredFunctionError
 from engine.lane.scalars import code
@@ -19,7 +18,6 @@ from engine.objective import Objective, Params
 from engine.problem import Param
 from engine.status import Status
 
-Array = Any
 Shapes = Mapping[str, tuple[int, ...]]
 
 
@@ -100,7 +98,8 @@ def _measure(objective: Objective, name: str, answer: Params) -> Array:
         raise DeclaredFunctionError(
             f"problem {objective.problem.name!r}: measures[{name!r}] returned {type(value).__name__}; expected an array"
         )
-    return value
+    found: Array = value
+    return found
 
 
 def _check_shape(objective: Objective, shapes: Shapes, owner: str, value: Any, name: str) -> None:

@@ -5,19 +5,14 @@ Needs `certificate`.
 
 from __future__ import annotations
 
-from typing import Any
-
-from array_api_compat import array_namespace
-
 from backends.base import State
 from backends.tree import leaves
+from backends.types import Array, array_namespace
 from engine import certificate
 from engine.lane.scalars import code
 from engine.objective import Objective, Params
 from engine.solvers.trust_region import cosine
 from engine.status import Status
-
-Array = Any
 
 FAR_FROM_SOLUTION = 1e3
 """Multiples of `tol` at which the residual of an exact problem counts as far from a solution."""

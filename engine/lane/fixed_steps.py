@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from array_api_compat import array_namespace
-
 from backends.base import RUNNING, Inputs, State
+from backends.types import array_namespace
 from engine.lane.monitor import Monitor, cast, counted, limit, settled
 from engine.lane.scalars import code
 from engine.objective import Objective, Params
 from engine.params import select
 from engine.status import Status
-
-Array = Any
 
 
 class FixedSteps(Monitor):

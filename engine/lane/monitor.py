@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
-
-from array_api_compat import array_namespace
 
 from backends.base import RUNNING, Inputs, State
 from backends.tree import tree_map
+from backends.types import Array, array_namespace
 from engine.lane.scalars import cast_like, code
 from engine.objective import Objective, Params
 from engine.status import Status
-
-Array = Any
 
 
 class Monitor:

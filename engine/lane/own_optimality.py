@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from array_api_compat import array_namespace
-
 from backends.base import RUNNING, Inputs, State
+from backends.types import Array, array_namespace
 from engine.lane.monitor import Monitor, cast, counted, limit, settled
 from engine.lane.scalars import code, unscaled_loss
 from engine.objective import Objective, Params
 from engine.params import select
 from engine.problem import Problem
 from engine.status import Status
-
-Array = Any
 
 RESOLVED = {"float64": 1e-9, "float32": 1e-5}
 """dtype -> the offset of a fit from its minimum, in standard errors of all parameters together, that is as good as none."""

@@ -18,6 +18,7 @@ from typing import Any
 
 from backends.base import Backend, Inputs, Program, State
 from backends.tree import leaves, tree_map
+from backends.types import Array
 from engine import certificate
 from engine.fingerprint.program import fingerprint
 from engine.lane import declared
@@ -36,9 +37,7 @@ from engine.solvers.states import first_state, next_state
 from engine.status import Status
 from engine.structure import Structure
 from engine.surroundings import Surroundings
-from engine.tangent import units_at
-
-Array = Any
+from engine.tangent import pow2_scales_at
 
 FREE_EVERY = 4
 """How many times rarer the tests are where only the number of steps and NONFINITE end a lane."""
@@ -94,8 +93,8 @@ class LaneProgram:
         start = objective.project(start)
         state: State = {}
         if said(solver, "CURVATURE") == "residual":
-            objective.units = units_at(objective, start)
-            state |= {"units": objective.units}
+            objective.pow2_scales = pow2_scales_at(objective, start)
+            state |= {"pow2_scales": objective.pow2_scales}
         state |= {"solver": first_state(solver, objective, start)}
         loss = unscaled_loss(state["solver"]["loss"], objective)
         state |= {"status": status, "steps": code(like, 0, "int32"), "loss": loss}
@@ -106,7 +105,7 @@ class LaneProgram:
     def step(self, inputs: Inputs, state: State) -> State:
         """The solver's step, and what the monitor keeps of it."""
         objective, solver = self._bind(inputs)
-        objective.units = state.get("units")
+        objective.pow2_scales = state.get("pow2_scales")
         return self.monitor.advance(objective, state, next_state(solver, objective, state["solver"]))
 
     def terminate(self, inputs: Inputs, state: State) -> State:
@@ -116,7 +115,7 @@ class LaneProgram:
     def postprocess(self, inputs: Inputs, state: State) -> dict[str, Any]:
         """The answer in its canonical form, and its status and figures recomputed from it."""
         objective, _ = self._bind(inputs)
-        objective.units = state.get("units")
+        objective.pow2_scales = state.get("pow2_scales")
         status = state["status"]
         answer = declared.canonical(objective, self.shapes, self.monitor.answer(state))
         loss, verdict = objective.loss(answer), certificate.verdict(objective, answer, state.get("first"))

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from array_api_compat import device
 
-from array_api_compat import array_namespace, device
-
+from backends.types import Array, array_namespace
 from engine.objective import Objective
-
-Array = Any
 
 
 def code(like: Array, value: int, dtype: str = "int8") -> Array:
@@ -19,7 +16,7 @@ def code(like: Array, value: int, dtype: str = "int8") -> Array:
 
 def unscaled_loss(loss: Array, objective: Objective) -> Array:
     """The loss behind one in the residual's unit; it may underflow or overflow."""
-    return loss if objective.units is None else loss * objective.units["."] * objective.units["."]
+    return loss if objective.pow2_scales is None else loss * objective.pow2_scales["."] * objective.pow2_scales["."]
 
 
 def cast_like(now: Array, before: Array) -> Array:

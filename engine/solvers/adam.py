@@ -6,9 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from array_api_compat import array_namespace
-
 from backends.tree import leaves, tree_map
+from backends.types import array_namespace
 from engine.errors import ArgumentError
 from engine.objective import Objective, Params, zero, zeros_like
 from engine.solvers.base import Solver, State, checked

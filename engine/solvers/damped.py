@@ -12,10 +12,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from array_api_compat import array_namespace
-
+from backends.types import Array, array_namespace
 from engine.curvature import is_ill, second_directional, solve, structure_of
-from engine.objective import Array, Objective, Params
+from engine.objective import Objective, Params
 from engine.solvers.base import State
 from engine.solvers.trust_region import Evaluate, init_state, trial_step
 from engine.tangent import Tangent
@@ -104,10 +103,12 @@ def _shift(objective: Objective, state: State) -> Array:
     xp = array_namespace(scale)
     info = xp.finfo(scale.dtype)
     if not scale.shape[0]:
-        return scale
+        nothing: Array = scale
+        return nothing
     eps, tiny, mu = float(info.eps), float(info.smallest_normal), state["mu"]
     if not objective.problem.exact:
-        return mu * (scale + tiny)
+        alone: Array = mu * (scale + tiny)
+        return alone
     tangent, parts = Tangent(objective, state["params"]), []
     typical_scale = tangent.typical_scale()
     for own in tangent.slices.values():

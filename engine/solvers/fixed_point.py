@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from array_api_compat import array_namespace, device
+from array_api_compat import device
 
+from backends.types import Array, array_namespace
 from engine import smalllinalg
 from engine.errors import ArgumentError
-from engine.objective import Array, Objective, Params
+from engine.objective import Objective, Params
 from engine.params import flat, shaped
 from engine.solvers.base import MEMORY, Solver, State, checked, whole
 

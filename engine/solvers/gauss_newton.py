@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from array_api_compat import array_namespace
-
+from backends.types import array_namespace
 from engine.curvature import least_squares, solve, structure_of
 from engine.objective import Objective, Params
 from engine.solvers.base import Solver, State

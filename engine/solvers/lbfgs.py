@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from array_api_compat import array_namespace, device
+from array_api_compat import device
 
-from engine.objective import Array, Objective, Params
+from backends.types import Array, array_namespace
+from engine.objective import Objective, Params
 from engine.params import select
 from engine.solvers.base import MEMORY, Solver, State, whole
 from engine.tangent import Tangent

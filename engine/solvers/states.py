@@ -17,8 +17,6 @@ JUDGED = ("optimality", "halving", "stuck")
 FIT = ("rate", "reference")
 """Entries of the state of a solver with `OWN_OPTIMALITY`, and more of one that is given a residual that need not vanish."""
 
-Array = Any
-
 
 def first_state(solver: Solver, objective: Objective, params: Params) -> State:
     """The state before the first step. Raises ExtensionError."""

@@ -15,13 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from array_api_compat import array_namespace
-
+from backends.types import Array, array_namespace
 from engine.curvature import Model, apply, diagonal, structure_of
-from engine.objective import Array, Objective, Params, at_zero, zero
+from engine.objective import Objective, Params, at_zero, zero
 from engine.params import select
 from engine.solvers.base import State
-from engine.tangent import Tangent, in_units, rows
+from engine.tangent import Tangent, rows, scaled_down
 
 NOISE = 8.0
 """Changes of the loss below this many units in the last place say nothing."""
@@ -41,7 +40,7 @@ LEVEL = 1e-3
 HALVED = 6
 """Steps in which an exact problem's optimality is halved, or it need not be: close eigenvalues take some to come apart."""
 
-Evaluate = Callable[[Objective, Params, "Array | None", "Array | None"], Model]
+Evaluate = Callable[[Objective, Params, "Array | None", Array], Model]
 
 
 def init_state(objective: Objective, params: Params, evaluate: Evaluate) -> State:
@@ -218,8 +217,9 @@ def _reference(objective: Objective, params: Params, loss: Array) -> Array:
     """What the loss is compared with: of a residual problem that of zero params, else the loss at the start."""
     if objective.problem.residual is None:
         return loss
-    vector, factor = rows(objective, in_units(objective, at_zero(objective, params)))
-    return factor * array_namespace(vector).sum(vector * vector)
+    vector, factor = rows(objective, scaled_down(objective, at_zero(objective, params)))
+    found: Array = factor * array_namespace(vector).sum(vector * vector)
+    return found
 
 
 def _known(objective: Objective, params: Params, model: Model, reference: Array) -> Array:

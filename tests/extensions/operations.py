@@ -22,7 +22,7 @@ def entry(meaning: Callable[..., Any]) -> Callable[[], Any]:
     """A function with one `hardshrink`, lowered with this entry for it."""
 
     def hand_in() -> Any:
-        traced = Traced(torch.nn.functional.hardshrink, [(torch.ones(3),)], polish=False)
+        traced = Traced(torch.nn.functional.hardshrink, [(torch.ones(3),)], for_torch_kernels=False)
         graph = Graph()
         with mock.patch.dict(LOWERINGS, {"hardshrink": meaning}):
             return lower(traced.graph, [graph.input("x", (3,), "float32")], graph)

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from backends.base import RUNNING, Array, Backend, Executable, Function, Inputs, Outcome, Program, Run
+from backends.base import RUNNING, Backend, Executable, Function, Inputs, Outcome, Program, Run
 from backends.derived import basis
 from backends.tree import leaves, tree_map, unflatten
+from backends.types import Array
 
 STEP = float(np.finfo(float).eps) ** (1 / 3)
 
@@ -27,7 +28,7 @@ class Differences(Backend):
     def describe(self) -> str:
         return "one lane after the other; central differences"
 
-    def load(self, array: Array, dtype: str | None = None, device: Any = None) -> Array:
+    def load(self, array: Array | float, dtype: str | None = None, device: Any = None) -> Array:
         return np.asarray(array, dtype)
 
     def unload(self, array: Array, library: str) -> Array:

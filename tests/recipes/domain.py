@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from array_api_compat import array_namespace, device
 
-from engine.domains.base import Array, Domain, Shape, flat
+from backends.types import Array
+from engine.domains.base import Domain, Shape, flat
 from engine.errors import ArgumentError
 
 
@@ -36,7 +37,8 @@ class Traceless(Domain):
         xp = array_namespace(u)
         matrix = xp.reshape(xp.concat([u, xp.zeros((1,), dtype=u.dtype, device=device(u))]), tuple(x.shape))
         eye = _eye(x)
-        return matrix - eye[:, -1:] * eye[-1:, :] * xp.linalg.trace(matrix)
+        found: Array = matrix - eye[:, -1:] * eye[-1:, :] * xp.linalg.trace(matrix)
+        return found
 
     def to_coordinates(self, x: Array, g: Array) -> Array:
         return flat(g - g[-1, -1] * _eye(g), 2)[:-1]
@@ -52,8 +54,10 @@ class Traceless(Domain):
 
     def project(self, x: Array) -> Array:
         """The nearest point: the mean of the diagonal is taken off it."""
-        return x - array_namespace(x).linalg.trace(x) / x.shape[-1] * _eye(x)
+        found: Array = x - array_namespace(x).linalg.trace(x) / x.shape[-1] * _eye(x)
+        return found
 
 
 def _eye(x: Array) -> Array:
-    return array_namespace(x).eye(x.shape[-1], dtype=x.dtype, device=device(x))
+    found: Array = array_namespace(x).eye(x.shape[-1], dtype=x.dtype, device=device(x))
+    return found

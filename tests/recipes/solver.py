@@ -6,10 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from array_api_compat import array_namespace
-
 from backends.tree import tree_map
-from engine.objective import Array, Objective, Params, zeros_like
+from backends.types import Array, array_namespace
+from engine.objective import Objective, Params, zeros_like
 from engine.solvers.base import Solver, State, checked
 
 

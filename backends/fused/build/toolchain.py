@@ -125,13 +125,13 @@ def _compiled(
 
 def _inputs(private: Path, source: str, target: Target, parts: Parts | None) -> list[Path]:
     """Objects of a source's parts, or the source itself where one process makes all."""
-    apart = units(source)
-    if not apart:
+    separate = units(source)
+    if not separate:
         text = private / "kernel.cpp"
         text.write_text(source)
         return [text]
     with nullcontext(parts) if parts is not None else Parts(target) as made:
-        objects = made.objects(apart)
+        objects = made.objects(separate)
     paths = [private / f"kernel-{k}.o" for k in range(len(objects))]
     for path, content in zip(paths, objects, strict=True):
         path.write_bytes(content)

@@ -32,7 +32,7 @@ class Address:
     shared: bool = False
 
 
-_PARTS = ("concat", "repeat")
+_PARTS = ("concat", "fori_loop")
 """Kinds of nodes that are written in several parts, into a buffer."""
 
 
@@ -246,7 +246,9 @@ class Emitter:
         if group.head is not None:
             self._contraction(group)
         elif group.alone:
-            {"concat": self._concat, "repeat": self._repeat, "reduce": self._reduce}[group.members[0].kind](group.members[0])
+            {"concat": self._concat, "fori_loop": self._fori_loop, "reduce": self._reduce}[group.members[0].kind](
+                group.members[0]
+            )
         elif group.size == 1:
             for node in group.members:
                 self.lines.append(f"const {vector_type(node.dtype)} {self.names[node]} = {self._value(node, '0', {})};")
@@ -388,7 +390,7 @@ class Emitter:
             self._loop_copy(view, f"{self.names[node]} + {start}")
             start += view.index.size
 
-    def _repeat(self, node: Node) -> None:
+    def _fori_loop(self, node: Node) -> None:
         """The rounds, on the state where it lies."""
         self._concat(node)
         loop, name = node.loop, self.names[node]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from backends.base import Array, Program
+from backends.base import Program
 from backends.fused.build.parts import unit
 from backends.fused.build.target import Target
 from backends.fused.codegen.emit import Address, ConstantPool, Emitter, scalar_type
@@ -26,6 +26,7 @@ from backends.torch import BACKEND
 from backends.torch.iterate import random_lane
 from backends.torch.trace import Traced, proven
 from backends.tree import Tree, leaves, names
+from backends.types import Array
 
 SOURCE_LIMIT = 4_000_000
 """Characters of C++ beyond which a kernel is not compiled: minutes of compile time."""
@@ -68,12 +69,12 @@ def build(
 
     tensors = {name: BACKEND.load(array) for name, array in example.items()}
     lanes = proven(program, [random_lane(tensors, seed) for seed in (1, 2)])
-    init = Traced(program.init, [(lane,) for lane in lanes], polish=False)
+    init = Traced(program.init, [(lane,) for lane in lanes], for_torch_kernels=False)
     states = init.results
     state = layout(names(states[0]), leaves(states[0]))
     if any(leaf.dtype.startswith("float") and leaf.dtype != dtype for leaf in state):
         raise NotLowered("a state of several float dtypes")
-    pairs = list(zip(lanes, states, strict=True))
+    arguments = list(zip(lanes, states, strict=True))
     tables, emitters, parts, deferred = ConstantPool(dtype), dict[str, Emitter](), dict[str, Part](), None
     shared_work = SharedWork(sum(leaf.size for leaf in shared_inputs), tables)
     before = [(leaf, Address("s", leaf.offset)) for leaf in state]
@@ -85,7 +86,7 @@ def build(
         return found
 
     for name in ORDER:
-        traced = init if name == "init" else Traced(getattr(program, name), pairs, polish=False)
+        traced = init if name == "init" else Traced(getattr(program, name), arguments, for_torch_kernels=False)
         made = written(
             traced,
             [*((leaf, places[leaf.name]) for leaf in given), *(before if name != "init" else ())],
@@ -129,7 +130,7 @@ def _assemble(
 ) -> Kernel:  # fmt: skip
     vectors = [sum(leaf.size for leaf in group) for group in (lane_inputs, state, results)]
     scratch = max(emitter.scratch for emitter in emitters.values()) + 1
-    copies = [(state[to].offset, state[of].offset, state[to].size) for to, of in deferred.pairs] if deferred else [(0, 0, 0)]
+    copies = [(state[to].offset, state[of].offset, state[to].size) for to, of in deferred.dst_src] if deferred else [(0, 0, 0)]
     mask = vectors[1] if deferred else -1
     vectors[1] += deferred is not None
     where = {leaf.name: leaf.offset for leaf in state}

@@ -9,7 +9,7 @@ indices: they cost nothing and make no node. Six kinds of node compute:
     contract   sum_k a[g, i, k] b[g, k, j], of views (g, i, k) and (g, k, j)
     concat     views one after the other
     take_along the element of a view (size, k) that an integer view (size,) names, lane by lane
-    repeat     a state of several arrays, laid end to end, after a number of rounds of a graph of its own
+    fori_loop  a state of several arrays, laid end to end, after a number of rounds of a graph of its own
 
 `Graph` makes them: equal nodes are made once, what depends on constants alone is folded, and a map of expanded views
 is computed before it is expanded.
@@ -49,7 +49,7 @@ class Node:
 
 @dataclass(frozen=True, eq=False)
 class Loop:
-    """The rounds of a repeat: `outputs` of one round are the `inputs` of the next."""
+    """The rounds of a fori_loop: `outputs` of one round are the `inputs` of the next."""
 
     nodes: list[Node]
     inputs: list[View]
@@ -234,10 +234,10 @@ class Graph:
         node = self._node("take_along", "", (table.at(index), which.at(which.index.reshape(-1))), len(index), table.dtype)
         return full_view(node, which.shape)
 
-    def repeat(self, loop: Loop, state: list[View]) -> list[View]:
+    def fori_loop(self, loop: Loop, state: list[View]) -> list[View]:
         """The state after the rounds."""
         size = sum(view.index.size for view in state)
-        node = Node("repeat", "", tuple(v.at(v.index.reshape(-1)) for v in state), size, state[0].dtype, loop=loop)
+        node = Node("fori_loop", "", tuple(v.at(v.index.reshape(-1)) for v in state), size, state[0].dtype, loop=loop)
         self.nodes.append(node)
         found, start = [], 0
         for view in state:

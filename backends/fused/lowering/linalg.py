@@ -97,8 +97,8 @@ def _diagonal(lu: Tensor) -> Tensor:
 
 def _parity(pivots: Tensor) -> Tensor:
     """+1 or -1 by the number of exchanges."""
-    moved = (pivots != torch.arange(1, pivots.shape[-1] + 1)).sum(-1)
-    return 1 - 2 * (moved % 2)
+    swaps = (pivots != torch.arange(1, pivots.shape[-1] + 1)).sum(-1)
+    return 1 - 2 * (swaps % 2)
 
 
 def _oriented(a: Tensor) -> Tensor:

@@ -20,8 +20,8 @@ from backends.fused.ir.graph import Graph, Loop, View
 from backends.fused.lowering import movement
 from backends.fused.lowering.aten import DECOMPOSED, LOWERINGS
 from backends.fused.lowering.call import LoweringContext, checked
-from backends.torch.record import Recorded, record
-from backends.torch.repeat import BODIES
+from backends.torch.fori_loop import BODIES
+from backends.torch.recorder import RecordedGraph, record_graph
 from backends.torch.trace import Traced, fold
 
 
@@ -67,7 +67,7 @@ def _name(node: FxNode) -> str:
     return schema.name.replace("::", ".") if schema else str(node.target)
 
 
-def lower(source: Recorded, inputs: list[View], graph: Graph) -> list[Any]:
+def lower(source: RecordedGraph, inputs: list[View], graph: Graph) -> list[Any]:
     """The same of a graph alone; NotLowered names its node."""
     found: dict[FxNode, Any] = {}
     remaining = iter(inputs)
@@ -106,8 +106,8 @@ def _call(graph: Graph, node: FxNode, found: Mapping[FxNode, Any]) -> Any:
         return args[0][args[1]]
     target: Any = node.target
     name = _name(node).removeprefix("aten.").removeprefix("prims.")
-    if name == "lanewise.repeat":
-        return _repeat(graph, *args)
+    if name == "lanewise.fori_loop":
+        return _fori_loop(graph, *args)
     call = LoweringContext(graph, node.meta.get("val"), dtype_name)
     if not _has_elements(call.meta):
         return _empty(graph, call.meta)
@@ -131,7 +131,7 @@ def _call(graph: Graph, node: FxNode, found: Mapping[FxNode, Any]) -> Any:
     return _inlined(graph, decomposition, _name(node), args, kwargs, [n.meta.get("val") for n in inputs])
 
 
-def _repeat(graph: Graph, state: list[View], body: int, count: int) -> list[View]:
+def _fori_loop(graph: Graph, state: list[View], body: int, count: int) -> list[View]:
     """A step and its rounds, as a loop of its own."""
     if len({view.dtype for view in state}) > 1:
         raise NotLowered("a repeated step", "its state has several dtypes")
@@ -139,7 +139,7 @@ def _repeat(graph: Graph, state: list[View], body: int, count: int) -> list[View
     fold(source)
     inputs = [inner.input(str(k), view.shape, view.dtype) for k, view in enumerate(state)]
     outputs = lower(source, inputs, inner)
-    return graph.repeat(Loop(inner.nodes, inputs, outputs, count), state)
+    return graph.fori_loop(Loop(inner.nodes, inputs, outputs, count), state)
 
 
 def _inlined(graph: Graph, function: Callable[..., Any], name: str, args: Any, kwargs: Any, metas: list[Any]) -> Any:
@@ -162,7 +162,7 @@ def _inlined(graph: Graph, function: Callable[..., Any], name: str, args: Any, k
         return [result] if single else list(result)
 
     try:
-        source, _ = record(flat, like)
+        source, _ = record_graph(flat, like)
         fold(source)
     except Exception as error:
         raise NotLowered(name, f"its decomposition cannot be traced ({error})") from error

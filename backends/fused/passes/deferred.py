@@ -18,9 +18,9 @@ P = TypeVar("P")
 
 @dataclass(frozen=True)
 class Deferred:
-    """`pairs` are (dst, src), places of L and P in the state; `mask` is m, one boolean of the lane."""
+    """`dst_src` are (dst, src), places of L and P in the state; `mask` is m, one boolean of the lane."""
 
-    pairs: tuple[tuple[int, int], ...]
+    dst_src: tuple[tuple[int, int], ...]
     mask: View
 
 
@@ -46,12 +46,12 @@ def find(graph: Graph, state: list[View], outputs: list[View], status: int) -> D
     found = {k: pair for k, pair in found.items() if pair[1].node is next(iter(found.values()))[1].node}
     rest = [view for k, view in enumerate(outputs) if k not in found]
     read = {view.node for node in needed(graph.nodes, rest) for view in node.args} | {view.node for view in rest}
-    pairs = {k: place for k, (place, _) in found.items() if state[k].node not in read and place not in found}
-    return Deferred(tuple(pairs.items()), found[next(iter(pairs))][1]) if pairs else None
+    dst_src = {k: place for k, (place, _) in found.items() if state[k].node not in read and place not in found}
+    return Deferred(tuple(dst_src.items()), found[next(iter(dst_src))][1]) if dst_src else None
 
 
 def remove_deferred(found: Deferred, outputs: list[View], places: list[P], mask: P) -> None:
     """Drop the deferred selects from the outputs and their places, and add their mask."""
-    gone = dict(found.pairs)
+    gone = dict(found.dst_src)
     kept = [k for k in range(len(outputs)) if k not in gone]
     outputs[:], places[:] = [*(outputs[k] for k in kept), found.mask], [*(places[k] for k in kept), mask]

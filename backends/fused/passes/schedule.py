@@ -104,7 +104,7 @@ def _place(made: Schedule, node: Node) -> None:
     first = max((_earliest(made, node, view) for view in node.args), default=0)
     fits = [k for k in range(max(first, made.starts[-1]), len(made.groups)) if _takes(made.groups[k], node)]
     if not fits:
-        alone = node.kind in ("reduce", "concat", "repeat")
+        alone = node.kind in ("reduce", "concat", "fori_loop")
         made.groups.append(Group(node.size, node if node.kind == "contract" else None, alone=alone))
         fits = [len(made.groups) - 1]
     if node.kind != "contract":

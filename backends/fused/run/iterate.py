@@ -20,14 +20,15 @@ from typing import Any
 import numpy as np
 
 from backends.arrays import dtype_name
-from backends.base import Array, Executable, Inputs, Outcome, Program, Run
-from backends.fused.build.notes import remembered
+from backends.base import Executable, Inputs, Outcome, Program, Run
+from backends.fused.build.disk_cache import cached
 from backends.fused.build.toolchain import Library, Parts, Target, build, host_target, processors
 from backends.fused.codegen.layout import Field, Kernel
 from backends.fused.native import headers
 from backends.fused.run.lanes import Long, Pointer, Table, address, for_kernel, in_place
 from backends.stopwatch import span
 from backends.tree import unflatten
+from backends.types import Array
 
 WRITER = "backends.fused.codegen.kernel"
 """The module that writes kernels, loaded when there is one to write."""
@@ -70,7 +71,7 @@ class FusedExecutable(Executable):
         name = program.key()
         key = name and repr((name, headers(), target.name, target.vector_bytes, like))
         with Parts(target) as parts:
-            self.kernel = Kernel.from_fields(remembered(key, lambda: _written(program, example, shared, target, parts.begin)))
+            self.kernel = Kernel.from_fields(cached(key, lambda: _written(program, example, shared, target, parts.begin)))
             self.library = build(self.kernel.source, target, parts)
         self.shared = Shared(self.kernel.shared_inputs, self.kernel.dtype)
         self.results = [(leaf.shape, np.dtype(leaf.dtype)) for leaf in self.kernel.results]

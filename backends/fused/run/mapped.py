@@ -50,7 +50,7 @@ class MapKernel:
             raise NotLowered("int64 beside float32")
         names = [f"x{k}" for k in range(len(example))]
         lanes = [list(random_lane(dict(zip(names, example, strict=True)), seed).values()) for seed in (1, 2)]
-        traced = Traced(function, [tuple(lane) for lane in lanes], polish=False)
+        traced = Traced(function, [tuple(lane) for lane in lanes], for_torch_kernels=False)
         tables, given = ConstantPool(dtype_name(self.dtype)), layout(names, list(example))
         own = packed([leaf for k, leaf in enumerate(given) if k not in shared])
         common = packed([leaf for k, leaf in enumerate(given) if k in shared])
@@ -111,16 +111,16 @@ class Mapped:
         ):
             raise Unsupported("the arguments have no lane axis of one size")  # vmap says so in its own words
         (lanes,) = sizes
-        moved = [a if axis is None else a.movedim(axis, 0) for a, axis in zip(arrays, axes, strict=True)]
+        lanes_first = [a if axis is None else a.movedim(axis, 0) for a, axis in zip(arrays, axes, strict=True)]
         shared = frozenset(k for k, axis in enumerate(axes) if axis is None)
-        example = [a if k in shared else a.new_zeros(a.shape[1:]) for k, a in enumerate(moved)]
+        example = [a if k in shared else a.new_zeros(a.shape[1:]) for k, a in enumerate(lanes_first)]
         key = (repr(unflatten(list(args), list(range(len(arrays))))), shared, tuple((tuple(e.shape), e.dtype) for e in example))
         if key not in self.kernels:
             self.kernels[key] = self._kernel(args, example, shared)
         kernel = self.kernels[key]
         if isinstance(kernel, Exception):
             raise kernel
-        found = kernel(moved, lanes)
+        found = kernel(lanes_first, lanes)
         if self.out_axes == 0:
             return found
         return unflatten(found, [a.movedim(0, self.out_axes) for a in leaves(found)])

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from backends.torch.record import Recorded
+from backends.torch.recorder import RecordedGraph
 
 # correctly rounded, or the same library call for every element of an array
 EVEN = frozenset(
@@ -25,7 +25,7 @@ EVEN = frozenset(
 EVEN_POWERS = (-2, -1, -0.5, 0.5, 1, 2, 3)
 
 
-def make_uniform(graph: Recorded) -> None:
+def make_batch_invariant(graph: RecordedGraph) -> None:
     """Hand strided operands to every pointwise operation that is not known to be even."""
     for node in graph.graph.nodes:
         if torch.Tag.pointwise not in getattr(node.target, "tags", ()):

@@ -35,7 +35,7 @@ class Mode(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 @contextlib.contextmanager
-def lean() -> Iterator[None]:
+def no_dynamo() -> Iterator[None]:
     """Within it, what torch's derivatives call is taken for its own version without a compiler.
 
     Nothing is left behind: whoever compiles later finds torch as it was. An import of the compiler loads it, as ever.

@@ -1,7 +1,7 @@
 """Functions of array_api_compat.numpy that bypass NumPy's protocols, sent through them for Lanes.
 
 `xp.linalg.solve`, `eig` and `eigvals` call LAPACK gufuncs on bare arrays, `xp.linalg.trace`, `xp.asarray` and
-`xp.clip` call np.asarray: no subclass sees these calls. Each is replaced by a function that asks whether a Lane is
+`xp.clip` call np.asarray: no subclass sees these calls. Each is replaced by a function that asks whether a LaneArray is
 among the arguments and calls the original where none is, so that nothing changes for others.
 """
 
@@ -15,14 +15,14 @@ import array_api_compat.numpy as xp
 import numpy as np
 
 from backends.numpy.complex_step import Perturbed
-from backends.numpy.lane import Lane
+from backends.numpy.lane_array import LaneArray
 from backends.tree import leaves
 
 Function = Callable[..., Any]
 
 
 def asarray(obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | None = None) -> Any:
-    """xp.asarray of a Lane, or of nested lists in which there is a perturbed array."""
+    """xp.asarray of a LaneArray, or of nested lists in which there is a perturbed array."""
     if isinstance(obj, list | tuple):
         obj = np.stack([asarray(item) if isinstance(item, list | tuple) else item for item in obj])
     found = obj.copy() if copy else obj
@@ -32,8 +32,8 @@ def asarray(obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | 
 def install() -> None:
     """Send the functions above through NumPy's protocols; once per process."""
     for name in ("solve", "eig", "eigvals"):
-        _send(xp.linalg, name, getattr(np.linalg, name), Lane)
-    _send(xp.linalg, "trace", np.linalg.trace, Lane)
+        _send(xp.linalg, name, getattr(np.linalg, name), LaneArray)
+    _send(xp.linalg, "trace", np.linalg.trace, LaneArray)
     _send(xp, "clip", _clip, Perturbed)
     _send(xp, "asarray", asarray, Perturbed)
 

@@ -1,7 +1,7 @@
 """A pure step done a fixed number of times: a loop, or one node of the graph while operations are recorded.
 
 The node is a call of an operation of our own, so that a backend may make a native loop of it; `inline` undoes it. The
-step is recorded apart, once. Needs `record`.
+step is recorded apart, once. Needs `recorder`.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from torch._C._functorch import TransformType
 from torch._functorch.pyfunctorch import retrieve_all_functorch_interpreters, temporarily_clear_interpreter_stack
 from torch.utils._python_dispatch import _disable_current_modes, _get_current_dispatch_mode_stack
 
-from backends.torch.record import Recorded, Recorder, record
+from backends.torch.recorder import RecordedGraph, Recorder, record_graph
 
 State = tuple[Any, ...]
 
-BODIES: list[Recorded] = []
+BODIES: list[RecordedGraph] = []
 """The recorded steps; equal ones are one, so that two traces of a function agree."""
 
 _LIBRARY = torch.library.Library("lanewise", "DEF")  # type: ignore[no-untyped-call]
-_LIBRARY.define("repeat(Tensor[] state, int body, int count) -> Tensor[]")  # type: ignore[no-untyped-call]
+_LIBRARY.define("fori_loop(Tensor[] state, int body, int count) -> Tensor[]")  # type: ignore[no-untyped-call]
 
 
-def repeat(step: Callable[..., State], count: int, state: State) -> State:
+def fori_loop(step: Callable[..., State], count: int, state: State) -> State:
     """`step(*state)` on its own results, `count` times; the step sees nothing else of a lane.
 
     Derivatives and vmap go through a plain loop.
@@ -35,13 +35,13 @@ def repeat(step: Callable[..., State], count: int, state: State) -> State:
         for _ in range(count):
             state = step(*state)
         return state
-    return tuple(torch.ops.lanewise.repeat(list(state), _body(step, state), count))
+    return tuple(torch.ops.lanewise.fori_loop(list(state), _body(step, state), count))
 
 
-def inline(graph: Recorded) -> None:
+def inline(graph: RecordedGraph) -> None:
     """Each such node as the calls that it stands for."""
     for node in list(graph.graph.nodes):
-        if node.target is not torch.ops.lanewise.repeat.default:
+        if node.target is not torch.ops.lanewise.fori_loop.default:
             continue
         values, count = list(node.args[0]), node.args[2]
         with graph.graph.inserting_before(node):
@@ -53,7 +53,7 @@ def inline(graph: Recorded) -> None:
         graph.graph.erase_node(node)
 
 
-def _copied(graph: Recorded, number: int, values: list[Any]) -> list[Any]:
+def _copied(graph: RecordedGraph, number: int, values: list[Any]) -> list[Any]:
     body, known, given = BODIES[number], {}, iter(values)
     for node in body.graph.nodes:
         if node.op == "placeholder":
@@ -80,7 +80,7 @@ def _body(step: Callable[..., State], state: State) -> int:
     shapes = [(tuple(x.shape), x.dtype, x.device) for x in state]
     with temporarily_clear_interpreter_stack(), _disable_current_modes():
         inputs = [torch.zeros(shape, dtype=dtype, device=device) for shape, dtype, device in shapes]
-        graph, _ = record(lambda *tensors: list(step(*tensors)), inputs)
+        graph, _ = record_graph(lambda *tensors: list(step(*tensors)), inputs)
         graph.graph.eliminate_dead_code()
     with torch._C.DisableTorchFunction():  # the guard's: these are no lane's numbers
         for number, known in enumerate(BODIES):
@@ -90,7 +90,7 @@ def _body(step: Callable[..., State], state: State) -> int:
         return len(BODIES) - 1
 
 
-def _text(graph: Recorded) -> str:
+def _text(graph: RecordedGraph) -> str:
     constants = [graph.constants[n.target] for n in graph.graph.nodes if n.op == "get_attr"]
     inputs = [n.meta["val"] for n in graph.graph.nodes if n.op == "placeholder"]
     return f"{[(x.dtype, tuple(x.shape)) for x in inputs]}{graph.graph}{[(c.dtype, c.tolist()) for c in constants]}"
@@ -103,4 +103,4 @@ def _run(state: list[Tensor], body: int, count: int) -> list[Tensor]:
     return [value.clone() for value in values]  # an operation gives no alias of what it was given
 
 
-_LIBRARY.impl("repeat", _run, "CompositeExplicitAutograd")  # type: ignore[no-untyped-call]
+_LIBRARY.impl("fori_loop", _run, "CompositeExplicitAutograd")  # type: ignore[no-untyped-call]

@@ -25,7 +25,7 @@ from backends.fused.build import cache
 SUFFIX = ".json"
 
 
-def remembered(key: str, make: Callable[[], Any]) -> Any:
+def cached(key: str, make: Callable[[], Any]) -> Any:
     """The result of `make`, now or under this key before: nested lists and dicts of numbers and strings.
 
     An empty key keeps nothing.

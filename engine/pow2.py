@@ -9,12 +9,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from array_api_compat import array_namespace
-
-Array = Any
+from backends.types import Array, array_namespace
 
 
-def unit(size: Array) -> Array:
+def pow2_scale(size: Array) -> Array:
     """A power of two that size is near, where its square could be lost; 1 where size is near 1, and where it is 0, Inf or NaN.
 
     Near is within a factor of 2^128 (of 2^16 in float32).
@@ -35,7 +33,7 @@ def unit(size: Array) -> Array:
     return xp.where(ordinary | ~(size > 0) | ~(size <= top), one, held / (2 * mantissa))
 
 
-def over(a: Array, one: Array) -> Array:
+def scale_down(a: Array, one: Array) -> Array:
     """a / one for a unit, to the bit: a product with 1 / one, which is exact, costs a vector of lanes a tenth.
 
     Example:
@@ -53,4 +51,5 @@ def largest(arrays: list[Array]) -> Array:
         xp = array_namespace(a)
         size = xp.sum(a) if 0 in a.shape else xp.max(xp.abs(a))
         found = size if found is None else xp.maximum(found, size)
-    return found
+    result: Array = found
+    return result

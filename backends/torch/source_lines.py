@@ -50,7 +50,7 @@ class Lines(TorchFunctionMode):
 
 
 @contextmanager
-def recorded(here: Any) -> Iterator[None]:
+def with_source_lines(here: Any) -> Iterator[None]:
     """Nodes of graphs that are traced inside carry lines, for `line_of`."""
     with marks.preserve_node_meta(), Lines(here):
         yield

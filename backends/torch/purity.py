@@ -20,7 +20,7 @@ from backends.torch.quantile import replacement
 from backends.tree import leaves
 
 _T = torch.Tensor
-REFUSED: dict[Any, tuple[str, str, str]] = {
+UNTRACEABLE: dict[Any, tuple[str, str, str]] = {
     **{getattr(_T, name): words for name, words in VALUES.items()},
     _T.numpy: NUMPY,
     _T.__array__: NUMPY,
@@ -85,7 +85,7 @@ class Guard(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        refused = REFUSED.get(func)
+        refused = UNTRACEABLE.get(func)
         if refused is not None:
             raise Stop(*refused)
         if func in IN_PLACE and is_input(args[0]):

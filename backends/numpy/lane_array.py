@@ -1,7 +1,7 @@
-"""`Lane`: the real arrays that declared functions are given.
+"""`LaneArray`: the real arrays that declared functions are given.
 
 An ndarray whose NumPy functions never raise or warn for what the numbers do (`real` has the rules), and whose
-elements stay arrays: `A[0, 0]` is a 0-d Lane, as it is a 0-d tensor in torch. `Perturbed` derives from it.
+elements stay arrays: `A[0, 0]` is a 0-d LaneArray, as it is a 0-d tensor in torch. `Perturbed` derives from it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _inside = _Inside()
 def declared(inputs: Iterable[Any]) -> Iterator[None]:
     """While a declared function runs on these arrays, Lanes do not tell their values, and these cannot be written to."""
     before, _inside.value = _inside.value, True
-    sealed = [array for array in inputs if isinstance(array, Lane) and array.flags.writeable]
+    sealed = [array for array in inputs if isinstance(array, LaneArray) and array.flags.writeable]
     try:
         for array in sealed:
             array.flags.writeable = False
@@ -53,7 +53,7 @@ def declared(inputs: Iterable[Any]) -> Iterator[None]:
 
 def stripped(value: Any) -> Any:
     """The plain arrays in nested lists and tuples of arguments."""
-    if isinstance(value, Lane):
+    if isinstance(value, LaneArray):
         return value.view(np.ndarray)
     if isinstance(value, list):
         return [stripped(item) for item in value]
@@ -64,12 +64,12 @@ def stripped(value: Any) -> Any:
 
 def wrapped(value: Any) -> Any:
     """Lanes of the plain arrays and NumPy scalars in a result; the other way of `stripped`."""
-    if isinstance(value, Lane):
+    if isinstance(value, LaneArray):
         return value
     if isinstance(value, np.ndarray):
-        return value.view(Lane)
+        return value.view(LaneArray)
     if isinstance(value, np.generic):
-        return np.asarray(value).view(Lane)
+        return np.asarray(value).view(LaneArray)
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return type(value)(*map(wrapped, value))
     if isinstance(value, tuple | list):
@@ -83,7 +83,7 @@ def inner_dtype(array: Any) -> np.dtype[Any]:
     return found
 
 
-class Lane(np.ndarray[Any, Any]):
+class LaneArray(np.ndarray[Any, Any]):
     """A real array in a declared function. Raises TraceError when a perturbed value is assigned into it."""
 
     @property
@@ -137,13 +137,13 @@ def _routed(name: str) -> Callable[..., Any]:
 
 
 for _name in _ROUTED:
-    setattr(Lane, _name, _routed(_name))
+    setattr(LaneArray, _name, _routed(_name))
 
 
 def _told(name: str, refusal: tuple[str, str, str]) -> Callable[..., Any]:
     own = getattr(np.ndarray, name)
 
-    def method(self: Lane, *args: Any) -> Any:
+    def method(self: LaneArray, *args: Any) -> Any:
         if _inside.value:
             raise TraceError(*refusal)
         return own(self, *args)
@@ -153,4 +153,4 @@ def _told(name: str, refusal: tuple[str, str, str]) -> Callable[..., Any]:
 
 
 for _name, _refusal in VALUES.items():
-    setattr(Lane, _name, _told(_name, _refusal))
+    setattr(LaneArray, _name, _told(_name, _refusal))

@@ -1,7 +1,7 @@
 """The operations of a function of tensors as a graph, written down while it runs on numbers.
 
 What `make_fx` does, in its plainest mode and without its first step, which is to load torch.compile: that takes longer than
-tracing a whole problem. Needs `lean`. Transforms are done above it: what arrives are ATen operations on plain tensors. A run is
+tracing a whole problem. Needs `no_dynamo`. Transforms are done above it: what arrives are ATen operations on plain tensors. A run is
 a list of calls first; those that its results rest on, equal ones once, become a graph, which is the dearer part. Functions that
 change tensors in place are run again with every change made a new tensor: few do, and it makes each call longer.
 """
@@ -22,7 +22,7 @@ from torch._ops import OpOverload
 from torch.func import functionalize
 from torch.fx import Graph, GraphModule, Node, graph_module
 
-from backends.torch.lean import Mode, lean
+from backends.torch.no_dynamo import Mode, no_dynamo
 
 Arguments = tuple[Any, ...]
 
@@ -43,7 +43,7 @@ FILLING = {
 """Operations that give all of a tensor's numbers anew: one that shares its memory with no other is then another tensor."""
 
 
-class Recorded:
+class RecordedGraph:
     """A graph of operations and its constants by name; a module of Python code is made of it when it is first run.
 
     Whoever changes the graph after that says so by `changed`.
@@ -102,9 +102,9 @@ class Mutation(BaseException):  # nobody's `except Exception` may take it
     """A tensor is changed in place that others may see."""
 
 
-def record(
+def record_graph(
     f: Callable[..., list[Tensor]], inputs: list[Tensor], seen: Callable[[Call], None] | None = None
-) -> tuple[Recorded, list[Tensor]]:
+) -> tuple[RecordedGraph, list[Tensor]]:
     """The graph of f, and its results; each node keeps its result of this run as `meta["val"]`, without large numbers.
 
     `seen` is shown every call, those too that nothing rests on.
@@ -117,16 +117,16 @@ def record(
 
 def _record(
     f: Callable[..., list[Tensor]], inputs: list[Tensor], mode: Recorder, seen: Callable[[Call], None] | None
-) -> tuple[Recorded, list[Tensor]]:
+) -> tuple[RecordedGraph, list[Tensor]]:
     for k, tensor in enumerate(inputs):
         mode.known(tensor, mode.call("placeholder", f"input_{k}"))
-    with lean(), mode:
+    with no_dynamo(), mode:
         outputs = f(*inputs)
     found = [tensor if tensor is None else mode.of(tensor) for tensor in outputs]
     if seen is not None:
         for call in mode.calls:
             seen(call)
-    return Recorded(_graph(mode.calls, found), mode.constants), outputs
+    return RecordedGraph(_graph(mode.calls, found), mode.constants), outputs
 
 
 def _graph(calls: list[Call], outputs: Sequence[Call | None]) -> Graph:
