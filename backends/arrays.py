@@ -141,6 +141,15 @@ def has_nonfinite(value: Any) -> bool:
     return array.dtype.kind == "f" and not bool(np.isfinite(array).all())
 
 
+def in_library(array: np.ndarray, name: str) -> Any:
+    """A NumPy array as one of that library, on the host, with the same memory."""
+    if name != "torch":
+        return array
+    import torch
+
+    return torch.from_numpy(array)
+
+
 def to_host(array: Any) -> np.ndarray:
     """A NumPy copy or view for printing; moves from a device when it must."""
     if library_or_none(array) == "torch":

@@ -5,13 +5,9 @@ Needs `status` for the codes, a Solution for its plan and its call.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from backends import arrays as _arrays
+from engine.answers import Answers
 from engine.status import Status
-
-if TYPE_CHECKING:
-    from engine.solution import Solution
 
 MEANINGS = {
     Status.ILL_CONDITIONED: "the equations hold as well as rounding allows, but their solution is known to few digits",
@@ -45,7 +41,7 @@ ANY = {
 """Remedies of all others."""
 
 
-def meaning(solution: Solution, status: Status) -> str:
+def meaning(solution: Answers, status: Status) -> str:
     """What the status means for this call, as a clause."""
     words = MEANINGS[status]
     culprits = _culprits(solution) if "{culprits}" in words else ""
@@ -53,14 +49,16 @@ def meaning(solution: Solution, status: Status) -> str:
     return words.format(max_steps=limit, tol=tol, dtype=solution.plan.dtype, culprits=culprits)
 
 
-def remedy(solution: Solution, status: Status) -> str:
+def remedy(solution: Answers, status: Status) -> str:
     """What helps, as a clause."""
     has_rate = hasattr(solution.plan.solver, "learning_rate")
     return RATE[status] if has_rate and status in RATE else ANY[status]
 
 
-def _culprits(solution: Solution) -> str:
+def _culprits(solution: Answers) -> str:
     """The data and starts that have NaN or Inf, by name, with a verb."""
+    if solution.call.problem is None:
+        return "data or start has"
     named = {f"datum {name!r}": array for name, array in solution.call.named.items()}
     named |= {f"start of {name!r}": array for name, array in (solution.call.start or {}).items()}
     found = [name for name, array in named.items() if _arrays.has_nonfinite(array)]
