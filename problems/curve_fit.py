@@ -23,6 +23,7 @@ from engine.errors import DeclarationError, DeclaredFunctionError
 from engine.portable import Kept
 from engine.signatures import is_compiled, parameters, wrapping
 from engine.solvers import GradientDescent
+from problems.fit_report import FitReport, fit_report
 
 Array = Any
 Data = Mapping[str, Any]
@@ -40,7 +41,7 @@ def curve_fit(model: Model, *, sigma: Any = None, absolute_sigma: bool = False, 
 
     The solution's `covariance()`, `(..., p, p)`, in the units of the params, is (J'J)^-1 of the residuals over sigma,
     times their sum of squares over n - p unless `absolute_sigma`; inf where J has not full rank or no point is left
-    over. `stderr()`, `(..., p)`, has the roots of its diagonal.
+    over. `stderr()`, `(..., p)`, has the roots of its diagonal; `print(solution.report(lane))` shows one fit as lmfit does.
 
     Args:
         model: written with operators, `np.*` or an array namespace; pure, for one lane.
@@ -96,7 +97,15 @@ def curve_fit(model: Model, *, sigma: Any = None, absolute_sigma: bool = False, 
             again = engine.solve(measured, solution.call.data, start=solution.params, backend=solution.plan.backend, **steps)  # type: ignore[arg-type]
             return again.measures["covariance"]
 
-        return replace(fit, derived={"covariance": covariance, "stderr": lambda solution: _roots(covariance(solution))})
+        fixed = frozenset(name for name, moves in _free(domains).items() if not moves)
+        whitening, datum = (None, spread) if isinstance(spread, str) else (spread, "")
+
+        def report(solution: Solution, lane: Any = 0) -> FitReport:
+            solution.call.declared("report")
+            return fit_report(solution, fixed, whitening, datum, lane)
+
+        derived = {"covariance": covariance, "stderr": lambda solution: _roots(covariance(solution)), "report": report}
+        return replace(fit, derived=derived)
 
     def adapt(data: Any) -> tuple[Problem, Any]:
         if not isinstance(data, Mapping) or not {"x", "y"} <= data.keys():

@@ -16,7 +16,9 @@ import problems
 from engine.cli import main
 
 ROOT = Path(__file__).parents[1]
-SOLVE = "import lanewise as lw, numpy as np\nprint(lw.solve(lw.problems.inverse(), np.eye(2), backend='numpy')['X'].sum().round(6))\n"
+SOLVE = (
+    "import lanewise as lw, numpy as np\nprint(lw.solve(lw.problems.inverse(), np.eye(2), backend='numpy')['X'].sum().round(6))\n"
+)
 
 
 def run(folder: Path, script: str, *options: str) -> subprocess.CompletedProcess[str]:
