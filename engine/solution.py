@@ -15,6 +15,7 @@ from backends.tree import tree_map
 from engine import advice, archive, report
 from engine.answers import Answers, Array
 from engine.errors import ArgumentError, SolveError
+from engine.explain import explain
 from engine.figures import Losses, convergence
 from engine.status import USABLE
 
@@ -70,6 +71,27 @@ class Solution(Answers):
     def summary(self) -> str:
         """A readable table: counts by status, quantiles of steps and residual, time."""
         return report.summary(self)
+
+    def explain(self, lane: int | tuple[int, ...]) -> str:
+        """One lane's own story: start, steps, the end, the params that the data leaves open, the condition, a remedy.
+
+        The functions of this lane are evaluated again, without compiling.
+
+        Args:
+            lane: its flat number, or its index in the batch shape.
+
+        Raises:
+            IndexError: for a lane that there is not.
+            ValueError: of a solution that was loaded from a file.
+
+        Example:
+            >>> import numpy as np, engine
+            >>> twin = engine.Problem(name="twin", data={"y": ""}, params={"a": "", "b": ""}, residual=lambda a, b, y: a + b - y)
+            >>> story = engine.solve(twin, np.ones(2), backend="numpy").explain(1)
+            >>> [line for line in story.splitlines() if "open" in line]
+            ['  open:       a and b can move together, or trade against each other, without effect on the loss']
+        """
+        return explain(self, lane)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write an npz file of all fields, whole or not at all, which `engine.load` reads, and `lanewise plot`.
