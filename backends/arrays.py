@@ -112,13 +112,22 @@ def common_float(arrays: Iterable[Any], library_name: str) -> str:
     return "float64"
 
 
+MASKED = "got a masked array; expected a plain one: fill it with .filled(), and give the mask as data of its own"
+"""Words for an array whose mask would be dropped."""
+
+
+def is_masked(value: Any) -> bool:
+    """Whether a value is a masked array, or a list that holds one."""
+    return isinstance(value, np.ma.MaskedArray) or (isinstance(value, list | tuple) and any(map(is_masked, value)))
+
+
 def refusal(array: Any) -> str | None:
     """Why an array cannot be used, with the remedy; None if it can."""
     name = dtype_name(array)
     if name not in FLOATS and not name.startswith(("int", "uint", "bool")):
         return f"got dtype {name}; expected float32, float64, integer or bool: convert it first"
     if isinstance(array, np.ma.MaskedArray):
-        return "got a masked array; expected a plain one: fill it with .filled(), and give the mask as data of its own"
+        return MASKED
     if library(array) == "torch":
         import torch
 

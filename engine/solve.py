@@ -21,6 +21,7 @@ from engine import plan as _plan
 from engine.answers import Call
 from engine.certificate import TOL
 from engine.errors import ArgumentError
+from engine.inputs import without_labels
 from engine.problem import Problem
 from engine.progress import reporter
 from engine.solution import Solution
@@ -86,6 +87,8 @@ def solve(
         raise ArgumentError(f"problem came as {problem!r}; expected an engine.Problem, such as problems.inverse(){call}")
     if check not in ("status", "raise"):
         raise ArgumentError(f"check came as {check!r}; expected 'status' or 'raise'")
+    where = f"problem {problem.name!r}"
+    data, start = without_labels(where, "datum", data), without_labels(where, "start of", start)
     if problem.adapt is not None:
         problem, data = problem.adapt(data)
     bound = _bind.bind(problem, data, start, seed)

@@ -20,6 +20,7 @@ from engine import Param, Problem, Solution, smalllinalg
 from engine.captures import freeze
 from engine.domains import Box, Domain, Real
 from engine.errors import DeclarationError, DeclaredFunctionError
+from engine.inputs import refuse_masked
 from engine.portable import Kept
 from engine.signatures import is_compiled, parameters, wrapping
 from engine.solvers import GradientDescent
@@ -137,6 +138,7 @@ def _bounds(names: tuple[str, ...], bounds: Any) -> tuple[dict[str, Domain], dic
     if bounds is None:
         return {name: Real() for name in names}, dict.fromkeys(names, 1.0)
     lo, hi = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else bounds
+    refuse_masked("curve_fit: bounds", (lo, hi))
     domains: dict[str, Domain] = {}
     starts = {}
     for k, name in enumerate(names):
@@ -157,6 +159,7 @@ def _bounds(names: tuple[str, ...], bounds: Any) -> tuple[dict[str, Domain], dic
 
 def _whitening(sigma: Any) -> Array:
     """What the gaps are multiplied with: 1 / sigma, or the inverse of the Cholesky factor of a covariance."""
+    refuse_masked("curve_fit: sigma", sigma)
     value = to_host(sigma).astype(float)
     if value.ndim > 2 or (value.ndim == 2 and value.shape[0] != value.shape[1]):
         raise DeclarationError(
