@@ -112,13 +112,22 @@ def common_float(arrays: Iterable[Any], library_name: str) -> str:
     return "float64"
 
 
+MASKED = "got a masked array; expected a plain one: fill it with .filled(), and give the mask as data of its own"
+"""Words for an array whose mask would be dropped."""
+
+
+def is_masked(value: Any) -> bool:
+    """Whether a value is a masked array, or a list that holds one."""
+    return isinstance(value, np.ma.MaskedArray) or (isinstance(value, list | tuple) and any(map(is_masked, value)))
+
+
 def refusal(array: Any) -> str | None:
     """Why an array cannot be used, with the remedy; None if it can."""
     name = dtype_name(array)
     if name not in FLOATS and not name.startswith(("int", "uint", "bool")):
         return f"got dtype {name}; expected float32, float64, integer or bool: convert it first"
     if isinstance(array, np.ma.MaskedArray):
-        return "got a masked array; expected a plain one: fill it with .filled(), and give the mask as data of its own"
+        return MASKED
     if library(array) == "torch":
         import torch
 
@@ -139,6 +148,40 @@ def has_nonfinite(value: Any) -> bool:
     """
     array = to_host(value)
     return array.dtype.kind == "f" and not bool(np.isfinite(array).all())
+
+
+def first_nonfinite(value: Any) -> str:
+    """The first number that is not finite, with its index; empty where all are.
+
+    >>> first_nonfinite(np.array([1.0, float("nan")]))
+    'nan at [1]'
+    """
+    array = to_host(value)
+    if array.dtype.kind != "f" or np.isfinite(array).all():
+        return ""
+    index = tuple(map(int, np.argwhere(~np.isfinite(array))[0]))
+    return f"{array[index]} at {list(index)}" if index else f"{array[()]}"
+
+
+def unit_vector(size: int, k: int) -> np.ndarray:
+    """1 at k, 0 elsewhere."""
+    made = np.zeros(size)
+    made[k] = 1.0
+    return made
+
+
+def columns(arrays: list[Any]) -> np.ndarray:
+    """Vectors of any library as the columns of a matrix on the host."""
+    return np.stack([to_host(array) for array in arrays], axis=1)
+
+
+def in_library(array: np.ndarray, name: str) -> Any:
+    """A NumPy array as one of that library, on the host, with the same memory."""
+    if name != "torch":
+        return array
+    import torch
+
+    return torch.from_numpy(array)
 
 
 def to_host(array: Any) -> np.ndarray:

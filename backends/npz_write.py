@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any
@@ -60,5 +61,7 @@ def write(path: str, arrays: Mapping[str, Any]) -> None:
     Raises:
         FileError: when the system refuses.
     """
-    with whole(path) as file:
-        np.savez(file, allow_pickle=False, **{name: np.asarray(value) for name, value in arrays.items()})
+    with whole(path) as file, zipfile.ZipFile(file, "w") as archive:
+        for name, value in arrays.items():  # numpy.savez takes no array that is called file
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asanyarray(value), allow_pickle=False)

@@ -16,6 +16,7 @@ from backends import pristine  # first: it notes what is loaded after it
 from engine import domains, errors, solvers
 from engine.errors import SolveError
 from engine.eye import eye_like
+from engine.load import load
 from engine.objective import Objective
 from engine.problem import Param, Problem
 from engine.solution import Solution
@@ -25,7 +26,7 @@ from engine.transforms import grad, hessian, jacfwd, jacrev, jit, jvp, value_and
 
 __all__ = [
     "Objective", "Param", "Problem", "Solution", "SolveError", "Status", "domains", "errors", "eye_like", "grad", "hessian",
-    "jacfwd", "jacrev", "jit", "jvp", "solve", "solvers", "value_and_grad", "vjp", "vmap",
+    "jacfwd", "jacrev", "jit", "jvp", "load", "solve", "solvers", "value_and_grad", "vjp", "vmap",
 ]  # fmt: skip
 
 pristine.note(sys.modules[__name__])

@@ -5,13 +5,10 @@ Needs `status` for the codes, a Solution for its plan and its call.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from backends import arrays as _arrays
+from engine import dead_start
+from engine.answers import Answers
 from engine.status import Status
-
-if TYPE_CHECKING:
-    from engine.solution import Solution
 
 MEANINGS = {
     Status.ILL_CONDITIONED: "the equations hold as well as rounding allows, but their solution is known to few digits",
@@ -45,22 +42,28 @@ ANY = {
 """Remedies of all others."""
 
 
-def meaning(solution: Solution, status: Status) -> str:
-    """What the status means for this call, as a clause."""
+def meaning(solution: Answers, status: Status, dead: bool | None = None) -> str:
+    """The meaning of a status for this call, as a clause; `dead` of one lane, where it is known whether its start was a dead one."""
+    if dead if dead is not None else dead_start.starts_dead(solution, status):
+        return dead_start.MEANING
     words = MEANINGS[status]
     culprits = _culprits(solution) if "{culprits}" in words else ""
     limit, tol = solution.call.limit, solution.call.tol
     return words.format(max_steps=limit, tol=tol, dtype=solution.plan.dtype, culprits=culprits)
 
 
-def remedy(solution: Solution, status: Status) -> str:
-    """What helps, as a clause."""
+def remedy(solution: Answers, status: Status, dead: bool | None = None) -> str:
+    """The remedy of a status for this call, as a clause."""
+    if dead if dead is not None else dead_start.starts_dead(solution, status):
+        return dead_start.REMEDY
     has_rate = hasattr(solution.plan.solver, "learning_rate")
     return RATE[status] if has_rate and status in RATE else ANY[status]
 
 
-def _culprits(solution: Solution) -> str:
+def _culprits(solution: Answers) -> str:
     """The data and starts that have NaN or Inf, by name, with a verb."""
+    if solution.call.problem is None:
+        return "data or start has"
     named = {f"datum {name!r}": array for name, array in solution.call.named.items()}
     named |= {f"start of {name!r}": array for name, array in (solution.call.start or {}).items()}
     found = [name for name, array in named.items() if _arrays.has_nonfinite(array)]

@@ -1,21 +1,23 @@
-"""A Solution as named arrays for an npz file, and back to what a figure needs. Needs `solution`, `backends` for files.
+"""A Solution as named arrays for an npz file, and back to what a figure needs. `load` makes it a Solution again.
 
 Params stand under their names, the figures of a lane under theirs (`status`, `steps`, `loss`, `residual`, and
 `history` where it was kept), measures as `measures.NAME`. `about` is a JSON string: problem, solver, backend,
-dtype, history_every, the words of the status codes.
+dtype, history_every, the words of the status codes; and, as a Solution needs them, its plan, call and timings.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict, fields, is_dataclass
 from operator import index
 from typing import Any
 
-from backends.arrays import to_host
+from backends.arrays import library, to_host
+from engine.answers import Answers
 from engine.errors import ArgumentError, FileError
 from engine.figures import Losses
-from engine.solution import Solution
+from engine.libraries import package
 from engine.status import Status
 
 LONGEST = 1000
@@ -24,7 +26,7 @@ LONGEST = 1000
 FIGURES = ("status", "steps", "loss", "residual", "lane_steps", "history")
 
 
-def arrays(solution: Solution) -> dict[str, Any]:
+def arrays(solution: Answers) -> dict[str, Any]:
     """What a file holds of a solution.
 
     Raises:
@@ -43,7 +45,30 @@ def arrays(solution: Solution) -> dict[str, Any]:
     plan = solution.plan
     about: dict[str, Any] = dict(problem=plan.problem, solver=str(plan.solver), backend=plan.backend, dtype=plan.dtype)
     about |= dict(history_every=int(solution.call.options["history"]), codes={s.name: int(s) for s in Status})
+    about |= dict(params=list(solution.params), measures=list(solution.measures), library=library(solution.status))
+    about |= dict(plan=_plan(solution), timings=solution.timings)
+    about |= dict(call=dict(tol=solution.call.tol, limit=solution.call.limit, derived=list(solution.call.derived)))
     return {name: to_host(value) for name, value in found.items()} | {"about": json.dumps(about)}
+
+
+def _plan(solution: Answers) -> dict[str, Any]:
+    """A plan's fields beside those that a description has on its own; the settings of a solver of this project, else None."""
+    plan = solution.plan
+    found = {name: getattr(plan, name) for name in ("why", "device", "kernel", "certificate")}
+    structure = None if plan.structure is None else asdict(plan.structure)
+    return found | {"structure": structure, "settings": _settings(plan.solver)}
+
+
+def _settings(solver: object) -> list[Any] | None:
+    """The class of a solver and its settings; None where a file cannot name them."""
+    if package(type(solver)) != "engine" or not is_dataclass(solver):
+        return None
+    found = [type(solver).__name__, {field.name: getattr(solver, field.name) for field in fields(solver)}]
+    try:
+        json.dumps(found)
+    except (TypeError, ValueError):
+        return None
+    return found
 
 
 def losses(saved: Mapping[str, Any], path: str) -> Losses:

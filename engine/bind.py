@@ -236,7 +236,7 @@ def _declared(problem: Problem, name: str, shape: tuple[int, ...], seed: int) ->
         return _arrays.start("zeros", shape, seed, name)  # there is nothing to start from
     if isinstance(start, int | float):
         return _fill(_arrays.as_array(float(start)), shape)
-    return _arrays.start(start, shape, seed, name) if isinstance(start, str) else None
+    return problem.params[name].domain.oriented(_arrays.start(start, shape, seed, name)) if isinstance(start, str) else None  # type: ignore[union-attr]
 
 
 def _whole(owner: str, value: Any) -> int:

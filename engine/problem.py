@@ -5,14 +5,16 @@ Needs `axes` to parse, `closures` to fix what the declared functions see, `domai
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
-from dataclasses import InitVar, dataclass, field
+from dataclasses import InitVar, dataclass, field, fields
 from types import MappingProxyType
 from typing import Any
 
 from backends.arrays import is_array
 from backends.renamed import renamed
 from engine import axes as _axes
+from engine import portable
 from engine.closures import CapturedFunction, freeze
 from engine.domains import Domain, Real
 from engine.domains.contract import check as check_domain
@@ -137,6 +139,25 @@ class Problem:
         self._check_losses(where)
         self._fix("frozen", MappingProxyType(dict(self._declared(where))))
         self._fix("memory", {})
+
+    def __copy__(self) -> Problem:
+        """The problem itself, which cannot change."""
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Problem:
+        """A problem with copies of its arrays, those that its functions captured among them; it compiles anew."""
+        if id(self) not in memo:
+            taken, _ = portable.settled(self._fields(), self.frozen, lambda arrays: copy.deepcopy(arrays, memo))
+            memo[id(self)] = Problem(**copy.deepcopy(taken, memo))
+        found: Problem = memo[id(self)]
+        return found
+
+    def __reduce__(self) -> Any:
+        """Pickle the declaration, lambdas as code; functions have the numbers that were fixed, and captured arrays as they are."""
+        return portable.unpacked, (Problem, portable.packed(*portable.settled(self._fields(), self.frozen, list)))
+
+    def _fields(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.init}
 
     def _fix(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)

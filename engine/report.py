@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import io
 import math
-from typing import TYPE_CHECKING
 
 from backends import arrays as _arrays
 from engine import advice
+from engine.answers import Answers
 from engine.status import Status
-
-if TYPE_CHECKING:
-    from engine.solution import Solution
 
 QUANTILES = (0.0, 0.5, 0.9, 0.99, 1.0)
 HEADINGS = ("min", "median", "90%", "99%", "max")
@@ -21,7 +18,7 @@ MILLISECOND = 1e-3
 """Seconds below which a phase of the first call is not worth a word."""
 
 
-def summary(solution: Solution) -> str:
+def summary(solution: Answers) -> str:
     """Counts by status, quantiles of steps and residual over the lanes, time and throughput."""
     from rich import box
     from rich.console import Console, Group

@@ -2,43 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
-from functools import partial
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
 from backends import arrays as _arrays
+from backends import npz_write
 from backends.tree import tree_map
 from backends.types import array_namespace
-from engine import advice
+from engine import advice, archive, report
+from engine.answers import Answers, Array
 from engine.errors import ArgumentError, SolveError
-from engine.plan import Plan
-from engine.problem import Problem
-from engine.status import USABLE, Status
-
-Array = Any
-
-
-@dataclass(frozen=True)
-class Call:
-    """What was asked, so that `retry` can ask again; `tol` and `limit` as they were settled."""
-
-    problem: Problem
-    data: Any
-    batch: tuple[int, ...]
-    start: Mapping[str, Any] | None
-    options: dict[str, Any]
-    tol: float
-    limit: int
-
-    @property
-    def named(self) -> Mapping[str, Any]:
-        """The data by name, also where a single array was given."""
-        return self.data if isinstance(self.data, Mapping) else {next(iter(self.problem.data)): self.data}
+from engine.explain import explain
+from engine.figures import Losses, convergence
+from engine.status import USABLE
 
 
 @dataclass(frozen=True, eq=False)
-class Solution:
+class Solution(Answers):
     """Answers for every lane; arrays have the batch shape and live where the data lives.
 
     Fields:
@@ -61,67 +43,74 @@ class Solution:
         ((2, 2, 2), array([ True,  True]))
     """
 
-    params: dict[str, Array]
-    status: Array
-    steps: Array
-    loss: Array
-    residual: Array
-    measures: dict[str, Array]
-    history: Array
-    lane_steps: int
-    plan: Plan
-    timings: dict[str, float]
-    call: Call = field(repr=False)
-
-    def __getitem__(self, name: str) -> Array:
-        """A parameter by name."""
-        if name not in self.params:
-            raise KeyError(f"no param {name!r}; there are {', '.join(self.params)}")
-        return self.params[name]
-
     def __getattr__(self, name: str) -> Any:
         """What the problem derives from a solution, as a method."""
         call = self.__dict__.get("call")
-        derived = {} if call is None else call.problem.derived
-        if name not in derived:
-            raise AttributeError(f"a Solution has no {name!r}{f'; this one derives {sorted(derived)}' if derived else ''}")
-        return partial(derived[name], self)
+        if call is None or name not in call.derived:
+            raise AttributeError(self._no_attribute(name))
+
+        def derived(*args: Any, **named: Any) -> Any:
+            return call.declared(name).derived[name](self, *args, **named)
+
+        return derived
+
+    def _no_attribute(self, name: str) -> str:
+        """Words for an attribute that there is not, with where a param or measure of that name is found."""
+        for kind, place in (("params", "solution[{!r}]"), ("measures", "solution.measures[{!r}]")):
+            if name in self.__dict__.get(kind, {}):
+                return (
+                    f"a Solution has no attribute {name!r}; expected {place.format(name)}, which is the {kind[:-1]} of that name"
+                )
+        derived = self.call.derived if "call" in self.__dict__ else ()
+        return f"a Solution has no {name!r}{f'; this one derives {sorted(derived)}' if derived else ''}"
 
     def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *self.call.problem.derived]
-
-    def __iter__(self) -> Iterator[Array]:
-        """The params, in order of declaration: `U, S, V = solve(...)`."""
-        return iter(self.params.values())
-
-    def __len__(self) -> int:
-        return len(self.params)
-
-    @property
-    def converged(self) -> Array:
-        """True where the answer is usable: CONVERGED or ILL_CONDITIONED."""
-        return (self.status == USABLE[0]) | (self.status == USABLE[1])
-
-    @property
-    def failed(self) -> Array:
-        """Indices of the lanes that did not converge: `A[solution.failed]` are their matrices.
-
-        An index array for one batch axis; a tuple of them for several; for no batch axis, those of a batch of one.
-        """
-        xp = array_namespace(self.status)
-        found = xp.nonzero(~xp.reshape(self.converged, (-1,)) if self.status.ndim == 0 else ~self.converged)
-        return found[0] if len(found) == 1 else found
-
-    def counts(self) -> dict[Status, int]:
-        """How many lanes have each status, in order of the codes; absent ones are left out."""
-        codes = _arrays.to_host(self.status).reshape(-1)
-        return {status: count for status in Status if (count := int((codes == int(status)).sum()))}
+        return [*super().__dir__(), *self.call.derived]
 
     def summary(self) -> str:
         """A readable table: counts by status, quantiles of steps and residual, time."""
-        from engine.report import summary
+        return report.summary(self)
 
-        return summary(self)
+    def explain(self, lane: int | tuple[int, ...]) -> str:
+        """One lane's own story: start, steps, the end, the params that the data leaves open, the condition, a remedy.
+
+        The functions of this lane are evaluated again, without compiling.
+
+        Args:
+            lane: its flat number, or its index in the batch shape.
+
+        Raises:
+            IndexError: for a lane that there is not.
+            ValueError: of a solution that was loaded from a file.
+
+        Example:
+            >>> import numpy as np, engine
+            >>> twin = engine.Problem(name="twin", data={"y": ""}, params={"a": "", "b": ""}, residual=lambda a, b, y: a + b - y)
+            >>> story = engine.solve(twin, np.ones(2), backend="numpy").explain(1)
+            >>> [line for line in story.splitlines() if "open" in line]
+            ['  open:       a and b can move together, or trade against each other, without effect on the loss']
+        """
+        return explain(self, lane)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write an npz file of all fields, whole or not at all, which `engine.load` reads, and `lanewise plot`.
+
+        Arrays keep their bits. The problem is not part of it: its functions are code, and nothing is unpickled from a file; pickle
+        keeps them.
+
+        Raises:
+            FileError: naming the file, when the system refuses.
+            ValueError: a parameter has the name of a field.
+
+        Example:
+            >>> import numpy as np, engine, problems, tempfile
+            >>> solution = engine.solve(problems.inverse(), np.eye(2))
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     solution.save(f"{folder}/inverse.npz")
+            ...     engine.load(f"{folder}/inverse.npz")["X"].round(6).tolist()
+            [[1.0, 0.0], [0.0, 1.0]]
+        """
+        npz_write.write(os.fspath(path), archive.arrays(self))
 
     def raise_for_status(self) -> Solution:
         """This solution, or SolveError naming the lanes that did not converge, likely causes and remedies."""
@@ -151,14 +140,13 @@ class Solution:
         Raises:
             TypeError: for an option that `solve` does not have.
         """
-        from engine.solve import solve
-
+        problem, batch, solve = self.call.declared("retry"), self.call.batch, self.call.solve
+        assert solve is not None
         unknown = set(changes) - {*self.call.options, "start"} | {"history"} & set(changes)
         if unknown:
             raise ArgumentError(
                 f"retry: unknown option {min(unknown)!r}; expected some of {sorted(self.call.options)} or 'start'"
             )
-        problem, batch = self.call.problem, self.call.batch
         flat = array_namespace(self.status).reshape(~self.converged, (-1,))
         lanes = array_namespace(flat).nonzero(flat)[0]
         if not len(lanes):
@@ -205,8 +193,6 @@ class Solution:
             ValueError: without a history.
             IndexError: for a lane that there is not.
         """
-        from engine.figures import Losses, convergence
-
         if self.history is None:
             raise ArgumentError("plot: the solution has no history; expected one: call solve(..., history=True)")
         plan, counts = self.plan, {status.name: count for status, count in self.counts().items()}

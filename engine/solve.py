@@ -18,11 +18,13 @@ from backends.stopwatch import started
 from backends.tree import tree_map
 from engine import bind as _bind
 from engine import plan as _plan
+from engine.answers import Call
 from engine.certificate import TOL
 from engine.errors import ArgumentError
+from engine.inputs import without_labels
 from engine.problem import Problem
 from engine.progress import reporter
-from engine.solution import Call, Solution
+from engine.solution import Solution
 from engine.solvers.base import Solver, said
 from engine.solvers.contract import settings
 
@@ -85,6 +87,8 @@ def solve(
         raise ArgumentError(f"problem came as {problem!r}; expected an engine.Problem, such as problems.inverse(){call}")
     if check not in ("status", "raise"):
         raise ArgumentError(f"check came as {check!r}; expected 'status' or 'raise'")
+    where = f"problem {problem.name!r}"
+    data, start = without_labels(where, "datum", data), without_labels(where, "start of", start)
     if problem.specialise is not None:
         problem, data = problem.specialise(data)
     bound = _bind.bind(problem, data, start, seed)
@@ -116,7 +120,7 @@ def solve(
         lane_steps=outcome.lane_steps,
         plan=plan,
         timings={f"{name}_s": seconds for name, seconds in spent.items()},
-        call=Call(problem, data, signature.batch, start, options, tol, max_steps),
+        call=Call(problem, data, signature.batch, start, options, tol, max_steps, tuple(problem.derived), solve),
     )
     return solution.raise_for_status() if check == "raise" else solution
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 from array_api_compat import device
@@ -19,8 +19,11 @@ from backends.types import Array, array_namespace
 from engine import Param, Problem, Solution, smalllinalg
 from engine.domains import Box, Domain, Real
 from engine.errors import DeclarationError, DeclaredFunctionError
+from engine.inputs import refuse_masked
+from engine.portable import Kept
 from engine.signatures import is_compiled, parameters, wrapping
 from engine.solvers import GradientDescent
+from problems.fit_report import FitReport, fit_report
 
 Data = Mapping[str, Any]
 Model = Callable[..., Any]
@@ -37,14 +40,15 @@ def curve_fit(model: Model, *, sigma: Any = None, absolute_sigma: bool = False, 
 
     The solution's `covariance()`, `(..., p, p)`, in the units of the params, is (J'J)^-1 of the residuals over sigma,
     times their sum of squares over n - p unless `absolute_sigma`; inf where J has not full rank or no point is left
-    over. `stderr()`, `(..., p)`, has the roots of its diagonal.
+    over. `stderr()`, `(..., p)`, has the roots of its diagonal; `print(solution.report(lane))` shows one fit as lmfit does.
 
     Args:
         model: written with operators, `np.*` or an array namespace; pure, for one lane.
         sigma: standard deviation of y: a number, an array `(n,)`, a covariance `(n, n)`, or the name of a further
             datum `(..., n)`.
         absolute_sigma: whether sigma is in y's units; if not, only its ratios count.
-        bounds: `(lo, hi)`, each a number or one for each param; closed.
+        bounds: `(lo, hi)`, each a number or one for each param; closed. lo = hi fixes a param, whose standard error is 0; a tie
+            between params is written in the model, `lambda x, a, b: f(x, a, 2 * a, b)`.
 
     Raises:
         TypeError, ValueError: a model without named params, or with one that is called as a datum; bounds or sigma
@@ -79,25 +83,34 @@ def curve_fit(model: Model, *, sigma: Any = None, absolute_sigma: bool = False, 
         weighed: Array = gap * named["mask"] if "mask" in named else gap
         return weighed
 
-    @cache
+    @Kept
     def declared(axes: str, masked: bool) -> Problem:
         data = {"x": axes, "y": "n"} | ({"mask": "n"} if masked else {}) | ({sigma: "n"} if isinstance(sigma, str) else {})
-        derived = {"covariance": covariance, "stderr": lambda solution: _roots(covariance(solution))}
         params = {name: Param("", domains[name], starts[name]) for name in names}
-        return Problem("curve_fit", data, params, residual, derived=derived)
+        fit = Problem("curve_fit", data, params, residual)
+        figure = partial(_covariance, residual, _free(domains), absolute_sigma)
+        measured = replace(fit, measures={"covariance": lambda **named: figure(named)})
 
-    @cache
-    def measured(axes: str, masked: bool) -> Problem:
-        """The same problem with the covariance as a figure of its own."""
-        figure = partial(_covariance, residual, names, absolute_sigma)
-        return replace(declared(axes, masked), measures={"covariance": lambda **named: figure(named)})
+        def covariance(solution: Solution) -> Array:
+            solution.call.declared("covariance")
+            steps = {"solver": GradientDescent(0.0), "tol": 0, "max_steps": 0}
+            again = engine.solve(measured, solution.call.data, start=solution.params, backend=solution.plan.backend, **steps)  # type: ignore[arg-type]
+            found: Array = again.measures["covariance"]
+            return found
 
-    def covariance(solution: Solution) -> Array:
-        call, steps = solution.call, {"solver": GradientDescent(0.0), "tol": 0, "max_steps": 0}
-        problem = measured(call.problem.data["x"], "mask" in call.problem.data)
-        again = engine.solve(problem, call.data, start=solution.params, backend=solution.plan.backend, **steps)  # type: ignore[arg-type]
-        found: Array = again.measures["covariance"]
-        return found
+        fixed = frozenset(name for name, moves in _free(domains).items() if not moves)
+        whitening, datum = (None, spread) if isinstance(spread, str) else (spread, "")
+
+        def report(solution: Solution, lane: Any = 0) -> FitReport:
+            solution.call.declared("report")
+            return fit_report(solution, fixed, whitening, datum, lane)
+
+        derived: dict[str, Any] = {
+            "covariance": covariance,
+            "stderr": lambda solution: _roots(covariance(solution)),
+            "report": report,
+        }
+        return replace(fit, derived=derived)
 
     def specialise(data: Any) -> tuple[Problem, Any]:
         if not isinstance(data, Mapping) or not {"x", "y"} <= data.keys():
@@ -129,6 +142,7 @@ def _bounds(names: tuple[str, ...], bounds: Any) -> tuple[dict[str, Domain], dic
     if bounds is None:
         return {name: Real() for name in names}, dict.fromkeys(names, 1.0)
     lo, hi = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else bounds
+    refuse_masked("curve_fit: bounds", (lo, hi))
     domains: dict[str, Domain] = {}
     starts = {}
     for k, name in enumerate(names):
@@ -149,6 +163,7 @@ def _bounds(names: tuple[str, ...], bounds: Any) -> tuple[dict[str, Domain], dic
 
 def _whitening(sigma: Any) -> Array:
     """What the gaps are multiplied with: 1 / sigma, or the inverse of the Cholesky factor of a covariance."""
+    refuse_masked("curve_fit: sigma", sigma)
     value = to_host(sigma).astype(float)
     if value.ndim > 2 or (value.ndim == 2 and value.shape[0] != value.shape[1]):
         raise DeclarationError(
@@ -199,8 +214,28 @@ def _filled(data: dict[str, Array]) -> dict[str, Array]:
     return filled | {"mask": xp.astype(on, data["y"].dtype)}
 
 
-def _covariance(residual: Model, names: tuple[str, ...], absolute: bool, named: dict[str, Array]) -> Array:
-    """The covariance of one lane, by QR of the columns scaled to length 1."""
+def _free(domains: Mapping[str, Domain]) -> dict[str, bool]:
+    """Param -> whether it can move: one whose bounds are one number is fixed."""
+    return {name: not isinstance(domain, Box) or domain.lo < domain.hi for name, domain in domains.items()}
+
+
+def _covariance(residual: Model, free: Mapping[str, bool], absolute: bool, named: dict[str, Array]) -> Array:
+    """The covariance of one lane, by QR of the columns scaled to length 1; 0 for what is fixed."""
+    names = [name for name in free if free[name]]
+    if not names:
+        y = named["y"]
+        return array_namespace(y).zeros((len(free), len(free)), dtype=y.dtype, device=device(y))
+    found = _of_free(residual, names, absolute, named)
+    if len(names) == len(free):
+        return found
+    xp, zero = array_namespace(found), array_namespace(found).zeros_like(found[0, 0])
+    at = {name: k for k, name in enumerate(names)}
+    cells = [found[at[a], at[b]] if free[a] and free[b] else zero for a in free for b in free]
+    return xp.reshape(xp.stack(cells), (len(free), len(free)))
+
+
+def _of_free(residual: Model, names: list[str], absolute: bool, named: dict[str, Array]) -> Array:
+    """The covariance of the params that can move."""
     theta = [named[name] for name in names]
     xp = array_namespace(*theta)
     p, gap = len(names), residual(**named)

@@ -15,6 +15,7 @@ import click
 from engine.cli.plot import plot
 from engine.cli.problems import problems
 from engine.cli.solve import solve
+from engine.version import VERSION
 
 LONGEST = 1000
 """Characters of a message: what a user gives may be longer."""
@@ -32,6 +33,7 @@ Exit codes: 0 all lanes converged, 1 some did not, 2 bad usage or input."""
 
 
 @click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION, prog_name="lanewise", message="%(prog)s %(version)s")
 def cli() -> None:
     """Solve thousands of small matrix problems at once."""
 

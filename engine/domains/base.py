@@ -86,6 +86,10 @@ class Domain:
         """The part of an ambient gradient that a step against it can follow."""
         return g
 
+    def oriented(self, start: Array) -> Array:
+        """A start that was declared by a word, before it is projected: a domain of several parts chooses one of them."""
+        return start
+
     def project(self, x: Array) -> Array:
         """A point of the domain near any array."""
         return x

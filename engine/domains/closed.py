@@ -11,6 +11,7 @@ from typing import Any
 
 from array_api_compat import device
 
+from backends.arrays import MASKED, is_masked
 from backends.types import Array, array_namespace
 from engine.domains.base import Domain, Shape, flat
 from engine.errors import ArgumentError
@@ -50,6 +51,11 @@ class Box(Closed):
 
     lo: Bound = float("-inf")
     hi: Bound = float("inf")
+
+    def __post_init__(self) -> None:
+        for name, bound in (("lo", self.lo), ("hi", self.hi)):
+            if is_masked(bound):
+                raise ArgumentError(f"Box: {name}: {MASKED}")
 
     @property
     def names(self) -> tuple[str, ...]:  # type: ignore[override]

@@ -21,6 +21,9 @@ class Orthogonal(Domain):
     U moves along U W + C K: W skew with the angles, C an orthonormal complement of U. A square U moves by the Cayley
     transform U (I - W/2)^-1 (I + W/2), a tall one by orthonormalising U + U W + C K.
 
+    A square U keeps the sign of its determinant at every step: no path leads from rotations to reflections. Starts that are declared
+    by a word ("normal", "uniform", "zeros", "eye") are rotations, determinant +1; for a reflection give a start of determinant -1.
+
     Raises:
         ValueError: a parameter with more columns than rows, or fewer than two axes.
 
@@ -91,6 +94,14 @@ class Orthogonal(Domain):
 
     def project(self, x: Array) -> Array:
         return smalllinalg.qr(x)[0]
+
+    def oriented(self, start: Array) -> Array:
+        if len(start.shape) < 2 or start.shape[-2] != start.shape[-1]:
+            return start
+        xp, nearest = array_namespace(start), self.project(start)
+        sign = xp.where(xp.linalg.det(nearest) < 0, -1.0, 1.0)[..., None, None]
+        last = xp.asarray([1.0] * (start.shape[-1] - 1) + [0.0])
+        return xp.where(sign < 0, nearest * (last + (1 - last) * sign), start)
 
     def typical_scale(self, x: Array) -> Array:
         return ones(x, self.size(tuple(x.shape))) / math.sqrt(max(1, x.shape[-1]))

@@ -1,0 +1,107 @@
+"""Answers and figures of all lanes, and the call that they answer: what the words of a Solution are made from.
+
+Needs `problem`, `plan` and `status` for what stands in the fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from array_api_compat import array_namespace
+
+from backends import arrays as _arrays
+from engine.errors import ArgumentError
+from engine.plan import Plan
+from engine.problem import Problem
+from engine.status import USABLE, Status
+
+Array = Any
+
+
+@dataclass(frozen=True)
+class Call:
+    """The call that a solution answers, so that `retry` can make it again; `tol` and `limit` as they were settled.
+
+    Fields:
+        problem: None where the solution was loaded from a file, which holds no declared functions.
+        derived: names of the problem's derived figures.
+        solve: `engine.solve`.
+    """
+
+    problem: Problem | None
+    data: Any
+    batch: tuple[int, ...]
+    start: Mapping[str, Any] | None
+    options: dict[str, Any]
+    tol: float
+    limit: int
+    derived: tuple[str, ...] = ()
+    solve: Callable[..., Any] | None = None
+
+    @property
+    def named(self) -> Mapping[str, Any]:
+        """The data by name, also where a single array was given."""
+        if self.problem is None or isinstance(self.data, Mapping):
+            return self.data or {}
+        return {next(iter(self.problem.data)): self.data}
+
+    def declared(self, who: str) -> Problem:
+        """The problem, for a method that needs it. Raises ArgumentError naming the method where a file was loaded."""
+        if self.problem is None:
+            raise ArgumentError(
+                f"{who}: this solution was loaded from a file, which holds no problem and no data; expected one that engine.solve "
+                f"returned: call solve(problem, data, start=solution.params), then {who}"
+            )
+        return self.problem
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """The fields of a Solution, which its docstring explains, and access to them."""
+
+    params: dict[str, Array]
+    status: Array
+    steps: Array
+    loss: Array
+    residual: Array
+    measures: dict[str, Array]
+    history: Array
+    lane_steps: int
+    plan: Plan
+    timings: dict[str, float]
+    call: Call = field(repr=False)
+
+    def __getitem__(self, name: str) -> Array:
+        """A parameter by name."""
+        if name not in self.params:
+            raise KeyError(f"no param {name!r}; there are {', '.join(self.params)}")
+        return self.params[name]
+
+    def __iter__(self) -> Iterator[Array]:
+        """The params, in order of declaration: `U, S, V = solve(...)`."""
+        return iter(self.params.values())
+
+    def __len__(self) -> int:
+        return len(self.params)
+
+    @property
+    def converged(self) -> Array:
+        """True where the answer is usable: CONVERGED or ILL_CONDITIONED."""
+        return (self.status == USABLE[0]) | (self.status == USABLE[1])
+
+    @property
+    def failed(self) -> Array:
+        """Indices of the lanes that did not converge: `A[solution.failed]` are their matrices.
+
+        An index array for one batch axis; a tuple of them for several; for no batch axis, those of a batch of one.
+        """
+        xp = array_namespace(self.status)
+        found = xp.nonzero(~xp.reshape(self.converged, (-1,)) if self.status.ndim == 0 else ~self.converged)
+        return found[0] if len(found) == 1 else found
+
+    def counts(self) -> dict[Status, int]:
+        """How many lanes have each status, in order of the codes; absent ones are left out."""
+        codes = _arrays.to_host(self.status).reshape(-1)
+        return {status: count for status in Status if (count := int((codes == int(status)).sum()))}
