@@ -139,11 +139,13 @@ class Backend:
     name        as in `backends.NAMES`
     library     whose arrays it computes with: "numpy", "torch" or "jax"
     closures    whether a derivative may be of a function that closes over what an outer derivative perturbs
+    compiles    whether it needs the machine's C++ compiler
     """
 
     name: str = ""
     library: str = ""
     closures: bool = False
+    compiles: bool = False
 
     def describe(self) -> str:
         """A phrase for the kernel that runs a program, for `print(solution.plan)`, unless an `Outcome` says it better."""

@@ -98,15 +98,8 @@ def curve_fit(model: Model, *, sigma: Any = None, absolute_sigma: bool = False, 
             again = engine.solve(measured, solution.call.data, start=solution.params, backend=solution.plan.backend, **steps)  # type: ignore[arg-type]
             return again.measures["covariance"]
 
-        fixed = frozenset(name for name, moves in _free(domains).items() if not moves)
-        whitening, datum = (None, spread) if isinstance(spread, str) else (spread, "")
-
-        def report(solution: Solution, lane: Any = 0) -> FitReport:
-            solution.call.declared("report")
-            return fit_report(solution, fixed, whitening, datum, lane)
-
-        derived = {"covariance": covariance, "stderr": lambda solution: _roots(covariance(solution)), "report": report}
-        return replace(fit, derived=derived)
+        stderr = lambda solution: _roots(covariance(solution))
+        return replace(fit, derived={"covariance": covariance, "stderr": stderr, "report": _report(domains, spread)})
 
     def adapt(data: Any) -> tuple[Problem, Any]:
         if not isinstance(data, Mapping) or not {"x", "y"} <= data.keys():
@@ -115,6 +108,18 @@ def curve_fit(model: Model, *, sigma: Any = None, absolute_sigma: bool = False, 
         return declared(_axes(data["x"].shape, data["y"].shape), "mask" in data), _filled(data)
 
     return replace(declared("n", False), adapt=adapt)
+
+
+def _report(domains: Mapping[str, Domain], spread: Any) -> Callable[..., FitReport]:
+    """The function of a solution and a lane that reports one fit."""
+    fixed = frozenset(name for name, moves in _free(domains).items() if not moves)
+    whitening, datum = (None, spread) if isinstance(spread, str) else (spread, "")
+
+    def report(solution: Solution, lane: Any = 0) -> FitReport:
+        solution.call.declared("report")
+        return fit_report(solution, fixed, whitening, datum, lane)
+
+    return report
 
 
 def _names(model: Model, taken: set[str]) -> tuple[str, ...]:
