@@ -286,6 +286,6 @@ def put_lanes(array: Any, axes: int, lanes: Any, values: Any) -> Any:
 
 def quantiles(values: Any, at: tuple[float, ...]) -> list[float]:
     """Quantiles of the finite values, NaN where there is none."""
-    host = to_host(values).astype(np.float64).reshape(-1)
-    host = host[np.isfinite(host)]
-    return [float(q) for q in np.quantile(host, at)] if host.size else [float("nan")] * len(at)
+    finite = to_host(values).astype(np.float64).reshape(-1)
+    finite = finite[np.isfinite(finite)]
+    return [float(q) for q in np.quantile(finite, at)] if finite.size else [float("nan")] * len(at)

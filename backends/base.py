@@ -152,11 +152,13 @@ class Backend:
     name        as in `backends.NAMES`
     library     whose arrays it computes with: "numpy", "torch" or "jax"
     closures    whether a derivative may be of a function that closes over what an outer derivative perturbs
+    compiles    whether it needs the machine's C++ compiler
     """
 
     name: str = ""
     library: str = ""
     closures: bool = False
+    compiles: bool = False
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Methods by their names before version 0.2 count as written."""

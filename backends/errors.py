@@ -56,3 +56,7 @@ class FileError(LanewiseError, ValueError):
 
 class Unsupported(LanewiseError):
     """A backend cannot run this program, or not on this machine; the text says what stands in the way."""
+
+
+class CompilerMissing(Unsupported):
+    """A backend that needs a C++ compiler found none that works; the text says which it looked for, and a remedy."""

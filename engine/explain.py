@@ -66,7 +66,9 @@ def _curvature(story: OneLane, solution: Answers) -> list[str]:
     found = _spectrum(tangent, eps)
     if found is None:
         return ["  condition:  not known; a derivative is not finite at the answer"]
-    lines = [f"  condition:  {found.condition:.2g} of the {_matrix(story.objective)} at the answer, in units of its columns"]
+    lines = [
+        f"  condition:  {found.condition:.2g} of the {_matrix(story.objective)} at the answer, its columns scaled to one length"
+    ]
     for columns, words in (
         (found.silent, "has no effect on the loss here"),
         (found.flat, "can move together, or trade against each other, without effect on the loss"),
@@ -89,8 +91,8 @@ def _spectrum(tangent: Tangent, eps: float) -> spectrum.Spectrum | None:
             change = tangent.from_coordinates(u)
             return rows(objective, objective.linearise(tangent.params, change)[1])[0]
 
-        units = (_arrays.unit_vector(tangent.size, k) for k in range(tangent.size))
-        matrix = _arrays.columns([moved(backend.load(unit, str(_arrays.dtype_name(zero)), None)) for unit in units])
+        basis = (_arrays.unit_vector(tangent.size, k) for k in range(tangent.size))
+        matrix = _arrays.columns([moved(backend.load(unit, str(_arrays.dtype_name(zero)), None)) for unit in basis])
     if _arrays.has_nonfinite(matrix):
         return None
     of = spectrum.of_hessian if objective.problem.residual is None else spectrum.of_jacobian

@@ -5,14 +5,12 @@ Needs `backends.arrays`; neither library is imported, a class says by its module
 
 from __future__ import annotations
 
-import sys
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from backends import arrays as _arrays
-from backends.pristine import PACKAGES
 from engine.errors import ArgumentError
+from engine.warn import warn
 
 LABELLED = ("pandas", "xarray")
 
@@ -51,17 +49,8 @@ def _unlabelled(owner: str, value: Any) -> Any:
     library = kind.__module__.partition(".")[0]
     if library not in LABELLED or not hasattr(value, "__array__"):
         return value
-    warnings.warn(
+    warn(
         f"{owner} came as a {library} {kind.__name__}, whose labels are dropped: answers are plain arrays in its order; give "
-        "value.to_numpy() to say so",
-        stacklevel=_outside(),
+        "value.to_numpy() to say so"
     )
     return _arrays.as_array(value)
-
-
-def _outside() -> int:
-    """The level of the first caller that is not of this project, as `warnings.warn` in this module's functions counts."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and str(frame.f_globals.get("__name__")).partition(".")[0] in PACKAGES:
-        level, frame = level + 1, frame.f_back
-    return level

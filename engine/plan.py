@@ -15,6 +15,7 @@ import backends
 from backends import arrays as _arrays
 from backends import contract
 from backends.base import Executable
+from backends.errors import CompilerMissing
 from backends.stopwatch import span
 from engine import certificate, sparsity
 from engine.bind import Bound, Signature, captured_arrays, runtime_numbers
@@ -29,6 +30,7 @@ from engine.solvers import LBFGS, GradientDescent, LevenbergMarquardt, Newton
 from engine.solvers.base import Solver, said, static_key
 from engine.solvers.contract import settings
 from engine.structure import Structure
+from engine.warn import warn_once
 
 Sizes = dict[str, tuple[int, ...]]
 NEWTON_SIZE = 32
@@ -276,13 +278,20 @@ def _first_able(
 ) -> tuple[Plan, Executable]:
     """The first backend that can run the problem, of one when one was asked for; the plan says what stood in the way."""
     refused: list[str] = []
+    missing = False
     for name in (plan.backend,) if plan.why == ASKED else _automatic(plan.device):
         backend = backends.get(name)
+        if missing and backend.compiles:
+            refused.append(f"{name} cannot: it needs a C++ compiler as well")
+            continue
         try:
             program = LaneProgram(problem, plan.solver, backend, signature.shapes, free, plan.structure).program()
             executable = contract.check_executable(name, backend.prepare(program, example, shared, signature.device))
         except Unsupported as error:
             refused.append(f"{name} cannot: {error}")
+            if isinstance(error, CompilerMissing) and plan.why != ASKED:
+                missing = True
+                warn_once("compiler", f"{error}. Until then problems are solved without compiled code, 10 to 100 times slower")
             continue
         except TraceError as error:
             named = str(error).startswith("problem ")

@@ -1,6 +1,6 @@
 """Declared functions as bytes: what pickle refuses (lambdas, closures) is written as code, by cloudpickle.
 
-Needs `closures` for functions as they were fixed. Functions of this project go by name, all others by their code.
+Functions of this project go by name, all others by their code.
 """
 
 from __future__ import annotations

@@ -98,18 +98,8 @@ def curve_fit(model: Model, *, sigma: Any = None, absolute_sigma: bool = False, 
             found: Array = again.measures["covariance"]
             return found
 
-        fixed = frozenset(name for name, moves in _free(domains).items() if not moves)
-        whitening, datum = (None, spread) if isinstance(spread, str) else (spread, "")
-
-        def report(solution: Solution, lane: Any = 0) -> FitReport:
-            solution.call.declared("report")
-            return fit_report(solution, fixed, whitening, datum, lane)
-
-        derived: dict[str, Any] = {
-            "covariance": covariance,
-            "stderr": lambda solution: _roots(covariance(solution)),
-            "report": report,
-        }
+        stderr = lambda solution: _roots(covariance(solution))
+        derived: dict[str, Any] = {"covariance": covariance, "stderr": stderr, "report": _report(domains, spread)}
         return replace(fit, derived=derived)
 
     def specialise(data: Any) -> tuple[Problem, Any]:
@@ -119,6 +109,18 @@ def curve_fit(model: Model, *, sigma: Any = None, absolute_sigma: bool = False, 
         return declared(_axes(data["x"].shape, data["y"].shape), "mask" in data), _filled(data)
 
     return replace(declared("n", False), specialise=specialise)
+
+
+def _report(domains: Mapping[str, Domain], spread: Any) -> Callable[..., FitReport]:
+    """The function of a solution and a lane that reports one fit."""
+    fixed = frozenset(name for name, moves in _free(domains).items() if not moves)
+    whitening, datum = (None, spread) if isinstance(spread, str) else (spread, "")
+
+    def report(solution: Solution, lane: Any = 0) -> FitReport:
+        solution.call.declared("report")
+        return fit_report(solution, fixed, whitening, datum, lane)
+
+    return report
 
 
 def _names(model: Model, taken: set[str]) -> tuple[str, ...]:

@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 
 from backends.base import Backend, Executable, Program, too_large
-from backends.errors import Unsupported
+from backends.errors import CompilerMissing, Unsupported
 from backends.fused.build import disk_cache
-from backends.fused.build.toolchain import ToolchainError
+from backends.fused.build.target import NoCompiler, ToolchainError
 from backends.fused.run.iterate import FusedExecutable
 from backends.fused.run.lanes import Lanes, host_view
 from backends.stopwatch import span
@@ -103,6 +103,8 @@ class FusedBackend(Backend):
             raise Unsupported(reason)
         try:
             return FusedExecutable(program, example, shared)
+        except NoCompiler as error:
+            raise CompilerMissing(str(error)) from error
         except ToolchainError as error:
             raise Unsupported(str(error)) from error
 

@@ -156,6 +156,7 @@ class InductorBackend(TorchBackend):
     """torch.func for derivatives, torch.compile for programs."""
 
     name = "inductor"
+    compiles = True
 
     def describe(self) -> str:
         """Whole packs of lanes by compiled code."""

@@ -7,6 +7,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -14,7 +15,7 @@ from pathlib import Path
 from subprocess import PIPE
 from typing import IO
 
-from backends.fused.build.target import ToolchainError
+from backends.fused.build.target import NoCompiler, ToolchainError
 
 __all__ = ["REMEDY", "TIMEOUT", "Compiler", "find_compiler"]
 
@@ -23,6 +24,7 @@ TIMEOUT = 120.0
 
 # What changes the meaning of a compile without being on its command line.
 ENVIRONMENT = ("CPATH", "CPLUS_INCLUDE_PATH", "LIBRARY_PATH", "COMPILER_PATH", "GCC_EXEC_PREFIX", "CCC_OVERRIDE_OPTIONS")
+NO_ROOM = ("No space left on device", "Disk quota exceeded")
 REMEDY = "install g++ or clang++, or set CXX to the path of one"
 
 
@@ -49,6 +51,11 @@ class Compiler:
         name = shlex.join(self.command)
         if code < 0:
             raise ToolchainError(f"the C++ compiler {name} was killed by signal {-code}; solve again, with more memory free")
+        if code and any(phrase in words for phrase in NO_ROOM):
+            raise ToolchainError(
+                f"the C++ compiler {name} found no room for its files in {tempfile.gettempdir()}; free space there, or set TMPDIR to a "
+                f"folder that has room. It said:\n{_excerpt(words)}"
+            )
         if code:
             raise ToolchainError(f"the C++ compiler {name} failed with status {code}; {REMEDY}. It said:\n{_excerpt(words)}")
 
@@ -64,20 +71,20 @@ class Compiler:
 def find_compiler() -> Compiler:
     """The compiler that `CXX` names, else the first of g++, clang++ and c++ on the path.
 
-    Raises ToolchainError when there is none, or it does not tell its version.
+    Raises NoCompiler when there is none, or it does not tell its version.
     """
     named = os.environ.get("CXX", "").strip()
     try:
         words = shlex.split(named)
     except ValueError as error:
-        raise ToolchainError(f"CXX={named!r} cannot be read as a command ({error}); {REMEDY}") from None
+        raise NoCompiler(f"CXX={named!r} cannot be read as a command ({error}); {REMEDY}") from None
     for candidate in [words] if words else [["g++"], ["clang++"], ["c++"]]:
         path = shutil.which(candidate[0])
         if path is not None:
             return _identified((os.path.abspath(path), *candidate[1:]))
     if named:
-        raise ToolchainError(f"CXX={named!r} names no program that can be run; {REMEDY}, or unset CXX")
-    raise ToolchainError(f"no C++ compiler was found on PATH; {REMEDY}")
+        raise NoCompiler(f"CXX={named!r} names no program that can be run; {REMEDY}, or unset CXX")
+    raise NoCompiler(f"no C++ compiler was found on PATH; {REMEDY}")
 
 
 def _identified(command: tuple[str, ...]) -> Compiler:
@@ -85,7 +92,7 @@ def _identified(command: tuple[str, ...]) -> Compiler:
     try:
         about = os.stat(real)
     except OSError as error:
-        raise ToolchainError(f"the C++ compiler {command[0]} cannot be read ({error.strerror}); {REMEDY}") from None
+        raise NoCompiler(f"the C++ compiler {command[0]} cannot be read ({error.strerror}); {REMEDY}") from None
     around = [f"{name}={os.environ[name]}" for name in ENVIRONMENT if name in os.environ]
     what = (*command, real, str(about.st_size), str(about.st_mtime_ns), _version(command, real, about.st_mtime_ns), *around)
     return Compiler(command, "\0".join(what))
@@ -96,7 +103,7 @@ def _version(command: tuple[str, ...], real: str, changed: int) -> str:
     """The compiler's own words; asked again when its file changed."""
     code, words = _run([*command, "--version"], 20.0)
     if code:
-        raise ToolchainError(f"{shlex.join(command)} --version failed with status {code}; {REMEDY}. It said:\n{_excerpt(words)}")
+        raise NoCompiler(f"{shlex.join(command)} --version failed with status {code}; {REMEDY}. It said:\n{_excerpt(words)}")
     return words
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-__all__ = ["Target", "ToolchainError", "host_names", "host_target", "supported", "target"]
+__all__ = ["NoCompiler", "Target", "ToolchainError", "host_names", "host_target", "supported", "target"]
 
 # No -ffast-math: it makes tests for NaN vanish.
 COMMON = (
@@ -37,6 +37,10 @@ WIDTH = {"avx512": 64, "avx2": 32, "neon": 16, "plain": 16}
 
 class ToolchainError(RuntimeError):
     """No native library could be made. The text names the cause and a remedy."""
+
+
+class NoCompiler(ToolchainError):
+    """There is no C++ compiler that can be used."""
 
 
 @dataclass(frozen=True)
