@@ -78,7 +78,7 @@ def _one_lane(array: Any, axis: int) -> Any:
     return as_lane(np.zeros(shape, array.dtype))
 
 
-def _stacked(lanes: list[Tree], out_axes: Any, size: int) -> Tree:
+def _stacked(lanes: list[Tree], out_axes: int, size: int) -> Tree:
     """The outputs of all lanes, stacked leaf by leaf; None takes the first lane's."""
     columns = zip(*(leaves(lane) for lane in lanes), strict=True)
     axes = _spread("out_axes", out_axes, lanes[0])
