@@ -49,7 +49,7 @@ def of_chosen(f: Function, argnums: int | tuple[int, ...], args: tuple[Any, ...]
 def value_and_grad(vjp: Function, f: Function, argnums: int | tuple[int, ...], has_aux: bool) -> Function:
     """The value and gradient of a scalar function by one pullback. Raises TypeError for an output that is no scalar."""
 
-    def both(*args: Any, **kwargs: Any) -> Any:
+    def both(*args: object, **kwargs: object) -> Any:
         chosen, primals = of_chosen(lambda *a: f(*a, **kwargs), argnums, args)
         value, pull, *aux = vjp(chosen, *primals, has_aux=has_aux)
         if tuple(getattr(value, "shape", ())) != ():
@@ -64,7 +64,7 @@ def value_and_grad(vjp: Function, f: Function, argnums: int | tuple[int, ...], h
 def grad(both: Function, has_aux: bool) -> Function:
     """The gradient alone, of a function that gives the value too."""
 
-    def gradient(*args: Any, **kwargs: Any) -> Any:
+    def gradient(*args: object, **kwargs: object) -> Any:
         value, found = both(*args, **kwargs)
         return (found, value[1]) if has_aux else found
 
@@ -74,7 +74,7 @@ def grad(both: Function, has_aux: bool) -> Function:
 def jacfwd(jvp: Function, f: Function, argnums: int | tuple[int, ...], has_aux: bool) -> Function:
     """The Jacobian by columns."""
 
-    def jacobian(*args: Any, **kwargs: Any) -> Any:
+    def jacobian(*args: object, **kwargs: object) -> Any:
         chosen, primals = of_chosen(lambda *a: f(*a, **kwargs), argnums, args)
         columns, aux = [], ()
         for tangents in basis(primals):
@@ -93,7 +93,7 @@ def jacfwd(jvp: Function, f: Function, argnums: int | tuple[int, ...], has_aux: 
 def jacrev(vjp: Function, f: Function, argnums: int | tuple[int, ...], has_aux: bool) -> Function:
     """The Jacobian by rows."""
 
-    def jacobian(*args: Any, **kwargs: Any) -> Any:
+    def jacobian(*args: object, **kwargs: object) -> Any:
         chosen, primals = of_chosen(lambda *a: f(*a, **kwargs), argnums, args)
         value, pull, *aux = vjp(chosen, *primals, has_aux=has_aux)
         rows = [leaves(pull(cotangent)) for cotangent in basis(value)]

@@ -138,10 +138,10 @@ class Problem:
         self._fix("frozen", MappingProxyType(dict(self._declared(where))))
         self._fix("memory", {})
 
-    def _fix(self, name: str, value: Any) -> None:
+    def _fix(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
 
-    def _param(self, name: str, value: Any) -> Param:
+    def _param(self, name: str, value: object) -> Param:
         if isinstance(value, str):
             return Param(value)
         if not isinstance(value, Param):

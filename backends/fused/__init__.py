@@ -37,7 +37,7 @@ class Borrowed:
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
-    def __get__(self, backend: Any, owner: type) -> Any:
+    def __get__(self, backend: object, owner: type) -> Any:
         with span("import"):
             torch = importlib.import_module("backends.torch").BACKEND
         return getattr(torch, self.name)

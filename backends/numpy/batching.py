@@ -41,7 +41,7 @@ def vmap(f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
     return mapped
 
 
-def _spread(what: str, prefix: Any, tree: Tree) -> list[Any]:
+def _spread(what: str, prefix: object, tree: Tree) -> list[Any]:
     """One axis for each leaf, from a tree that may stop above the leaves."""
     if prefix is None or isinstance(prefix, int):
         return [prefix] * len(leaves(tree))

@@ -26,7 +26,7 @@ _CONFUSION = (
 )
 
 
-def as_lane(value: Any) -> Any:
+def as_lane(value: object) -> Any:
     """Arrays and NumPy scalars as Lanes; everything else as it is."""
     if isinstance(value, LaneArray):
         return value

@@ -58,7 +58,7 @@ def std(x: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def _quiet(function: Rule) -> Rule:
-    def rule(*args: Any, **kwargs: Any) -> Any:
+    def rule(*args: object, **kwargs: object) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # of empty slices; only these functions pay for it
             return function(*args, **kwargs)

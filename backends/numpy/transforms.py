@@ -98,12 +98,12 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> Any:
             found[k][index] = sum(np.sum(np.multiply(w, s)) for w, s in zip(weights, slopes, strict=True))
         return exposed(unflatten(point.form, [_cast(a, x) for a, x in zip(found, point.x, strict=True)]))
 
-    def value_and_aux(primals: Any) -> Tree:
+    def value_and_aux(primals: object) -> Tree:
         return exposed(point_of(primals).value())
 
     value, aux = lift(value_and_aux, primals)
 
-    def pullback(cotangent: Any) -> Any:
+    def pullback(cotangent: object) -> Any:
         return lift(transform, primals, cotangent)
 
     return (value, pullback, aux) if has_aux else (value, pullback)

@@ -79,7 +79,7 @@ class TorchBackend(Backend):
         _load_forward_mode()
         kept = keeping(f)
 
-        def jacobian(*args: Any) -> Any:
+        def jacobian(*args: object) -> Any:
             places = from_the_front(argnums, len(args))  # torch gives zeros for those that count from the end
             return forward(lambda: torch.func.jacfwd(kept, argnums=places, has_aux=has_aux)(*args))
 
@@ -92,7 +92,7 @@ class TorchBackend(Backend):
         _load_forward_mode()
         kept = keeping(f)
 
-        def hessian(*args: Any) -> Any:
+        def hessian(*args: object) -> Any:
             places = from_the_front(argnums, len(args))
             rows = torch.func.jacrev(kept, argnums=places, has_aux=has_aux)
             return forward(lambda: torch.func.jacfwd(rows, argnums=places, has_aux=has_aux)(*args))
@@ -109,7 +109,7 @@ class TorchBackend(Backend):
             compiled = torch.compile(f, dynamic=True)
         usable = [True]
 
-        def run(*args: Any, **kwargs: Any) -> Any:
+        def run(*args: object, **kwargs: object) -> Any:
             if usable[0]:
                 try:
                     with warnings.catch_warnings():

@@ -66,7 +66,7 @@ def outer_call(function: Function, a: Any, b: Any) -> Any:
 def _reduction(name: str) -> Function:
     whole = getattr(xp, name)
 
-    def reduce(x: Tensor, axis: int | tuple[int, ...] | None = None, dtype: Any = None, *, keepdims: bool = False) -> Any:
+    def reduce(x: Tensor, axis: int | tuple[int, ...] | None = None, dtype: object = None, *, keepdims: bool = False) -> Any:
         cast = {} if dtype is None else {"dtype": getattr(torch, str(getattr(dtype, "__name__", dtype)))}
         return whole(x, axis=axis, keepdims=keepdims, **cast)
 
@@ -125,7 +125,7 @@ def _split(x: Tensor, sections: Any, axis: int = 0) -> Any:
     return list(torch.tensor_split(x, sections, dim=axis))
 
 
-def _clip(x: Tensor, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
+def _clip(x: Tensor, a_min: object = None, a_max: object = None, *, min: object = None, max: object = None) -> Any:
     low, high = (a_min if min is None else min), (a_max if max is None else max)
     return xp.clip(x, low, high)
 
@@ -145,7 +145,7 @@ def _average(x: Tensor, axis: int | tuple[int, ...] | None = None, weights: Any 
     return TABLE["sum"](x * weights, axis) / TABLE["sum"](weights * torch.ones_like(x), axis)
 
 
-def _norm(x: Tensor, ord: Any = None, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Any:
+def _norm(x: Tensor, ord: object = None, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Any:
     return torch.linalg.norm(x, ord, dim=axis, keepdim=keepdims)
 
 
@@ -215,7 +215,7 @@ def _cbrt(x: Tensor) -> Any:
     return torch.sign(x) * torch.abs(x) ** (1 / 3)
 
 
-def _einsum(spec: str, *operands: Any, optimize: Any = None) -> Any:
+def _einsum(spec: str, *operands: object, optimize: object = None) -> Any:
     return torch.einsum(spec, *operands)
 
 

@@ -12,6 +12,12 @@ import torch
 from backends.errors import ExtensionError
 from backends.fused.ir.graph import Graph, View
 
+Operand = View | float
+"""An array or a Python number."""
+
+Dim = int | list[int] | None
+"""Axes by number; None: all."""
+
 
 @dataclass(frozen=True)
 class LoweringContext:
