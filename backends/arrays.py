@@ -18,7 +18,7 @@ import numpy as np
 FLOATS = ("float32", "float64")
 
 
-def library(value: Any) -> str | None:
+def library(value: object) -> str | None:
     """`"numpy"`, `"torch"`, `"jax"`; None for Python numbers and lists of them.
 
     Raises TypeError for anything else.
@@ -41,7 +41,7 @@ def library(value: Any) -> str | None:
     raise TypeError(f"got {type(value).__name__}; expected a NumPy array, a torch tensor, numbers or lists of them")
 
 
-def is_array(value: Any) -> bool:
+def is_array(value: object) -> bool:
     """True for arrays and tensors, not for Python numbers, lists or NumPy scalars."""
     if isinstance(value, np.generic):
         return False
@@ -49,7 +49,7 @@ def is_array(value: Any) -> bool:
     return isinstance(value, np.ndarray) or (root in ("torch", "jax", "jaxlib") and library_or_none(value) is not None)
 
 
-def library_or_none(value: Any) -> str | None:
+def library_or_none(value: object) -> str | None:
     """`library`, with None for what is not an array."""
     try:
         return library(value)
@@ -57,7 +57,7 @@ def library_or_none(value: Any) -> str | None:
         return None
 
 
-def as_array(value: Any) -> Any:
+def as_array(value: object) -> Any:
     """Numbers, lists and objects with `__array__` as NumPy arrays; arrays as they are."""
     return value if is_array(value) else np.asarray(value)
 
@@ -79,7 +79,7 @@ def device(array: Any) -> Any:
 _PLAIN = frozenset(map(np.dtype, FLOATS))
 
 
-def is_plain(value: Any) -> bool:
+def is_plain(value: object) -> bool:
     """Whether a value is a NumPy array of floats, of no subclass and of the machine's byte order: nothing needs to be asked of it."""
     return type(value) is np.ndarray and value.dtype in _PLAIN
 
@@ -140,7 +140,7 @@ def refusal(array: Any) -> str | None:
     return None
 
 
-def has_nonfinite(value: Any) -> bool:
+def has_nonfinite(value: object) -> bool:
     """Whether there is a NaN or Inf among floats.
 
     >>> has_nonfinite([1.0, float("nan")]), has_nonfinite(np.arange(3))
@@ -284,7 +284,7 @@ def put_lanes(array: Any, axes: int, lanes: Any, values: Any) -> Any:
     return flat.reshape(array.shape)
 
 
-def quantiles(values: Any, at: tuple[float, ...]) -> list[float]:
+def quantiles(values: object, at: tuple[float, ...]) -> list[float]:
     """Quantiles of the finite values, NaN where there is none."""
     finite = to_host(values).astype(np.float64).reshape(-1)
     finite = finite[np.isfinite(finite)]

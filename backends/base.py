@@ -200,23 +200,23 @@ class Backend:
         """(value, pullback), or (value, pullback, aux); pullback(cotangent) is a tuple, one tree for each primal."""
         raise NotImplementedError
 
-    def value_and_grad(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
+    def value_and_grad(self, f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
         """args -> (value, gradient), or ((value, aux), gradient)."""
         return derived.value_and_grad(self.vjp, f, argnums, has_aux)
 
-    def grad(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
+    def grad(self, f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
         """args -> gradient, or (gradient, aux)."""
         return derived.grad(self.value_and_grad(f, argnums, has_aux), has_aux)
 
-    def jacfwd(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
+    def jacfwd(self, f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
         """args -> Jacobian, or (Jacobian, aux), by columns."""
         return derived.jacfwd(self.jvp, f, argnums, has_aux)
 
-    def jacrev(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
+    def jacrev(self, f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
         """args -> Jacobian, or (Jacobian, aux), by rows."""
         return derived.jacrev(self.vjp, f, argnums, has_aux)
 
-    def hessian(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
+    def hessian(self, f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
         """args -> second derivatives of a scalar, or (second derivatives, aux)."""
         return self.jacfwd(self.jacrev(f, argnums, has_aux), argnums, has_aux)
 
@@ -225,7 +225,9 @@ class Backend:
         """A function of one lane over the lanes of its arguments."""
         raise NotImplementedError
 
-    def map_lanes(self, f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
+    def map_lanes(
+        self, f: Function, in_axes: int | tuple[int | None, ...] | None = 0, out_axes: int | tuple[int, ...] = 0
+    ) -> Function:
         """vmap as one compiled kernel; a call raises Unsupported or TraceError where there is none for its arguments."""
         raise Unsupported(f"backend {self.name!r} makes no kernels of functions")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -27,7 +26,7 @@ def unit_vectors(first: int, last: int, size: int) -> np.ndarray:
     return np.eye(last - first, size, first)
 
 
-def nonzero(rows: Any) -> list[np.ndarray]:
+def nonzero(rows: object) -> list[np.ndarray]:
     """The places of the entries that are not 0, row by row."""
     return [np.flatnonzero(row) for row in np.asarray(rows)]
 

@@ -21,7 +21,7 @@ RESULTS = frozenset({"params", "loss", "residual", "measures", "status", "steps"
 """Names that a program's `postprocess` gives, and an `Outcome` hands on."""
 
 
-def check_backend(name: str, backend: Any) -> Backend:
+def check_backend(name: str, backend: object) -> Backend:
     """The backend of a line in `NAMES`. Raises ExtensionError naming it, what came, what was expected, a remedy."""
     who = f"backend {name!r}"
     if isinstance(backend, type):
@@ -42,7 +42,7 @@ def check_backend(name: str, backend: Any) -> Backend:
     return backend
 
 
-def check_executable(name: str, executable: Any) -> Executable:
+def check_executable(name: str, executable: object) -> Executable:
     """The executable that `prepare` returned. Raises ExtensionError."""
     if not isinstance(executable, Executable):
         raise ExtensionError(
@@ -53,7 +53,7 @@ def check_executable(name: str, executable: Any) -> Executable:
     return executable
 
 
-def check_outcome(name: str, outcome: Any, lanes: int) -> Outcome:
+def check_outcome(name: str, outcome: object, lanes: int) -> Outcome:
     """The outcome that `iterate` returned. Raises ExtensionError."""
     if not isinstance(outcome, Outcome):
         raise ExtensionError(
@@ -74,7 +74,7 @@ def check_outcome(name: str, outcome: Any, lanes: int) -> Outcome:
     return outcome
 
 
-def check_methods(who: str, extension: Any, base: type) -> None:
+def check_methods(who: str, extension: object, base: type) -> None:
     """Refuse an object that lacks an abstract method of a base class, or whose methods take other arguments. Raises ExtensionError."""
     own = type(extension)
     known = {name: value for name, value in vars(base).items() if inspect.isfunction(value) and not name.startswith("_")}

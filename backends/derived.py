@@ -39,17 +39,17 @@ def of_chosen(f: Function, argnums: int | tuple[int, ...], args: tuple[Any, ...]
     counted = from_the_front(argnums, len(args))
     places = (counted,) if isinstance(counted, int) else counted
 
-    def chosen(*values: Any) -> Any:
+    def chosen(*values: Array) -> Any:
         given = dict(zip(places, values, strict=True))
         return f(*(given.get(place, argument) for place, argument in enumerate(args)))
 
     return chosen, tuple(args[place] for place in places)
 
 
-def value_and_grad(vjp: Function, f: Function, argnums: Any, has_aux: bool) -> Function:
+def value_and_grad(vjp: Function, f: Function, argnums: int | tuple[int, ...], has_aux: bool) -> Function:
     """The value and gradient of a scalar function by one pullback. Raises TypeError for an output that is no scalar."""
 
-    def both(*args: Any, **kwargs: Any) -> Any:
+    def both(*args: object, **kwargs: object) -> Any:
         chosen, primals = of_chosen(lambda *a: f(*a, **kwargs), argnums, args)
         value, pull, *aux = vjp(chosen, *primals, has_aux=has_aux)
         if tuple(getattr(value, "shape", ())) != ():
@@ -64,17 +64,17 @@ def value_and_grad(vjp: Function, f: Function, argnums: Any, has_aux: bool) -> F
 def grad(both: Function, has_aux: bool) -> Function:
     """The gradient alone, of a function that gives the value too."""
 
-    def gradient(*args: Any, **kwargs: Any) -> Any:
+    def gradient(*args: object, **kwargs: object) -> Any:
         value, found = both(*args, **kwargs)
         return (found, value[1]) if has_aux else found
 
     return gradient
 
 
-def jacfwd(jvp: Function, f: Function, argnums: Any, has_aux: bool) -> Function:
+def jacfwd(jvp: Function, f: Function, argnums: int | tuple[int, ...], has_aux: bool) -> Function:
     """The Jacobian by columns."""
 
-    def jacobian(*args: Any, **kwargs: Any) -> Any:
+    def jacobian(*args: object, **kwargs: object) -> Any:
         chosen, primals = of_chosen(lambda *a: f(*a, **kwargs), argnums, args)
         columns, aux = [], ()
         for tangents in basis(primals):
@@ -90,10 +90,10 @@ def jacfwd(jvp: Function, f: Function, argnums: Any, has_aux: bool) -> Function:
     return jacobian
 
 
-def jacrev(vjp: Function, f: Function, argnums: Any, has_aux: bool) -> Function:
+def jacrev(vjp: Function, f: Function, argnums: int | tuple[int, ...], has_aux: bool) -> Function:
     """The Jacobian by rows."""
 
-    def jacobian(*args: Any, **kwargs: Any) -> Any:
+    def jacobian(*args: object, **kwargs: object) -> Any:
         chosen, primals = of_chosen(lambda *a: f(*a, **kwargs), argnums, args)
         value, pull, *aux = vjp(chosen, *primals, has_aux=has_aux)
         rows = [leaves(pull(cotangent)) for cotangent in basis(value)]
@@ -137,5 +137,5 @@ def _split(stack: Array, output: Array, primals: Tree) -> Tree:
     return unflatten(primals, parts)
 
 
-def _of(argnums: Any, block: Tree) -> Tree:
+def _of(argnums: int | tuple[int, ...], block: Tree) -> Tree:
     return block[0] if isinstance(argnums, int) else tuple(block)

@@ -61,7 +61,7 @@ class Curves:
         return np.maximum(losses, self.losses[self.losses > 0].min()) if self.logarithmic else losses
 
 
-def quantile_curves(history: Any, points: int) -> Curves:
+def quantile_curves(history: object, points: int) -> Curves:
     """At most `points` rows of a history `(..., T)`, evenly spaced, the first and the last among them."""
     host = to_host(history)
     batch, rows = tuple(host.shape[:-1]), host.shape[-1]

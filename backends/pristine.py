@@ -165,7 +165,7 @@ def _are_same(now: list[Any], before: list[Any]) -> bool:
     return len(now) == len(before) and all(map(operator.is_, now, before))
 
 
-def _is_noted(value: Any) -> bool:
+def _is_noted(value: object) -> bool:
     """Whether a part has parts of its own that a user may replace."""
     kind = type(value)
     if kind is types.FunctionType or isinstance(value, type):
@@ -175,12 +175,12 @@ def _is_noted(value: Any) -> bool:
     )
 
 
-def _whole(value: Any) -> list[Any]:
+def _whole(value: object) -> list[Any]:
     """All that a value holds, which is fast; also what Python adds to it."""
     return _items(vars(value)) if type(value) in (types.ModuleType, type) else _parts(value)
 
 
-def _parts(value: Any) -> list[Any]:
+def _parts(value: object) -> list[Any]:
     other: Callable[[Any], list[Any]] = _class if isinstance(value, type) else _object
     read = PARTS.get(type(value), other)
     return read(value)
@@ -223,7 +223,7 @@ def _content(cell: types.CellType) -> Any:
         return None
 
 
-def _object(value: Any) -> list[Any]:
+def _object(value: object) -> list[Any]:
     return _items(vars(value))
 
 
@@ -231,7 +231,7 @@ def _items(mapping: Mapping[Any, Any]) -> list[Any]:
     return [*mapping.keys(), *mapping.values()]
 
 
-def _wrapped(value: Any) -> list[Any]:
+def _wrapped(value: object) -> list[Any]:
     return [getattr(value, name) for name in WRAPPERS[type(value)]]
 
 

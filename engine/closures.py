@@ -62,7 +62,7 @@ class CapturedFunction:
         bound: Callable[..., Any] = self._rebuild(Rebuilding(arrays, around))
         return bound
 
-    def _declared(self, value: Any) -> Rebuilder:
+    def _declared(self, value: object) -> Rebuilder:
         """The function itself, the user's wherever it comes from; an object by its `__call__`."""
         if isinstance(value, types.FunctionType):
             return self._function(value)
@@ -71,7 +71,7 @@ class CapturedFunction:
             value = types.MethodType(call, value)
         return self._value(value, Place("the function", (), lambda: value))
 
-    def _value(self, value: Any, place: Place) -> Rebuilder:
+    def _value(self, value: object, place: Place) -> Rebuilder:
         if is_array(value):
             index = self._slot_of.setdefault(place.key, len(self.slots))
             if index == len(self.slots):
@@ -92,11 +92,11 @@ class CapturedFunction:
         fixed = _as_number(value) if not isinstance(value, set | bytearray) else copy.copy(value)
         return lambda rebuilding: fixed if rebuilding.around is None else rebuilding.around.see(fixed)
 
-    def _parts(self, value: Any, name: str, read: Callable[[], tuple[Any, ...]]) -> Rebuilder:
+    def _parts(self, value: object, name: str, read: Callable[[], tuple[Any, ...]]) -> Rebuilder:
         self._kept[id(value)] = value
         return self._container(read(), Place(name, (id(value),), read))
 
-    def _container(self, value: Any, place: Place) -> Rebuilder:
+    def _container(self, value: object, place: Place) -> Rebuilder:
         """A container by its members, which are read again by index or key."""
         parts = members(value) or {}
         if id(value) in self._within or SCALARS.issuperset(map(type, parts.values())):
@@ -108,7 +108,7 @@ class CapturedFunction:
         blank = value if type(value) in CONTAINERS else copy.copy(value)
         return lambda rebuilding: rebuilt(blank, {key: bind(rebuilding) for key, bind in rebuilders.items()})
 
-    def _object(self, value: Any) -> Rebuilder:
+    def _object(self, value: object) -> Rebuilder:
         """An object by its attributes; it is fixed as a helper function is, whatever its name holds later."""
         if id(value) in self._kept:
             return lambda rebuilding: rebuilding.made[id(value)]
@@ -173,7 +173,7 @@ def _global(names: dict[str, Any], name: str) -> Place:
     return Place(name, (id(names), name), lambda: names[name])
 
 
-def _attribute(value: Any, name: str) -> Place:
+def _attribute(value: object, name: str) -> Place:
     return Place(f"{type(value).__name__}.{name}", (id(value), name), lambda: vars(value)[name])
 
 
@@ -185,6 +185,6 @@ def _partial(function: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> 
     return functools.partial(function, *args, **keywords)
 
 
-def _as_number(value: Any) -> Any:
+def _as_number(value: object) -> Any:
     """A NumPy scalar is a number."""
     return value.item() if hasattr(value, "dtype") and hasattr(value, "item") else value

@@ -176,7 +176,9 @@ def _by_factors(tangent: Tangent, columns: Array, vector: Array, gradient: Array
     return _flat([-part.solution / lengths], structure), xp.sum(part.shares * part.shares)
 
 
-def _where_ill(ill: Array, by_factors: tuple[Array, Array], newton: Array | None, decrement: Array | None, factor: Any) -> Model:
+def _where_ill(
+    ill: Array, by_factors: tuple[Array, Array], newton: Array | None, decrement: Array | None, factor: object
+) -> Model:
     """The step by factors where the normal equations lose digits; else theirs, or none."""
     step, removed = by_factors
     xp = array_namespace(step)

@@ -36,12 +36,12 @@ class Unhashable(Exception):
     """A value that cannot be hashed completely."""
 
 
-def package(value: Any) -> str:
+def package(value: object) -> str:
     """The package of a function or class by its own word, which may be wrong or missing."""
     return str(getattr(value, "__module__", None)).partition(".")[0]
 
 
-def is_library(module: Any) -> bool:
+def is_library(module: object) -> bool:
     """Whether a loaded module of this name belongs to Python or to an installed library, not to a file of the user's."""
     top, _, _ = str(module).partition(".")
     return top in LIBRARIES and module in sys.modules and top in sys.modules and is_installed(_origin(top))
@@ -78,7 +78,7 @@ def owns(names: Mapping[str, Any]) -> bool:
     return module is not None and vars(module) is names and is_library(module.__name__)
 
 
-def holds(value: Any) -> str:
+def holds(value: object) -> str:
     """The name under which a library holds a function, class or other object; empty where none does under its own name."""
     path = str(getattr(value, "__qualname__", getattr(value, "__name__", "")))
     for module in (getattr(value, "__module__", None), "numpy"):  # universal functions do not say where they are

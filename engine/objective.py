@@ -247,6 +247,6 @@ def zeros_like(array: Array) -> Array:
     return array_namespace(array).zeros_like(array)
 
 
-def sqrt(x: Any) -> Any:
+def sqrt(x: Array) -> Any:
     """Square root of a number or of an array."""
     return math.sqrt(x) if isinstance(x, int | float) else array_namespace(x).sqrt(x)

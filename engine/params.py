@@ -37,7 +37,7 @@ def shaped(vector: Array, like: Params) -> Params:
     return found
 
 
-def select(condition: Array, yes: Any, no: Any) -> Any:
+def select(condition: Array, yes: object, no: object) -> Any:
     """where(condition, yes, no), leaf by leaf.
 
     >>> import numpy as np

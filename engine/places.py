@@ -34,7 +34,7 @@ class Place:
     key: tuple[Any, ...]
     read: Callable[[], Any]
 
-    def member(self, key: Any) -> Place:
+    def member(self, key: object) -> Place:
         """The place of a container's member."""
         return Place(f"{self.name}[{key!r}]", (*self.key, key), lambda: self.read()[key])
 
@@ -78,7 +78,7 @@ def rebuilt(value: Any, parts: Mapping[Any, Any]) -> Any:
     return made
 
 
-def has_attributes(value: Any) -> bool:
+def has_attributes(value: object) -> bool:
     """Whether a value is an object of the user's with attributes of its own, which a copy can have too."""
     kind = type(value)
     if kind is not types.SimpleNamespace and (package(kind) in PACKAGES or not is_users(kind)):
@@ -92,7 +92,7 @@ def has_attributes(value: Any) -> bool:
     return type(alike) is kind and alike is not value
 
 
-def is_users(value: Any) -> bool:
+def is_users(value: object) -> bool:
     """Whether a function or class is the user's or this project's; other installed code is not: its globals are its own."""
     name = getattr(value, "__module__", None)
     if package(value) in PACKAGES:

@@ -101,7 +101,7 @@ def _with_solver(plan: Plan, solver: Solver) -> Plan:
     return plan if plan.solver is solver else replace(plan, solver=solver)
 
 
-def _chosen(problem: Problem, given: Any, backend: str, signature: Signature) -> Plan:
+def _chosen(problem: Problem, given: object, backend: str, signature: Signature) -> Plan:
     where = str(signature.device) if signature.device is not None else "cpu"
     name, why = (_automatic(where)[0], "the first choice of auto") if backend == "auto" else (backend, ASKED)
     own = backends.get(name)
@@ -194,7 +194,7 @@ def _nothing() -> Any:
     raise _NotKept
 
 
-def _given(value: Any) -> Any:
+def _given(value: object) -> Any:
     return value
 
 

@@ -159,10 +159,10 @@ class Problem:
     def _fields(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in fields(self) if field.init}
 
-    def _fix(self, name: str, value: Any) -> None:
+    def _fix(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
 
-    def _param(self, name: str, value: Any) -> Param:
+    def _param(self, name: str, value: object) -> Param:
         if isinstance(value, str):
             return Param(value)
         if not isinstance(value, Param):

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import linecache
 from types import TracebackType
-from typing import Any
 
 from backends.errors import TraceError
 
 
-def refused(problem: str, role: str, function: Any, error: TraceError) -> TraceError:
+def refused(problem: str, role: str, function: object, error: TraceError) -> TraceError:
     """The refusal with its place.
 
     >>> print(refused("own", "loss", None, TraceError("branches on a value", "it is not known", "np.where(condition, a, b)")))
@@ -18,7 +17,7 @@ def refused(problem: str, role: str, function: Any, error: TraceError) -> TraceE
     return TraceError(f"problem {problem!r}: {role}{place(function, error)} {error}")
 
 
-def place(function: Any, error: BaseException) -> str:
+def place(function: object, error: BaseException) -> str:
     """The line of the user's own file where it happened, and the expression, where the file can be read."""
     code = getattr(function, "__code__", None)
     trace, at = error.__traceback__, None

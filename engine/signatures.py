@@ -6,12 +6,11 @@ import functools
 import inspect
 import types
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from engine.errors import DeclarationError
 
 
-def parameters(function: Any, owner: str, names: Iterable[str]) -> Mapping[str, inspect.Parameter]:
+def parameters(function: object, owner: str, names: Iterable[str]) -> Mapping[str, inspect.Parameter]:
     """The parameters of a function that was expected to take some of these names.
 
     Raises TypeError naming the owner, for what is no function that returns a value, or whose parameters cannot be read.
@@ -33,7 +32,7 @@ def parameters(function: Any, owner: str, names: Iterable[str]) -> Mapping[str, 
         ) from None
 
 
-def is_compiled(function: Any) -> bool:
+def is_compiled(function: object) -> bool:
     """Whether a callable is no Python code, as NumPy's universal functions: its parameters have no names of the user's."""
     while isinstance(function, functools.partial):
         function = function.func
@@ -42,12 +41,12 @@ def is_compiled(function: Any) -> bool:
     return not isinstance(getattr(type(function), "__call__", None), types.FunctionType)  # noqa: B004
 
 
-def wrapping(function: Any, names: Iterable[str]) -> str:
+def wrapping(function: object, names: Iterable[str]) -> str:
     """The remedy for a function that cannot be called by these names."""
     name = str(getattr(function, "__name__", ""))
     arguments = ", ".join(names)
     return f"wrap it, as lambda {arguments}: {name if name.isidentifier() else 'f'}({arguments})"
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     return repr(value)[:80]

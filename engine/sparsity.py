@@ -208,9 +208,9 @@ def _point(
     return objective, objective.project(params)
 
 
-def _is_float(array: Any) -> bool:
+def _is_float(array: Array) -> bool:
     return _arrays.dtype_name(array) in _arrays.FLOATS
 
 
-def _load(backend: str, array: Any, floating: bool = True) -> Any:
+def _load(backend: str, array: Array, floating: bool = True) -> Any:
     return backends.get(backend).load(_arrays.to_host(array), "float64" if floating else None, None)

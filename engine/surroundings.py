@@ -38,7 +38,7 @@ LIBRARIES = ("numpy", "scipy", "random")
 class Names:
     """A module, or a source of random numbers, whose attributes are seen from a declared function."""
 
-    def __init__(self, value: Any, see: Callable[[Any, str], Any], name: str) -> None:
+    def __init__(self, value: object, see: Callable[[Any, str], Any], name: str) -> None:
         self._value, self._see, self.__name__ = value, see, name
 
     def __getattr__(self, name: str) -> Any:
@@ -87,12 +87,12 @@ class Surroundings:
             return self._library(value, name or f"{_short(module)}.{getattr(value, '__name__', '')}")
         return value
 
-    def builtins(self, known: Any) -> dict[str, Any]:
+    def builtins(self, known: object) -> dict[str, Any]:
         """The builtins of a function: `open`, and modules by `import`, as they are seen."""
         found: dict[str, Any] = self._once(known, lambda: self._builtins(known))
         return found
 
-    def _builtins(self, known: Any) -> dict[str, Any]:
+    def _builtins(self, known: object) -> dict[str, Any]:
         own: dict[str, Any] = dict(known if isinstance(known, Mapping) else vars(known))
         for name in {"open", "input"} & own.keys():
             own[name] = self.see(own[name])
@@ -100,7 +100,7 @@ class Surroundings:
             own["__import__"] = lambda *args, **kwargs: self.see(load(*args, **kwargs))
         return own
 
-    def _library(self, value: Any, name: str) -> Any:
+    def _library(self, value: object, name: str) -> Any:
         """A function or class of NumPy or SciPy."""
         last = name.rpartition(".")[2]
         if last in READS:
@@ -149,7 +149,7 @@ class Surroundings:
         return self._seen[id(value)][1]
 
 
-def _is_traced(value: Any) -> bool:
+def _is_traced(value: object) -> bool:
     """Whether a value is an array of the lane: not one of NumPy's own, which a function holds unseen."""
     return is_array(value) and type(value).__module__.partition(".")[0] != "numpy"
 
@@ -162,7 +162,7 @@ def _draws(kind: type) -> bool:
 
 
 def _refusing(what: str, words: tuple[str, str]) -> Callable[..., Any]:
-    def refuse(*args: Any, **kwargs: Any) -> Any:
+    def refuse(*args: object, **kwargs: object) -> Any:
         raise TraceError(what, *words)
 
     return refuse

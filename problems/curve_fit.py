@@ -29,7 +29,7 @@ Data = Mapping[str, Any]
 Model = Callable[..., Any]
 
 
-def curve_fit(model: Model, *, sigma: Any = None, absolute_sigma: bool = False, bounds: Any = None) -> Problem:
+def curve_fit(model: Model, *, sigma: Any = None, absolute_sigma: bool = False, bounds: object = None) -> Problem:
     r"""The parameters a, b, ... with which `model(x, a, b, ...)` comes closest to y in the mean of squares.
 
     Data `x`, `(..., n)`, or `(..., k, n)` for a model of k variables, `y` `(..., n)`, and if given `mask` `(..., n)`:
@@ -75,13 +75,12 @@ def curve_fit(model: Model, *, sigma: Any = None, absolute_sigma: bool = False, 
             raise DeclaredFunctionError(
                 f"the model returned shape {tuple(found.shape)}; expected one number for each point, {tuple(y.shape)}"
             )
-        gap = found - y
+        gap: Array = found - y
         if isinstance(spread, str):
             gap = gap / named[spread]
         elif spread is not None:
             gap = spread @ gap if len(spread.shape) > 1 else spread * gap
-        weighed: Array = gap * named["mask"] if "mask" in named else gap
-        return weighed
+        return gap * named["mask"] if "mask" in named else gap
 
     @Kept
     def declared(axes: str, masked: bool) -> Problem:

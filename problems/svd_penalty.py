@@ -18,7 +18,7 @@ def _residual(U: Any, d: Any, V: Any, A: Any) -> dict[str, Any]:
     }
 
 
-def _sorted(U: Any, d: Any, V: Any) -> dict[str, Any]:
+def _sorted(U: object, d: object, V: object) -> dict[str, Any]:
     """Columns by descending |d|, d >= 0: the same product."""
     xp = array_namespace(d)
     order = xp.argsort(xp.abs(d), descending=True)

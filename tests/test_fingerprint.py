@@ -198,7 +198,7 @@ PATCHES = {
     "a default argument": Patched("engine.objective:Objective.__init__", "__defaults__", lambda _: (None, 1)),
     "the code of a function": Patched("engine.objective:mean_square", "__code__", lambda _: (lambda block: block).__code__),
     "a module constant": Patched("engine.solvers.trust_region", "NOISE", lambda noise: 2 * noise),
-    "a module constant by one that is equal": Patched("backends.fused.codegen.kernel", "SHORT", float),
+    "a module constant by one that is equal": Patched("backends.fused.codegen.kernel", "OPTIMISE_BELOW_CHARS", float),
     "a constant that is a tuple": Patched("engine.smalllinalg", "SWEEPS", lambda _: (1.0, 1.0)),
     "a class of a module": Patched("engine.lane.program", "Objective", derived),
     "a method of a class": Patched("engine.objective:Objective", "linearise", wrapped),
@@ -214,7 +214,7 @@ PATCHES = {
     "an entry of a table by another": Patched("backends.fused.lowering.aten:LOWERINGS", "add", lambda _: kernel.loader),
     "a set of names": Patched("backends.torch.batch_invariant", "EVEN", lambda even: even - {"abs"}),
     "a text of C++": Patched("backends.fused.codegen.kernel", "DECLARED", lambda text: f"{text}\n"),
-    "a limit of the code generator": Patched("backends.fused.codegen.kernel", "SHORT", lambda limit: limit + 1),
+    "a limit of the code generator": Patched("backends.fused.codegen.kernel", "OPTIMISE_BELOW_CHARS", lambda limit: limit + 1),
 }
 
 

@@ -14,13 +14,13 @@ import pytest
 
 from tests import house, old_names, typing_share
 
-TYPING_SHARE = 25
+TYPING_SHARE = 18
 """Percent of arguments whose annotation says nothing; the aim is 10."""
 
-SENTENCES = 4.5
+SENTENCES = 4.2
 """Percent of docstrings that begin with what, where, whatever or who; the aim is 0."""
 
-OLD_NAMES = 60
+OLD_NAMES = 31
 """Uses of old names; the aim is 0."""
 
 LONG_BODIES = frozenset({"backends/fused/codegen/kernel.py: build", "backends/fused/codegen/kernel.py: _assemble"})

@@ -37,7 +37,7 @@ class Borrowed:
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
-    def __get__(self, backend: Any, owner: type) -> Any:
+    def __get__(self, backend: object, owner: type) -> Any:
         with span("import"):
             torch = importlib.import_module("backends.torch").BACKEND
         return getattr(torch, self.name)
@@ -86,7 +86,9 @@ class FusedBackend(Backend):
             return host_view(array)
         return importlib.import_module("torch").from_numpy(array) if isinstance(array, np.ndarray) else array
 
-    def map_lanes(self, f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable[..., Any]:
+    def map_lanes(
+        self, f: Callable[..., Any], in_axes: int | tuple[int | None, ...] | None = 0, out_axes: int | tuple[int, ...] = 0
+    ) -> Callable[..., Any]:
         """vmap as a native kernel; a call raises Unsupported or TraceError where there is none for its arguments."""
         mapped: Callable[..., Any] = importlib.import_module("backends.fused.run.mapped").Mapped(f, in_axes, out_axes)
         return mapped

@@ -61,10 +61,10 @@ class NumpyBackend(Backend):
 
         return torch.from_numpy(np.ascontiguousarray(array).reshape(np.shape(array)))
 
-    def grad(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
+    def grad(self, f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
         return transforms.grad(f, argnums, has_aux)
 
-    def value_and_grad(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
+    def value_and_grad(self, f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
         return transforms.value_and_grad(f, argnums, has_aux)
 
     def jvp(self, f: Function, primals: Any, tangents: Any, has_aux: bool = False) -> Any:
@@ -73,10 +73,10 @@ class NumpyBackend(Backend):
     def vjp(self, f: Function, *primals: Any, has_aux: bool = False) -> Any:
         return transforms.vjp(f, *primals, has_aux=has_aux)
 
-    def jacfwd(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
+    def jacfwd(self, f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
         return transforms.jacobian(f, argnums, has_aux, "jacfwd")
 
-    def jacrev(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
+    def jacrev(self, f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
         return transforms.jacobian(f, argnums, has_aux, "jacrev")
 
     def vmap(self, f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:

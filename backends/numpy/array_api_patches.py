@@ -42,13 +42,13 @@ def _clip(x: Any, /, min: Any = None, max: Any = None) -> Any:
     return np.clip(x, min, max)
 
 
-def _send(module: Any, name: str, ours: Function, kind: type) -> None:
+def _send(module: object, name: str, ours: Function, kind: type) -> None:
     original = getattr(module, name)
     if hasattr(original, "__wrapped__") and original.__module__ == __name__:
         return
 
     @wraps(original)
-    def either(*args: Any, **kwargs: Any) -> Any:
+    def either(*args: object, **kwargs: object) -> Any:
         mine = any(isinstance(leaf, kind) for leaf in leaves((args, kwargs)))
         return (ours if mine else original)(*args, **kwargs)
 

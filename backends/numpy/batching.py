@@ -41,7 +41,7 @@ def vmap(f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
     return mapped
 
 
-def _spread(what: str, prefix: Any, tree: Tree) -> list[Any]:
+def _spread(what: str, prefix: object, tree: Tree) -> list[Any]:
     """One axis for each leaf, from a tree that may stop above the leaves."""
     if prefix is None or isinstance(prefix, int):
         return [prefix] * len(leaves(tree))
@@ -78,7 +78,7 @@ def _one_lane(array: Any, axis: int) -> Any:
     return as_lane(np.zeros(shape, array.dtype))
 
 
-def _stacked(lanes: list[Tree], out_axes: Any, size: int) -> Tree:
+def _stacked(lanes: list[Tree], out_axes: int, size: int) -> Tree:
     """The outputs of all lanes, stacked leaf by leaf; None takes the first lane's."""
     columns = zip(*(leaves(lane) for lane in lanes), strict=True)
     axes = _spread("out_axes", out_axes, lanes[0])

@@ -47,7 +47,7 @@ def hide(z: Any) -> Perturbed:
     return hidden
 
 
-def numbers(value: Any) -> Any:
+def numbers(value: object) -> Any:
     """The complex numbers of perturbed arrays, plain arrays of Lanes; of nested lists and tuples, item by item.
 
     Raises TraceError for complex numbers and for arrays of objects.
@@ -72,7 +72,7 @@ def numbers(value: Any) -> Any:
     return value
 
 
-def result(value: Any) -> Any:
+def result(value: object) -> Any:
     """Perturbed arrays of the complex ones in a result, Lanes of the real ones."""
     if isinstance(value, np.ndarray | np.generic):
         return hide(value) if value.dtype.kind == "c" else wrapped(value)
@@ -89,7 +89,7 @@ def value_and_derivative(array: Any) -> tuple[Any, Any]:
     return (z.real, z.imag / H) if z.dtype.kind == "c" else (z, 0.0)
 
 
-def is_perturbed(value: Any) -> bool:
+def is_perturbed(value: object) -> bool:
     """True for arrays that carry a derivative, also behind np.asarray."""
     return isinstance(value, np.ndarray) and (isinstance(value, Perturbed) or value.dtype in _SEEN)
 
@@ -114,7 +114,7 @@ class Perturbed(LaneArray):
         found = functions.apply(func, numbers(args), _real_dtype(kwargs))
         return result(found) if out is None else _into(out, found, func.__name__)
 
-    def __setitem__(self, index: Any, value: Any) -> None:
+    def __setitem__(self, index: object, value: object) -> None:
         numbers(self)[index] = numbers(value)
 
     def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> Any:
@@ -158,7 +158,7 @@ class Perturbed(LaneArray):
     __str__ = __repr__
 
 
-def _into(out: Any, found: Any, name: str) -> Any:
+def _into(out: object, found: object, name: str) -> Any:
     """Write a result where it was asked for, if its derivative fits there."""
     if isinstance(out, tuple):
         (out,) = out
@@ -181,7 +181,7 @@ def _real_dtype(kwargs: dict[str, Any]) -> dict[str, Any]:
 
 
 def _refused(name: str) -> Callable[..., Any]:
-    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def method(self: object, *args: object, **kwargs: object) -> Any:
         if words_of_all := VALUES.get(name if name in VALUES else f"__{name.removesuffix('()')}__"):
             raise TraceError(*words_of_all)
         raise TraceError(f"calls {name} on an array", *_VALUE)

@@ -13,7 +13,7 @@ import numpy as np
 Rule = Callable[..., Any]
 
 
-def real(value: Any) -> Any:
+def real(value: object) -> Any:
     """Real parts; of nested lists and tuples, item by item."""
     if isinstance(value, np.ndarray | np.generic):
         return value.real if value.dtype.kind == "c" else value
@@ -22,7 +22,7 @@ def real(value: Any) -> Any:
     return value
 
 
-def imag(value: Any) -> Any:
+def imag(value: object) -> Any:
     """Imaginary parts of an array; 0.0 of what is real."""
     return value.imag if isinstance(value, np.ndarray | np.generic) and value.dtype.kind == "c" else 0.0
 
@@ -43,7 +43,7 @@ def along(slope: Any, tangent: Any) -> Any:
 def chain(value: Rule, *slopes: Rule) -> Rule:
     """The rule of a function from its real value and its partial derivatives; NaN where the value is NaN."""
 
-    def rule(*arguments: Any) -> Any:
+    def rule(*arguments: object) -> Any:
         x = [np.asarray(real(a)) for a in arguments]
         tangents = [imag(a) for a in arguments]
         y = value(*x)

@@ -43,7 +43,7 @@ def _sort(z: Any, axis: int | None = -1, **rest: Any) -> Any:
     return np.take_along_axis(z, np.argsort(z.real, axis=axis, kind="stable"), axis=axis)
 
 
-def _clip(x: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
+def _clip(x: Any, a_min: object = None, a_max: object = None, *, min: object = None, max: object = None) -> Any:
     return rules.clip(x, a_min if min is None else min, a_max if max is None else max)
 
 

@@ -51,7 +51,7 @@ def declared(inputs: Iterable[Any]) -> Iterator[None]:
         _inside.value = before
 
 
-def stripped(value: Any) -> Any:
+def stripped(value: object) -> Any:
     """The plain arrays in nested lists and tuples of arguments."""
     if isinstance(value, LaneArray):
         return value.view(np.ndarray)
@@ -62,7 +62,7 @@ def stripped(value: Any) -> Any:
     return value
 
 
-def wrapped(value: Any) -> Any:
+def wrapped(value: object) -> Any:
     """Lanes of the plain arrays and NumPy scalars in a result; the other way of `stripped`."""
     if isinstance(value, LaneArray):
         return value
@@ -128,7 +128,7 @@ class LaneArray(np.ndarray[Any, Any]):
 def _routed(name: str) -> Callable[..., Any]:
     function = getattr(np, name)
 
-    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def method(self: object, *args: object, **kwargs: object) -> Any:
         return function(self, *args, **kwargs)
 
     method.__name__ = name
@@ -143,7 +143,7 @@ for _name in _ROUTED:
 def _told(name: str, refusal: tuple[str, str, str]) -> Callable[..., Any]:
     own = getattr(np.ndarray, name)
 
-    def method(self: LaneArray, *args: Any) -> Any:
+    def method(self: LaneArray, *args: object) -> Any:
         if _inside.value:
             raise TraceError(*refusal)
         return own(self, *args)

@@ -19,7 +19,7 @@ FACTORISATIONS = words(
 """Functions of np.linalg that fail, print or hang on matrices that are not finite."""
 
 
-def safe(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+def safe(function: Callable[..., Any], *args: object, **kwargs: object) -> Any:
     """A function of np.linalg; NaN in the shapes of its results where it fails or a matrix is not finite.
 
     Raises LinAlgError for wrong shapes only.
@@ -36,7 +36,7 @@ def safe(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     return _mapped(lambda a: _nan(_long(a) if long else a), found)
 
 
-def safe_norm(function: Callable[..., Any], x: Any, *args: Any, **kwargs: Any) -> Any:
+def safe_norm(function: Callable[..., Any], x: Any, *args: object, **kwargs: object) -> Any:
     """A norm; NaN where the singular values that it needs do not come out."""
     try:
         return function(x, *args, **kwargs)
@@ -89,7 +89,7 @@ def _nan(array: Any) -> Any:
     return np.full_like(array, values.get(array.dtype.kind, 0))
 
 
-def _mapped(f: Callable[[Any], Any], result: Any) -> Any:
+def _mapped(f: Callable[[Any], Any], result: object) -> Any:
     """f of an array or of each array of a named tuple."""
     if isinstance(result, tuple):
         return type(result)(*map(f, result)) if hasattr(result, "_fields") else tuple(map(f, result))

@@ -26,7 +26,7 @@ _CONFUSION = (
 )
 
 
-def as_lane(value: Any) -> Any:
+def as_lane(value: object) -> Any:
     """Arrays and NumPy scalars as Lanes; everything else as it is."""
     if isinstance(value, LaneArray):
         return value
@@ -47,7 +47,7 @@ class Point:
     form: Tree
 
     @classmethod
-    def of(cls, what: str, f: Function, argnums: Any, args: Any, kwargs: Any, has_aux: bool) -> Point:
+    def of(cls, what: str, f: Function, argnums: int | tuple[int, ...], args: Any, kwargs: Any, has_aux: bool) -> Point:
         """The point of some arguments. Raises TypeError where they are not floats, ValueError for bad argnums."""
         nums = [argnums] if isinstance(argnums, int) else list(argnums)
         if any(not -len(args) <= n < len(args) for n in nums):

@@ -19,7 +19,7 @@ from backends.numpy.context import words
 Rule = Callable[..., Any]
 
 
-def mean(x: Any, axis: Any = None, dtype: Any = None, *, keepdims: bool = False) -> Any:
+def mean(x: Any, axis: int | tuple[int, ...] | None = None, dtype: Any = None, *, keepdims: bool = False) -> Any:
     """sum(x) / n, as np.mean, NaN where there is nothing."""
     x = np.asarray(x, dtype)
     total = np.sum(x, axis=axis, keepdims=keepdims)
@@ -30,7 +30,7 @@ def mean(x: Any, axis: Any = None, dtype: Any = None, *, keepdims: bool = False)
 
 def var(
     x: Any,
-    axis: Any = None,
+    axis: int | tuple[int, ...] | None = None,
     dtype: Any = None,
     *,
     ddof: float = 0,
@@ -58,7 +58,7 @@ def std(x: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def _quiet(function: Rule) -> Rule:
-    def rule(*args: Any, **kwargs: Any) -> Any:
+    def rule(*args: object, **kwargs: object) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # of empty slices; only these functions pay for it
             return function(*args, **kwargs)

@@ -69,7 +69,7 @@ RULES: dict[str, Rule] = {
 """Universal functions of perturbed arrays by name: the value and the partial derivatives (zeta has none by its order)."""
 
 
-def _logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False) -> Any:
+def _logsumexp(a: Any, axis: int | tuple[int, ...] | None = None, b: Any = None, keepdims: bool = False) -> Any:
     top = np.max(a, axis=axis, keepdims=True)
     top = np.where(np.isfinite(top), top, 0.0)
     terms = np.exp(a - top) if b is None else b * np.exp(a - top)
@@ -77,7 +77,7 @@ def _logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False) 
     return total if keepdims else np.sum(total, axis=axis)  # of one element each
 
 
-def _log_softmax(x: Any, axis: Any = None) -> Any:
+def _log_softmax(x: Any, axis: int | tuple[int, ...] | None = None) -> Any:
     return x - _logsumexp(x, axis, keepdims=True)
 
 

@@ -26,7 +26,9 @@ def exposed(tree: Tree) -> Tree:
     return tree_map(lambda a: a.view(np.ndarray) if isinstance(a, LaneArray) else a, tree)
 
 
-def value_and_grad(f: Function, argnums: Any = 0, has_aux: bool = False, what: str = "value_and_grad") -> Function:
+def value_and_grad(
+    f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False, what: str = "value_and_grad"
+) -> Function:
     """(value, gradient), or ((value, aux), gradient)."""
 
     def transform(args: Any, kwargs: Any) -> Tree:
@@ -38,7 +40,7 @@ def value_and_grad(f: Function, argnums: Any = 0, has_aux: bool = False, what: s
     return lambda *args, **kwargs: lift(transform, args, kwargs)
 
 
-def grad(f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
+def grad(f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
     """The gradient of a scalar function, or (gradient, aux)."""
     both = value_and_grad(f, argnums, has_aux, "grad")
 
@@ -49,7 +51,7 @@ def grad(f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
     return transform
 
 
-def jacobian(f: Function, argnums: Any = 0, has_aux: bool = False, what: str = "jacfwd") -> Function:
+def jacobian(f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False, what: str = "jacfwd") -> Function:
     """The Jacobian, output by input, or (Jacobian, aux); jacfwd and jacrev are the same numbers."""
 
     def transform(args: Any, kwargs: Any) -> Tree:
@@ -96,12 +98,12 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> Any:
             found[k][index] = sum(np.sum(np.multiply(w, s)) for w, s in zip(weights, slopes, strict=True))
         return exposed(unflatten(point.form, [_cast(a, x) for a, x in zip(found, point.x, strict=True)]))
 
-    def value_and_aux(primals: Any) -> Tree:
+    def value_and_aux(primals: object) -> Tree:
         return exposed(point_of(primals).value())
 
     value, aux = lift(value_and_aux, primals)
 
-    def pullback(cotangent: Any) -> Any:
+    def pullback(cotangent: object) -> Any:
         return lift(transform, primals, cotangent)
 
     return (value, pullback, aux) if has_aux else (value, pullback)

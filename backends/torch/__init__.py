@@ -61,10 +61,10 @@ class TorchBackend(Backend):
         """The tensor, or a NumPy view of it."""
         return array if library == "torch" else array.cpu().numpy()
 
-    def grad(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
+    def grad(self, f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
         return torch.func.grad(f, argnums=argnums, has_aux=has_aux)
 
-    def value_and_grad(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
+    def value_and_grad(self, f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
         both = torch.func.grad_and_value(f, argnums=argnums, has_aux=has_aux)
         return lambda *args, **kwargs: both(*args, **kwargs)[::-1]
 
@@ -75,24 +75,24 @@ class TorchBackend(Backend):
     def vjp(self, f: Function, *primals: Any, has_aux: bool = False) -> Any:
         return torch.func.vjp(f, *primals, has_aux=has_aux)
 
-    def jacfwd(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
+    def jacfwd(self, f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
         _load_forward_mode()
         kept = keeping(f)
 
-        def jacobian(*args: Any) -> Any:
+        def jacobian(*args: object) -> Any:
             places = from_the_front(argnums, len(args))  # torch gives zeros for those that count from the end
             return forward(lambda: torch.func.jacfwd(kept, argnums=places, has_aux=has_aux)(*args))
 
         return jacobian
 
-    def jacrev(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
+    def jacrev(self, f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
         return torch.func.jacrev(f, argnums=argnums, has_aux=has_aux)
 
-    def hessian(self, f: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
+    def hessian(self, f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
         _load_forward_mode()
         kept = keeping(f)
 
-        def hessian(*args: Any) -> Any:
+        def hessian(*args: object) -> Any:
             places = from_the_front(argnums, len(args))
             rows = torch.func.jacrev(kept, argnums=places, has_aux=has_aux)
             return forward(lambda: torch.func.jacfwd(rows, argnums=places, has_aux=has_aux)(*args))
@@ -109,7 +109,7 @@ class TorchBackend(Backend):
             compiled = torch.compile(f, dynamic=True)
         usable = [True]
 
-        def run(*args: Any, **kwargs: Any) -> Any:
+        def run(*args: object, **kwargs: object) -> Any:
             if usable[0]:
                 try:
                     with warnings.catch_warnings():

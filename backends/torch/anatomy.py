@@ -104,7 +104,7 @@ def _reach(f: Callable[[Tensor], Tensor], x: Tensor, first: int) -> list[Any]:
     return [row.nonzero()[:, 0].cpu().numpy() for row in torch.vmap(f)(lost).isnan()]
 
 
-def _name(func: Any) -> str:
+def _name(func: object) -> str:
     """An operation without its overload and without the mark of working in place."""
     return str(func).removeprefix("aten.").partition(".")[0].rstrip("_")
 

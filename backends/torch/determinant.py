@@ -6,8 +6,6 @@ a native kernel and no second derivative where singular values are equal. Needs 
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -15,7 +13,7 @@ LIMIT = 16
 """Rows beyond which elimination is not unrolled."""
 
 
-def det(a: Tensor, **out: Any) -> Tensor:
+def det(a: Tensor, **out: object) -> Tensor:
     """det a = +-p_1 ... p_(n-2) det R: pivots of Gaussian elimination with complete pivoting, and the 2 x 2 that is left.
 
     a is (..., n, n), the result (...), both of one float dtype. Values, gradients (cofactors) and second derivatives hold

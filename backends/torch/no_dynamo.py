@@ -74,7 +74,7 @@ _DYNAMO: Any = _StandIn()
 class _Plain(ModuleType):
     """A module in a world where all sizes are plain numbers: some of its functions, and the real one for all others."""
 
-    def __init__(self, name: str, **known: Any) -> None:
+    def __init__(self, name: str, **known: object) -> None:
         super().__init__(name)
         self.__dict__.update(known)
 
@@ -92,7 +92,7 @@ class _Plain(ModuleType):
             return getattr(importlib.import_module(self.__name__), name)
 
 
-def _holds(truth: Any, *_: Any, **__: Any) -> bool:
+def _holds(truth: object, *_: object, **__: object) -> bool:
     return bool(truth)
 
 

@@ -85,7 +85,7 @@ def hidden(name: str) -> Stop:
     return Stop(f"mixes a NumPy array that it did not capture as a variable with the lane's arrays ({name})", *HIDDEN)
 
 
-def _ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+def _ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: object, **kwargs: object) -> Any:
     name = ufunc.__name__
     owner = "np" if hasattr(np, name) else "scipy.special"
     call = f"{owner}.{name}" if method == "__call__" else f"{owner}.{name}.{method}"
@@ -131,7 +131,7 @@ def _meaningless(call: str, remedy: str = REMEDY) -> TraceError:
     return TraceError(f"calls {call}", MEANING, remedy)
 
 
-def _plain(value: Any, call: str) -> Any:
+def _plain(value: object, call: str) -> Any:
     """An argument with NumPy's numbers as Python's. Raises TraceError for NumPy's arrays."""
     if isinstance(value, tuple | list):
         return (
@@ -144,11 +144,11 @@ def _refuse(call: str) -> Any:
     raise hidden(call)
 
 
-def _number(value: Any) -> Any:
+def _number(value: object) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _tensor(value: Any, like: Tensor) -> Any:
+def _tensor(value: object, like: Tensor) -> Any:
     """A number as a tensor beside others."""
     if not isinstance(value, bool | int | float):
         return value
@@ -166,7 +166,7 @@ class _Protocol:
     def __init__(self, name: str, method: Callable[..., Any]) -> None:
         self.name, self.method = name, method
 
-    def __get__(self, tensor: Tensor | None, owner: Any = None) -> Any:
+    def __get__(self, tensor: Tensor | None, owner: object = None) -> Any:
         if _inside.inputs is None:
             raise AttributeError(f"type object {getattr(owner, '__name__', 'Tensor')!r} has no attribute {self.name!r}")
         return self.method if tensor is None else self.method.__get__(tensor)

@@ -66,7 +66,7 @@ def outer_call(function: Function, a: Any, b: Any) -> Any:
 def _reduction(name: str) -> Function:
     whole = getattr(xp, name)
 
-    def reduce(x: Tensor, axis: Any = None, dtype: Any = None, *, keepdims: bool = False) -> Any:
+    def reduce(x: Tensor, axis: int | tuple[int, ...] | None = None, dtype: object = None, *, keepdims: bool = False) -> Any:
         cast = {} if dtype is None else {"dtype": getattr(torch, str(getattr(dtype, "__name__", dtype)))}
         return whole(x, axis=axis, keepdims=keepdims, **cast)
 
@@ -81,7 +81,14 @@ def _extreme(name: str) -> Function:
 def _moment(name: str) -> Function:
     whole = getattr(xp, name)
 
-    def moment(x: Tensor, axis: Any = None, *, ddof: float = 0, correction: float | None = None, keepdims: bool = False) -> Any:
+    def moment(
+        x: Tensor,
+        axis: int | tuple[int, ...] | None = None,
+        *,
+        ddof: float = 0,
+        correction: float | None = None,
+        keepdims: bool = False,
+    ) -> Any:
         return whole(x, axis=axis, keepdims=keepdims, correction=ddof if correction is None else correction)
 
     return moment
@@ -106,7 +113,7 @@ def _transpose(x: Tensor, axes: Any = None) -> Any:
     return x.permute(*(range(x.ndim)[::-1] if axes is None else axes))
 
 
-def _concatenate(arrays: Any, axis: Any = 0) -> Any:
+def _concatenate(arrays: Any, axis: int | tuple[int, ...] | None = 0) -> Any:
     return xp.concat(tuple(arrays), axis=axis)
 
 
@@ -118,7 +125,7 @@ def _split(x: Tensor, sections: Any, axis: int = 0) -> Any:
     return list(torch.tensor_split(x, sections, dim=axis))
 
 
-def _clip(x: Tensor, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
+def _clip(x: Tensor, a_min: object = None, a_max: object = None, *, min: object = None, max: object = None) -> Any:
     low, high = (a_min if min is None else min), (a_max if max is None else max)
     return xp.clip(x, low, high)
 
@@ -132,13 +139,13 @@ def _where(condition: Any, *branches: Any) -> Any:
     return torch.where(torch.as_tensor(condition), a, b)
 
 
-def _average(x: Tensor, axis: Any = None, weights: Any = None) -> Any:
+def _average(x: Tensor, axis: int | tuple[int, ...] | None = None, weights: Any = None) -> Any:
     if weights is None:
         return TABLE["mean"](x, axis)
     return TABLE["sum"](x * weights, axis) / TABLE["sum"](weights * torch.ones_like(x), axis)
 
 
-def _norm(x: Tensor, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+def _norm(x: Tensor, ord: object = None, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Any:
     return torch.linalg.norm(x, ord, dim=axis, keepdim=keepdims)
 
 
@@ -162,7 +169,7 @@ def _trapezoid(y: Tensor, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     return torch.trapezoid(y, dx=dx, dim=axis) if x is None else torch.trapezoid(y, x, dim=axis)
 
 
-def _logsumexp(a: Tensor, axis: Any = None, b: Any = None, keepdims: bool = False) -> Any:
+def _logsumexp(a: Tensor, axis: int | tuple[int, ...] | None = None, b: Any = None, keepdims: bool = False) -> Any:
     axes = tuple(range(a.ndim)) if axis is None else axis
     if b is None:
         return torch.logsumexp(a, axes, keepdim=keepdims)
@@ -171,11 +178,11 @@ def _logsumexp(a: Tensor, axis: Any = None, b: Any = None, keepdims: bool = Fals
     return total if keepdims else torch.sum(total, axes)  # of one element each
 
 
-def _softmax(x: Tensor, axis: Any = None) -> Any:
+def _softmax(x: Tensor, axis: int | tuple[int, ...] | None = None) -> Any:
     return torch.exp(_log_softmax(x, axis))
 
 
-def _log_softmax(x: Tensor, axis: Any = None) -> Any:
+def _log_softmax(x: Tensor, axis: int | tuple[int, ...] | None = None) -> Any:
     return x - _logsumexp(x, axis, keepdims=True)
 
 
@@ -208,7 +215,7 @@ def _cbrt(x: Tensor) -> Any:
     return torch.sign(x) * torch.abs(x) ** (1 / 3)
 
 
-def _einsum(spec: str, *operands: Any, optimize: Any = None) -> Any:
+def _einsum(spec: str, *operands: object, optimize: object = None) -> Any:
     return torch.einsum(spec, *operands)
 
 

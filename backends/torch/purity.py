@@ -83,7 +83,7 @@ class Guard(TorchFunctionMode):
     """Raises `Stop` on the calls in `REFUSED`, on writes to inputs, and on NumPy arrays that meet traced tensors."""
 
     def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+        self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         refused = UNTRACEABLE.get(func)
         if refused is not None:

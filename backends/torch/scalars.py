@@ -32,7 +32,7 @@ class Scalars(TorchFunctionMode):
     """Hands numbers beside a scalar tensor on as tensors of its dtype."""
 
     def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+        self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
         if func in ARITHMETIC and args and (like := _scalar(args)) is not None:
@@ -50,7 +50,7 @@ def keeping(function: Callable[..., Any]) -> Callable[..., Any]:
     if torch.compiler.is_compiling():  # a compiler's trace has no modes
         return function
 
-    def kept(*args: Any, **kwargs: Any) -> Any:
+    def kept(*args: object, **kwargs: object) -> Any:
         narrow = any(isinstance(a, Tensor) and a.dtype != torch.float64 for a in leaves((args, kwargs)))
         with Scalars() if narrow else nullcontext():
             return function(*args, **kwargs)

@@ -38,7 +38,7 @@ class Lines(TorchFunctionMode):
         self.here = here
 
     def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+        self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         line = _line(sys._getframe(1), self.here)
         with _marked(line):

@@ -141,7 +141,7 @@ def _refuse(call: Call) -> None:
 
 
 @cache
-def _suspected(target: Any) -> list[tuple[str, str, str]]:
+def _suspected(target: object) -> list[tuple[str, str, str]]:
     return [reason for tag, reason in _UNFAITHFUL.items() if tag in getattr(target, "tags", ())]
 
 

@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 from array_api_compat import device
 
@@ -53,7 +52,7 @@ class Domain:
     closed = False
     names: tuple[str, ...] = ()
 
-    def __init_subclass__(cls, **options: Any) -> None:
+    def __init_subclass__(cls, **options: object) -> None:
         """Methods by their names before version 0.2 count as written."""
         super().__init_subclass__(**options)
         keep_old_names(cls, OLD_NAMES)

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from backends.contract import check_methods
 from engine.domains.base import Domain
 from engine.errors import ExtensionError
@@ -21,7 +19,7 @@ TOGETHER = (
 """A method, those that a class which writes it writes too, and why."""
 
 
-def check(domain: Any, owner: str) -> None:
+def check(domain: object, owner: str) -> None:
     """Refuse an object that is no domain. Raises ExtensionError naming the owner."""
     if isinstance(domain, type) or not isinstance(domain, Domain):
         remedy = ": call it" if isinstance(domain, type) else ": derive its class from Domain" if _is_near(domain) else ""
@@ -46,7 +44,7 @@ def check(domain: Any, owner: str) -> None:
         raise ExtensionError(f"{who}: its names came as {domain.names!r}; expected a tuple of names of data, such as ('lo',)")
 
 
-def _is_near(domain: Any) -> bool:
+def _is_near(domain: object) -> bool:
     return callable(getattr(domain, "retract", None))
 
 

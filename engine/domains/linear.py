@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 from backends.types import Array, array_namespace
 from engine.domains.base import Domain, Shape, constant, flat, gather
@@ -158,6 +157,6 @@ class UpperTriangular(_Entries):
         return array_namespace(x).triu(x)
 
 
-def _square(domain: Any, shape: Shape) -> None:
+def _square(domain: object, shape: Shape) -> None:
     if len(shape) < 2 or shape[-1] != shape[-2]:
         raise ArgumentError(f"domain {domain}: the parameter has shape {shape}; expected square matrices (n, n): use Real()")

@@ -123,7 +123,7 @@ def _mangled(kind: type, name: str) -> str:
     return f"_{kind.__name__.lstrip('_')}{name}" if name[:2] == "__" and name[-2:] != "__" else name
 
 
-def _is_set(member: types.MemberDescriptorType, value: Any) -> bool:
+def _is_set(member: types.MemberDescriptorType, value: object) -> bool:
     try:
         member.__get__(value)
     except AttributeError:

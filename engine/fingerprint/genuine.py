@@ -103,7 +103,7 @@ def check_builtins() -> None:
             raise Unhashable(f"{name!r} of Python's own, which is {value!r}")
 
 
-def _check_name(module: str, name: str, value: Any) -> None:
+def _check_name(module: str, name: str, value: object) -> None:
     kind = type(value)
     if isinstance(value, types.ModuleType):
         fine = (

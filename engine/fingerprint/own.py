@@ -96,7 +96,7 @@ def _function(users: Users, hasher: Hasher, function: types.FunctionType) -> Non
         hasher.add({name: names[name] for name in sorted(global_names(code)) if name in names})
 
 
-def _instance(hasher: Hasher, value: Any) -> None:
+def _instance(hasher: Hasher, value: object) -> None:
     """An object of this project by its fields."""
     if isinstance(value, enum.Enum):
         hasher.add("member", type(value), value.name, value.value)

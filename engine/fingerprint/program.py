@@ -38,7 +38,7 @@ class Slot:
         return cls(place, dtype_name(array), tuple(array.shape), indices)
 
 
-def fingerprint(problem: Problem, *rest: Any) -> str:
+def fingerprint(problem: Problem, *rest: object) -> str:
     """A digest of a problem's declaration, of other values and of the code behind them; empty where one cannot be hashed.
 
     >>> import problems

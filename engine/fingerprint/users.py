@@ -180,7 +180,7 @@ class Users:
         self.libraries.add(top)
         self.lines.append(f"import {name}")
 
-    def _library(self, value: Any) -> None:
+    def _library(self, value: object) -> None:
         """A library's function or class by a name under which `MODULES` hold it."""
         called = str(getattr(value, "__name__", "")) or str(value).rpartition(".")[2]  # a dtype of torch's has no name
         for module in sorted(MODULES & sys.modules.keys()):

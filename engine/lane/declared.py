@@ -102,7 +102,7 @@ def _measure(objective: Objective, name: str, answer: Params) -> Array:
     return found
 
 
-def _check_shape(objective: Objective, shapes: Shapes, owner: str, value: Any, name: str) -> None:
+def _check_shape(objective: Objective, shapes: Shapes, owner: str, value: object, name: str) -> None:
     shape = getattr(value, "shape", None)
     if shape is None or tuple(shape) != shapes[name]:
         came = type(value).__name__ if shape is None else f"shape {tuple(shape)}"

@@ -83,7 +83,7 @@ class Adam(Solver):
         corrections = [-xp.expm1(count * log) for log in self.logarithms]
         rate, root = self.learning_rate / corrections[0], xp.sqrt(corrections[1])
 
-        def move(a: Any, q: Any) -> Any:
+        def move(a: Any, q: object) -> Any:
             return -((rate * a) / (xp.sqrt(q) / root + self.eps))
 
         tangent = tree_map(move, first, second)

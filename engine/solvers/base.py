@@ -97,7 +97,7 @@ def _map_floats(solver: S, f: Callable[[float], Any]) -> S:
     return made
 
 
-def checked(owner: str, name: str, value: Any, low: float, high: float, closed: bool = True) -> float:
+def checked(owner: str, name: str, value: object, low: float, high: float, closed: bool = True) -> float:
     """A setting as a float between low and high.
 
     Raises TypeError, ValueError naming the setting, what came and what was expected.
@@ -111,7 +111,7 @@ def checked(owner: str, name: str, value: Any, low: float, high: float, closed: 
     return float(value)
 
 
-def whole(owner: str, name: str, value: Any, low: int, high: int) -> int:
+def whole(owner: str, name: str, value: object, low: int, high: int) -> int:
     """A setting as a whole number between low and high.
 
     Raises TypeError, ValueError naming the setting, what came and what was expected.

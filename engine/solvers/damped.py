@@ -10,8 +10,6 @@ Source:
 
 from __future__ import annotations
 
-from typing import Any
-
 from backends.types import Array, array_namespace
 from engine.curvature import is_ill, second_directional, solve, structure_of
 from engine.objective import Objective, Params
@@ -30,7 +28,7 @@ NET_REJECTIONS = 2.0
 """Excess of rejected over well-predicted trials above which geodesic acceleration is used."""
 
 
-def damped_init(objective: Objective, params: Params, damping: Any, evaluate: Evaluate) -> State:
+def damped_init(objective: Objective, params: Params, damping: object, evaluate: Evaluate) -> State:
     """The model at the start, and the first mu: of an exact problem the smaller, the nearer the start is to a solution."""
     state = init_state(objective, params, evaluate)
     xp = array_namespace(state["loss"])

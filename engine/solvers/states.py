@@ -59,7 +59,7 @@ def _needed(solver: Solver, objective: Objective) -> tuple[str, ...]:
     return ("params", "loss", *JUDGED, *(FIT if is_fit else ()))
 
 
-def _check_entries(who: str, state: Any, needed: tuple[str, ...]) -> None:
+def _check_entries(who: str, state: object, needed: tuple[str, ...]) -> None:
     if not isinstance(state, dict):
         raise ExtensionError(
             f"{who} {type(state).__name__}; expected a dict with at least 'params' and 'loss': "
@@ -73,7 +73,7 @@ def _check_entries(who: str, state: Any, needed: tuple[str, ...]) -> None:
         raise ExtensionError(f"{who} two entries {twice[0]!r}; expected one: rename the key that has a dot in it")
 
 
-def _check_alike(who: str, came: Any, before: Any, words: str, prefix: str = "") -> None:
+def _check_alike(who: str, came: object, before: object, words: str, prefix: str = "") -> None:
     """Refuse a tree that has not the entries of another, with their shapes and kinds of dtype."""
     entries, expected = (dict(zip(names(tree), leaves(tree), strict=True)) for tree in (came, before))
     if entries.keys() != expected.keys():

@@ -59,7 +59,7 @@ def _each(f: Callable[..., float]) -> Callable[..., Any]:
     return lambda *a: np.vectorize(f, otypes=[np.result_type(*a)])(*a)
 
 
-def _torch(f: Callable[..., Any], *first: Any) -> Callable[..., Any]:
+def _torch(f: Callable[..., Any], *first: object) -> Callable[..., Any]:
     return lambda a: f(*first, torch.as_tensor(np.asarray(a))).numpy()
 
 

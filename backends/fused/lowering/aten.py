@@ -15,7 +15,7 @@ import torch
 
 from backends.fused.ir.graph import View
 from backends.fused.lowering import linalg, ordering
-from backends.fused.lowering.call import LoweringContext
+from backends.fused.lowering.call import Dim, LoweringContext, Operand
 
 LoweringRule = Callable[..., Any]
 
@@ -25,7 +25,7 @@ def _pointwise(name: str) -> LoweringRule:
 
 
 def _compare(name: str) -> LoweringRule:
-    def lowering(ctx: LoweringContext, a: Any, b: Any) -> View:
+    def lowering(ctx: LoweringContext, a: Operand, b: Operand) -> View:
         common = _common(a, b)
         return ctx.graph.map(name, ctx.cast(a, common), ctx.cast(b, common))
 
@@ -43,19 +43,19 @@ def _common(*values: Any) -> str:
     return str(found.dtype).removeprefix("torch.")
 
 
-def _add(ctx: LoweringContext, a: Any, b: Any, alpha: Any = 1) -> View:
+def _add(ctx: LoweringContext, a: Operand, b: Operand, alpha: Operand = 1) -> View:
     return ctx.map("or" if ctx.dtype == "bool" else "add", a, b if alpha == 1 else ctx.map("mul", b, alpha))
 
 
-def _sub(ctx: LoweringContext, a: Any, b: Any, alpha: Any = 1) -> View:
+def _sub(ctx: LoweringContext, a: Operand, b: Operand, alpha: Operand = 1) -> View:
     return ctx.map("sub", a, b if alpha == 1 else ctx.map("mul", b, alpha))
 
 
-def _mul(ctx: LoweringContext, a: Any, b: Any) -> View:
+def _mul(ctx: LoweringContext, a: Operand, b: Operand) -> View:
     return ctx.map("and" if ctx.dtype == "bool" else "mul", a, b)
 
 
-def _div(ctx: LoweringContext, a: Any, b: Any, rounding_mode: str | None = None) -> View:
+def _div(ctx: LoweringContext, a: Operand, b: Operand, rounding_mode: str | None = None) -> View:
     if rounding_mode is None:
         return ctx.map("div", a, b)
     if not ctx.dtype.startswith("float"):
@@ -81,7 +81,7 @@ def _floor_divide(ctx: LoweringContext, a: View, b: View) -> View:
     return graph.map("select", graph.map("eq", b, zero), quotient, floor)
 
 
-def _pow(ctx: LoweringContext, a: Any, b: Any) -> View:
+def _pow(ctx: LoweringContext, a: Operand, b: Operand) -> View:
     known: Any = b.constant() if isinstance(b, View) else np.asarray(b)
     exponent = known.reshape(-1)[0] if known is not None and known.size == 1 else None
     if exponent is None or not isinstance(a, View):
@@ -100,30 +100,30 @@ def _pow(ctx: LoweringContext, a: Any, b: Any) -> View:
     return ctx.map("pow", x, exponent)
 
 
-def _to_copy(ctx: LoweringContext, a: View, **_: Any) -> View:
+def _to_copy(ctx: LoweringContext, a: View, **_: object) -> View:
     return ctx.cast(a)
 
 
-def _clamp(ctx: LoweringContext, a: View, low: Any = None, high: Any = None) -> View:
+def _clamp(ctx: LoweringContext, a: View, low: object = None, high: object = None) -> View:
     found = ctx.cast(a)
     if low is not None:
         found = ctx.map("max", found, low)
     return found if high is None else ctx.map("min", found, high)
 
 
-def _where(ctx: LoweringContext, condition: View, a: Any, b: Any) -> View:
+def _where(ctx: LoweringContext, condition: View, a: Operand, b: Operand) -> View:
     return ctx.graph.map("select", ctx.cast(condition, "bool"), ctx.cast(a), ctx.cast(b))
 
 
-def _masked_fill(ctx: LoweringContext, a: View, mask: View, value: Any) -> View:
+def _masked_fill(ctx: LoweringContext, a: View, mask: View, value: Operand) -> View:
     return _where(ctx, mask, value, a)
 
 
-def _full(ctx: LoweringContext, value: Any) -> View:
+def _full(ctx: LoweringContext, value: object) -> View:
     return ctx.graph.const(np.full(ctx.shape, value, ctx.dtype))
 
 
-def _filled(value: Any) -> LoweringRule:
+def _filled(value: Operand) -> LoweringRule:
     return lambda ctx, *_, **__: _full(ctx, value)
 
 
@@ -135,34 +135,34 @@ def _matmul(ctx: LoweringContext, a: View, b: View) -> View:
     return found.at(found.index.reshape(ctx.shape))
 
 
-def _addmm(ctx: LoweringContext, bias: View, a: View, b: View, beta: Any = 1, alpha: Any = 1) -> View:
+def _addmm(ctx: LoweringContext, bias: View, a: View, b: View, beta: Operand = 1, alpha: Operand = 1) -> View:
     product = _matmul(ctx, a, b)
     return ctx.map(
         "add", bias if beta == 1 else ctx.map("mul", bias, beta), product if alpha == 1 else ctx.map("mul", product, alpha)
     )
 
 
-def _axes(a: View, dim: Any) -> list[int]:
+def _axes(a: View, dim: Dim) -> list[int]:
     if dim is None or dim == []:
         return list(range(len(a.shape)))
     return [dim] if isinstance(dim, int) else list(dim)
 
 
 def _reduction(name: str) -> LoweringRule:
-    def lowering(ctx: LoweringContext, a: View, dim: Any = None, keepdim: bool = False, **_: Any) -> View:
+    def lowering(ctx: LoweringContext, a: View, dim: Dim = None, keepdim: bool = False, **_: object) -> View:
         return ctx.graph.reduce(name, ctx.cast(a), _axes(a, dim), keepdim)
 
     return lowering
 
 
-def _mean(ctx: LoweringContext, a: View, dim: Any = None, keepdim: bool = False, **_: Any) -> View:
+def _mean(ctx: LoweringContext, a: View, dim: Dim = None, keepdim: bool = False, **_: object) -> View:
     axes = _axes(a, dim)
     total = ctx.graph.reduce("sum", ctx.cast(a), axes, keepdim)
     return ctx.map("div", total, math.prod(a.shape[axis] for axis in axes) if a.shape else 1)
 
 
 def _truth(name: str) -> LoweringRule:
-    def lowering(ctx: LoweringContext, a: View, dim: Any = None, keepdim: bool = False) -> View:
+    def lowering(ctx: LoweringContext, a: View, dim: Dim = None, keepdim: bool = False) -> View:
         return ctx.graph.reduce(name, ctx.cast(a, "bool"), _axes(a, dim), keepdim)
 
     return lowering
@@ -198,7 +198,7 @@ def _arg(name: str) -> LoweringRule:
 
 
 def _cumulative(name: str) -> LoweringRule:
-    def lowering(ctx: LoweringContext, a: View, dim: int, **_: Any) -> View:
+    def lowering(ctx: LoweringContext, a: View, dim: int, **_: object) -> View:
         rows = np.moveaxis(ctx.cast(a).index, dim, 0) if a.shape else ctx.cast(a).index[None]
         source = ctx.cast(a)
         parts: list[View] = []
@@ -211,7 +211,7 @@ def _cumulative(name: str) -> LoweringRule:
     return lowering
 
 
-def _norm(ctx: LoweringContext, a: View, ord: Any = 2, dim: Any = None, keepdim: bool = False, **_: Any) -> View:
+def _norm(ctx: LoweringContext, a: View, ord: Any = 2, dim: Dim = None, keepdim: bool = False, **_: Any) -> View:
     x, axes = ctx.cast(a), _axes(a, dim)
     if ord == 2:
         return ctx.map("sqrt", ctx.graph.reduce("sum", ctx.map("mul", x, x), axes, keepdim))
@@ -256,14 +256,14 @@ def _index(ctx: LoweringContext, a: View, indices: list[Any]) -> View:
     return found.at(found.index.reshape(ctx.shape))
 
 
-def _gather(ctx: LoweringContext, a: View, dim: int, which: View, **_: Any) -> View:
+def _gather(ctx: LoweringContext, a: View, dim: int, which: View, **_: object) -> View:
     rows = np.moveaxis(a.index, dim, -1)[tuple(slice(0, s) for s in np.moveaxis(which.index, dim, -1).shape[:-1])]
     index = np.moveaxis(which.index, dim, -1)
     picked = ctx.graph.take_along(a.at(np.broadcast_to(rows[..., None, :], (*index.shape, a.shape[dim]))), which.at(index))
     return picked.at(np.moveaxis(picked.index, -1, dim))
 
 
-def _index_put(ctx: LoweringContext, a: View, indices: list[Any], values: View, accumulate: bool = False, *_: Any) -> View:
+def _index_put(ctx: LoweringContext, a: View, indices: list[Any], values: View, accumulate: bool = False, *_: object) -> View:
     """Add values at constant places: each element sums what lands on it."""
     if not accumulate:
         raise NotImplementedError("writing over places that depend on a lane's numbers")
@@ -297,7 +297,7 @@ def _added_at(ctx: LoweringContext, a: View, indices: list[Any], values: View) -
     return ctx.map("add", a, total.at(np.moveaxis(total.index, -1, axis)))
 
 
-def _scatter(ctx: LoweringContext, a: View, dim: int, which: View, value: Any, **_: Any) -> View:
+def _scatter(ctx: LoweringContext, a: View, dim: int, which: View, value: Operand, **_: object) -> View:
     """Written one after the other: the last that names a place stays."""
     return _landed(ctx, a, dim, which, value, lambda old, new: new)
 
@@ -306,7 +306,7 @@ def _scatter_add(ctx: LoweringContext, a: View, dim: int, which: View, value: Vi
     return _landed(ctx, a, dim, which, value, lambda old, new: ctx.map("add", old, new))
 
 
-def _landed(ctx: LoweringContext, a: View, dim: int, which: View, value: Any, join: Callable[[View, View], View]) -> View:
+def _landed(ctx: LoweringContext, a: View, dim: int, which: View, value: Operand, join: Callable[[View, View], View]) -> View:
     """Values joined to the places along an axis that an index, a lane's own numbers or known, names."""
     if not a.shape:
         return join(a, ctx.cast(value))
@@ -325,7 +325,7 @@ def _landed(ctx: LoweringContext, a: View, dim: int, which: View, value: Any, jo
     return joined.at(np.moveaxis(joined.index, 0, dim))
 
 
-def _fill(ctx: LoweringContext, a: View, value: Any) -> View:
+def _fill(ctx: LoweringContext, a: View, value: Operand) -> View:
     return ctx.wide(ctx.cast(value))
 
 
@@ -333,7 +333,7 @@ def _sigmoid(ctx: LoweringContext, a: View) -> View:
     return ctx.map("div", 1, ctx.map("add", 1, ctx.map("exp", ctx.map("neg", a))))
 
 
-def _lerp(ctx: LoweringContext, a: View, b: View, weight: Any) -> View:
+def _lerp(ctx: LoweringContext, a: View, b: View, weight: Operand) -> View:
     """torch's two branches, which meet at weight 1/2."""
     w, difference = ctx.cast(weight), ctx.map("sub", b, a)
     near = ctx.map("add", a, ctx.map("mul", w, difference))
@@ -361,7 +361,7 @@ def _round(ctx: LoweringContext, a: View, decimals: int = 0) -> View:
     return ctx.map("mul", ctx.map("round", ctx.map("div", a, scale)), scale)
 
 
-def _variance(ctx: LoweringContext, a: View, dim: Any = None, correction: Any = 1, keepdim: bool = False, **_: Any) -> list[View]:
+def _variance(ctx: LoweringContext, a: View, dim: Dim = None, correction: Any = 1, keepdim: bool = False, **_: Any) -> list[View]:
     """The variance and the mean."""
     x, axes = ctx.cast(a), _axes(a, dim)
     count = math.prod(a.shape[axis] for axis in axes) if a.shape else 1
@@ -372,7 +372,7 @@ def _variance(ctx: LoweringContext, a: View, dim: Any = None, correction: Any = 
     return [spread, mean if keepdim else mean.at(mean.index.reshape(spread.shape))]
 
 
-def _pad(ctx: LoweringContext, a: View, pad: list[int], value: Any = 0) -> View:
+def _pad(ctx: LoweringContext, a: View, pad: list[int], value: Operand = 0) -> View:
     inside, place = np.zeros(ctx.shape, bool), np.zeros(ctx.shape, np.intp)
     cut: list[Any] = [slice(None)] * len(a.shape)
     own = list(cut)
@@ -474,12 +474,12 @@ def _glu_backward_jvp(
 
 
 def _trilinear(
-    a: torch.Tensor, b: torch.Tensor, ctx: torch.Tensor, more_a: list[int], more_b: list[int], more_c: list[int],
+    a: torch.Tensor, b: torch.Tensor, c: torch.Tensor, more_a: list[int], more_b: list[int], more_c: list[int],
     gone: list[int], unroll: int = 1,
 ) -> torch.Tensor:  # fmt: skip
     """The sum over some axes of a product of three arrays, each with axes put in."""
     wide = []
-    for x, axes in ((a, more_a), (b, more_b), (ctx, more_c)):
+    for x, axes in ((a, more_a), (b, more_b), (c, more_c)):
         for axis in axes:
             x = x.unsqueeze(axis)
         wide.append(x)
@@ -487,7 +487,7 @@ def _trilinear(
 
 
 def _replication_pad_backward(g: torch.Tensor, x: torch.Tensor, padding: list[int]) -> torch.Tensor:
-    """What the edges were copied to is added to them, axis by axis from the last."""
+    """Gradients of copied edges are added to them, axis by axis from the last."""
     for k in range(len(padding) // 2):
         axis, size = -1 - k, x.shape[-1 - k]
         source = torch.arange(-padding[2 * k], size + padding[2 * k + 1]).clamp(0, size - 1)

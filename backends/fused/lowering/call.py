@@ -12,6 +12,12 @@ import torch
 from backends.errors import ExtensionError
 from backends.fused.ir.graph import Graph, View
 
+Operand = View | float
+"""An array or a Python number."""
+
+Dim = int | list[int] | None
+"""Axes by number; None: all."""
+
 
 @dataclass(frozen=True)
 class LoweringContext:
@@ -31,7 +37,7 @@ class LoweringContext:
         """The shape of the result."""
         return tuple((self.meta[0] if isinstance(self.meta, tuple | list) else self.meta).shape)
 
-    def cast(self, value: Any, dtype: str | None = None) -> View:
+    def cast(self, value: View | float, dtype: str | None = None) -> View:
         """A view or number in a dtype, that of the result by default."""
         dtype = dtype or self.dtype
         if not isinstance(value, View):
@@ -49,7 +55,7 @@ class LoweringContext:
         """A view in the shape of the result."""
         return view.at(np.broadcast_to(view.index, self.shape))
 
-    def number(self, value: Any, dtype: str | None = None) -> View:
+    def number(self, value: View | float, dtype: str | None = None) -> View:
         """A constant scalar."""
         return self.graph.const(np.asarray(value, dtype or self.dtype))
 

@@ -91,7 +91,7 @@ def constant(graph: Graph, tensor: Tensor) -> View:
     return graph.const(tensor.detach().cpu().numpy(force=True), dtype_name(tensor.dtype))
 
 
-def _known(value: Any, found: Mapping[FxNode, Any]) -> Any:
+def _known(value: object, found: Mapping[FxNode, Any]) -> Any:
     if isinstance(value, FxNode):
         return found[value]
     if isinstance(value, list | tuple):
@@ -142,7 +142,7 @@ def _fori_loop(graph: Graph, state: list[View], body: int, count: int) -> list[V
     return graph.fori_loop(Loop(inner.nodes, inputs, outputs, count), state)
 
 
-def _inlined(graph: Graph, function: Callable[..., Any], name: str, args: Any, kwargs: Any, metas: list[Any]) -> Any:
+def _inlined(graph: Graph, function: Callable[..., Any], name: str, args: object, kwargs: object, metas: list[Any]) -> Any:
     """Lower what another function does with the same arguments, laid out in memory as `metas`."""
     views = _views((args, kwargs))
     like = [torch.zeros(v.shape, dtype=getattr(torch, v.dtype)) for v in views]
@@ -172,7 +172,7 @@ def _inlined(graph: Graph, function: Callable[..., Any], name: str, args: Any, k
     return outputs[0] if single else outputs
 
 
-def _alike(meta: Any, like: Tensor) -> bool:
+def _alike(meta: object, like: Tensor) -> bool:
     return isinstance(meta, Tensor) and meta.shape == like.shape and meta.dtype == like.dtype
 
 
@@ -193,13 +193,13 @@ def _views(tree: Any) -> list[View]:
     return views
 
 
-def _is_of_nothing(arguments: Any) -> bool:
+def _is_of_nothing(arguments: object) -> bool:
     """Whether a call is given arrays, and none of them has an element: its result is known."""
     views = _views(arguments)
     return bool(views) and not any(view.index.size for view in views)
 
 
-def _has_elements(meta: Any) -> bool:
+def _has_elements(meta: object) -> bool:
     """False where all results are empty."""
     metas = list(meta) if isinstance(meta, tuple | list) else [meta]
     return not metas or any(not isinstance(m, Tensor) or m.numel() for m in metas)

@@ -103,7 +103,7 @@ def _numbers(view: View) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(view.constant())).reshape(view.shape)
 
 
-def _each(value: Any, f: Callable[[View], Any]) -> Any:
+def _each(value: View | float, f: Callable[[View], Any]) -> Any:
     if isinstance(value, View):
         return f(value)
     return [_each(v, f) for v in value] if isinstance(value, list) else value

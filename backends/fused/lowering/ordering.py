@@ -54,7 +54,7 @@ def _part(pair: list[View], dim: int, where: Any) -> list[View]:
     return [v.at(np.moveaxis(np.moveaxis(v.index, dim, 0)[where], 0, dim) if v.shape else v.index) for v in pair]
 
 
-def _topk(ctx: LoweringContext, a: View, k: int, dim: int = -1, largest: bool = True, *_: Any) -> list[View]:
+def _topk(ctx: LoweringContext, a: View, k: int, dim: int = -1, largest: bool = True, *_: object) -> list[View]:
     return _part(sort(ctx, a, dim=dim, descending=largest), dim, slice(0, k))
 
 

@@ -169,7 +169,7 @@ class Shared:
         return value if self.dtype == "float64" or type(value) is int else float(np.float32(value))
 
 
-def _solve(library: Library, task: Task, counters: Any, memory: tuple[Any, ...], failed: list[int]) -> None:
+def _solve(library: Library, task: Task, counters: object, memory: tuple[Any, ...], failed: list[int]) -> None:
     """The kernel's loop. The arguments keep alive what the task points to."""
     failed.append(library.handle.solve(ctypes.byref(task)))
 

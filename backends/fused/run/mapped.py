@@ -93,7 +93,9 @@ class MapKernel:
 class Mapped:
     """vmap of a one-lane function through kernels that are made as they are needed."""
 
-    def __init__(self, function: Callable[..., Tree], in_axes: Any = 0, out_axes: Any = 0) -> None:
+    def __init__(
+        self, function: Callable[..., Tree], in_axes: int | tuple[int | None, ...] | None = 0, out_axes: int | tuple[int, ...] = 0
+    ) -> None:
         self.function, self.in_axes, self.out_axes = function, in_axes, out_axes
         self.kernels: dict[Any, MapKernel | Exception] = {}
 
