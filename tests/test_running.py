@@ -226,7 +226,7 @@ def test_progress_is_told_along_the_way_never_backwards_and_to_the_end(steps: in
     solve(A[:1])
 
     monkeypatch.setitem(engine.solve.__globals__, "reporter", lambda *_: nullcontext(told.append))
-    solve(A, steps)
+    solve(A, steps, progress=True)
     assert told == sorted(told) and told[-1] == len(A)
     if steps > 1:
         assert len({done for done in told if 0 < done < len(A)}) > 3
