@@ -141,7 +141,7 @@ class _Look:
     def __init__(self, problem: Problem, backend: str, signature: Signature) -> None:
         self.problem, self.backend, self.shapes = problem, backend, signature.shapes
         self.sizes = {n.partition(".")[2]: shape for n, shape in signature.lane.items() if n.startswith("data.")}
-        key = (tuple(sorted(self.sizes.items())), _indices(problem))
+        key = (backends.get(backend).library, tuple(sorted(self.sizes.items())), _indices(problem))  # not every library is taken apart
         self.known: dict[str, Any] = problem.memory.setdefault("found", {}).setdefault(key, {})
 
     def structure(self, kind: str) -> Structure:
@@ -177,12 +177,13 @@ class _Look:
 
     def _detected(self, what: str, find: Callable[..., Any]) -> Any:
         own = backends.get(self.backend)
-        name = fingerprint(self.problem, own, "found", what, self.shapes, self.sizes)
+        named = partial(fingerprint, self.problem, own, "found", what, self.shapes, self.sizes)
+        name = named()
         try:
             return own.cached(name, _nothing)
         except _NotKept:
             value = find(self.problem, self.backend, self.shapes, self.sizes)
-            self.problem.memory.setdefault("unproven", []).append((self.backend, name, value))
+            self.problem.memory.setdefault("unproven", []).append((self.backend, name, named, value))
             return value
 
 
@@ -239,8 +240,8 @@ def _prepared(
         unproven = problem.memory.pop("unproven", [])
         with announced(_waiting(problem, example)), span("trace"):
             known[key] = _first_able(problem, plan, signature, example, shared, free)
-        for backend, name, found in unproven:  # the functions that were looked at are now proven to be pure
-            backends.get(backend).cached(name, partial(_given, found))
+        for backend, name, named, found in unproven:  # the functions that were looked at are now proven to be pure
+            backends.get(backend).cached(name if named() == name else "", partial(_given, found))
     return known[key]
 
 

@@ -25,10 +25,11 @@ from backends.fused.build import cache
 SUFFIX = ".json"
 
 
-def cached(key: str, make: Callable[[], Any]) -> Any:
+def cached(key: str, make: Callable[[], Any], holds: Callable[[], bool] = lambda: True) -> Any:
     """The result of `make`, now or under this key before: nested lists and dicts of numbers and strings.
 
-    An empty key keeps nothing.
+    An empty key keeps nothing. A result is kept where `holds` says, once it is made, that the key is still right: modules that
+    `make` loads may come from files that were edited since.
     """
     if not key:
         return make()
@@ -38,8 +39,9 @@ def cached(key: str, make: Callable[[], Any]) -> Any:
         if entry is not None:
             return json.loads(entry)
     text = json.dumps(make())
-    with contextlib.suppress(OSError):
-        cache.store(cache.directory(), name, text.encode(), SUFFIX)
+    if holds():
+        with contextlib.suppress(OSError):
+            cache.store(cache.directory(), name, text.encode(), SUFFIX)
     return json.loads(text)
 
 

@@ -15,6 +15,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -71,7 +72,8 @@ class FusedExecutable(Executable):
         name = program.key()
         key = name and repr((name, headers(), target.name, target.vector_bytes, like))
         with Parts(target) as parts:
-            self.kernel = Kernel.from_fields(cached(key, lambda: _written(program, example, shared, target, parts.begin)))
+            make = partial(_written, program, example, shared, target, parts.begin)
+            self.kernel = Kernel.from_fields(cached(key, make, lambda: program.key() == name))
             self.library = build(self.kernel.source, target, parts)
         self.shared = Shared(self.kernel.shared_inputs, self.kernel.dtype)
         self.results = [(leaf.shape, np.dtype(leaf.dtype)) for leaf in self.kernel.results]
