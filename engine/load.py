@@ -42,8 +42,8 @@ def load(path: str | os.PathLike[str]) -> Solution:
         >>> import numpy as np, engine, problems, tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     engine.solve(problems.inverse(), np.eye(2)).save(f"{folder}/inverse.npz")
-        ...     print(engine.load(f"{folder}/inverse.npz").plan.solver)
-        LevenbergMarquardt(damping=0.001, bends=False)
+        ...     print(engine.load(f"{folder}/inverse.npz").plan.problem)
+        inverse
     """
     name = os.fspath(path)
     saved = npz_read.read(name)
