@@ -141,7 +141,11 @@ class _Look:
     def __init__(self, problem: Problem, backend: str, signature: Signature) -> None:
         self.problem, self.backend, self.shapes = problem, backend, signature.shapes
         self.sizes = {n.partition(".")[2]: shape for n, shape in signature.lane.items() if n.startswith("data.")}
-        key = (backends.get(backend).library, tuple(sorted(self.sizes.items())), _indices(problem))  # not every library is taken apart
+        key = (
+            backends.get(backend).library,
+            tuple(sorted(self.sizes.items())),
+            _indices(problem),
+        )  # not every library is taken apart
         self.known: dict[str, Any] = problem.memory.setdefault("found", {}).setdefault(key, {})
 
     def structure(self, kind: str) -> Structure:

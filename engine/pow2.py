@@ -19,7 +19,7 @@ def pow2_scale(size: Array) -> Array:
 
     Example:
         >>> import numpy as np
-        >>> unit(np.array([3.0, 1e30, 0.0, np.inf])).tolist(), bool(2**-128 < 1e-200 / unit(np.array(1e-200)) < 2**128)
+        >>> pow2_scale(np.array([3.0, 1e30, 0.0, np.inf])).tolist(), bool(2**-128 < 1e-200 / pow2_scale(np.array(1e-200)) < 2**128)
         ([1.0, 1.0, 1.0, 1.0], True)
     """
     xp = array_namespace(size)
@@ -38,7 +38,7 @@ def scale_down(a: Array, one: Array) -> Array:
 
     Example:
         >>> import numpy as np
-        >>> over(np.array([3.0, 0.1]), np.array(2.0**100)).tolist() == [3 / 2**100, 0.1 / 2**100]
+        >>> scale_down(np.array([3.0, 0.1]), np.array(2.0**100)).tolist() == [3 / 2**100, 0.1 / 2**100]
         True
     """
     return a * (1 / one)

@@ -150,7 +150,7 @@ def test_a_kernel_compiles_without_a_warning_and_solves_as_the_host_does(
 
     monkeypatch.setenv("LANEWISE_CACHE", str(tmp_path / "cache"))  # what is known from before is not built
     monkeypatch.setattr(iterate, "host_target", lambda: isa)
-    monkeypatch.setattr(iterate, "build", made)
+    monkeypatch.setattr(kernel, "build", made)
     monkeypatch.setattr(iterate, "build", lambda *_: Library(elsewhere, "compiled", 0.0, ""))  # type: ignore[arg-type]
     monkeypatch.setattr(lanes.Table, "__init__", seen)
     if emulator is None:

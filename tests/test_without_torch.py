@@ -7,56 +7,51 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-SOLVE = """
+SETUP = """
 import sys
 import numpy as np, engine, problems
 rng = np.random.default_rng(0)
 A = rng.standard_normal((20, 4, 4)) + 3 * np.eye(4)
 t = np.linspace(0, 4, 12)
+y = 2 * np.exp(-1.3 * t) + 0.0 * A[:, :3, 0].sum(1)[:, None]
 def decay(t, a, b):
     return a * np.exp(-b * t)
-{call}
-print("torch" in sys.modules, int(solution.converged.sum()), *(array.tobytes().hex() for array in solution))
+def line(a, x, y):
+    return a * x - y
+own = engine.Problem(name="own", data={"x": "m", "y": "m"}, params={"a": ""}, residual=line)
 """
 
 CALLS = {
-    "the inverse": "solution = engine.solve(problems.inverse(), A)",
-    "an SVD in float32": "solution = engine.solve(problems.svd(), A.astype(np.float32))",
-    "one matrix": "solution = engine.solve(problems.inverse(), A[0])",
-    "a user's model": "solution = engine.solve(problems.curve_fit(decay), {'x': t, 'y': 2 * np.exp(-1.3 * t) + 0.0 * A[:, :3, 0].sum(1)[:, None]})",
+    "the inverse": "engine.solve(problems.inverse(), A)",
+    "an SVD in float32": "engine.solve(problems.svd(), A[:, :3, :3].astype(np.float32))",
+    "one matrix": "engine.solve(problems.inverse(), A[0])",
+    "a user's model": "engine.solve(problems.curve_fit(decay), {'x': t, 'y': y})",
+    "a user's problem": "engine.solve(own, {'x': t, 'y': y})",
 }
 
+SHOW = """
+solution = {call}
+print("torch" in sys.modules, int(solution.converged.sum()), *(array.tobytes().hex() for array in solution))
+"""
 
-def run(code: str, cache: Path) -> list[str]:
-    environment = os.environ | {"LANEWISE_CACHE": str(cache)}
-    return subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
-    ).stdout.split()
-
-
-@pytest.mark.parametrize("name", CALLS)
-def test_a_second_process_solves_without_torch(name: str, tmp_path: Path) -> None:
-    first, second = (run(SOLVE.format(call=CALLS[name]), tmp_path) for _ in range(2))
-    assert first[0] == "True" and second[0] == "False"
-    assert first[1:] == second[1:]
-
-
-def test_the_command_line_solves_without_torch(tmp_path: Path) -> None:
-    code = """
+COMMAND = """
 import sys
-import numpy as np
 from engine.cli import main
-np.save("A.npy", np.eye(3) + np.zeros((5, 3, 3)))
 code = main(["solve", "inverse", "A.npy", "-o", "out.npz"])
 print("torch" in sys.modules, code)
 """
-    environment = os.environ | {"LANEWISE_CACHE": str(tmp_path / "cache"), "PYTHONPATH": str(Path(__file__).parents[1])}
-    outputs = [
-        subprocess.run(
-            [sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
-        ).stdout.splitlines()[-1]
-        for _ in range(2)
-    ]
-    assert outputs == ["True 0", "False 0"]
+
+
+def run(code: str, folder: Path) -> list[str]:
+    environment = os.environ | {"LANEWISE_CACHE": str(folder / "cache"), "PYTHONPATH": str(Path(__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=folder, capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
+def test_a_second_process_solves_without_torch_and_so_does_the_command_line(tmp_path: Path) -> None:
+    code = SETUP + "".join(SHOW.format(call=call) for call in CALLS.values())
+    first, second = (run(code + "np.save('A.npy', A)", tmp_path) for _ in range(2))
+    assert [line.split()[0] for line in first] == ["True"] * len(CALLS)
+    assert [line.split()[0] for line in second] == ["False"] * len(CALLS), list(CALLS)
+    assert [line.split()[1:] for line in first] == [line.split()[1:] for line in second]
+    assert run(COMMAND, tmp_path)[-1] == "False 0"

@@ -52,10 +52,12 @@ _inside = _Inside()
 def declared(inputs: Iterable[Any]) -> Iterator[None]:
     """NumPy's functions work on tensors inside; `is_input` knows these ones."""
     before, _inside.inputs = _inside.inputs, tuple(inputs)
+    _enter()
     try:
         with stopping():
             yield
     finally:
+        _leave()
         _inside.inputs = before
 
 
@@ -161,7 +163,7 @@ def _namespace(self: Tensor, api_version: str | None = None) -> Any:
 
 
 class _Protocol:
-    """A method of tensors that is there while a user's function runs in this thread."""
+    """A method of tensors for the threads in which a user's function runs."""
 
     def __init__(self, name: str, method: Callable[..., Any]) -> None:
         self.name, self.method = name, method
@@ -172,5 +174,30 @@ class _Protocol:
         return self.method if tensor is None else self.method.__get__(tensor)
 
 
-for _name, _method in (("ufunc", _ufunc), ("function", _array_function), ("namespace", _namespace)):
-    setattr(Tensor, f"__array_{_name}__", _Protocol(f"__array_{_name}__", _method))
+_PROTOCOLS = {
+    name: _Protocol(name, method)
+    for name, method in (
+        ("__array_ufunc__", _ufunc),
+        ("__array_function__", _array_function),
+        ("__array_namespace__", _namespace),
+    )
+}
+_LOCK = threading.Lock()
+_RUNNING = [0]
+"""How many users' functions run, in all threads: torch's compiler reads every attribute that tensors have, so that none is left."""
+
+
+def _enter() -> None:
+    with _LOCK:
+        _RUNNING[0] += 1
+        if _RUNNING[0] == 1:
+            for name, protocol in _PROTOCOLS.items():
+                setattr(Tensor, name, protocol)
+
+
+def _leave() -> None:
+    with _LOCK:
+        _RUNNING[0] -= 1
+        if _RUNNING[0] == 0:
+            for name in _PROTOCOLS:
+                delattr(Tensor, name)

@@ -14,9 +14,9 @@ DEEP = 4
 def as_affine_loops(values: np.ndarray) -> list[tuple[int, int]] | None:
     """(count, stride) of nested loops, outermost first, that write the values from the first on; None if there are none.
 
-    >>> loops(np.array([0, 1, 2, 10, 11, 12]))
+    >>> as_affine_loops(np.array([0, 1, 2, 10, 11, 12]))
     [(2, 10), (3, 1)]
-    >>> loops(np.array([0, 1, 5, 3])) is None
+    >>> as_affine_loops(np.array([0, 1, 5, 3])) is None
     True
     """
     found: list[tuple[int, int]] = []
