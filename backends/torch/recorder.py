@@ -133,11 +133,13 @@ def _graph(calls: list[Call], outputs: Sequence[Call | None]) -> Graph:
     """The calls that outputs rest on, equal ones once.
 
     Without mutation an alias is its input, a copy over another tensor what was copied. Which of several equal calls a run refers
-    to changes from run to run.
+    to changes from run to run. With mutation no two calls are one, and those that mutate count as outputs: the graph is for
+    another run, which is recorded again.
     """
     first: dict[tuple[Any, str, str], Call] = {}
+    mutating = [call for call in calls if call.op == "call_function" and mutates(call)]
     for call in calls:
-        if call.op != "call_function":
+        if call.op != "call_function" or mutating:
             continue
         if call.target is _aten.copy.default and _like(call.args[0].value, call.args[1].value):  # vmap has no rule for it
             call.same = call.args[1].same
@@ -145,13 +147,13 @@ def _graph(calls: list[Call], outputs: Sequence[Call | None]) -> Graph:
             call.same = call.args[0].same
         else:
             call.same = first.setdefault((call.target, repr(call.args), repr(call.kwargs)), call)
-    live = {call.same for call in outputs if call is not None}
+    live = {call.same for call in (*outputs, *mutating) if call is not None}
     for call in reversed(calls):
         if call in live:
             _each((call.args, call.kwargs), lambda other: live.add(other.same))
     graph = Graph()
     for call in calls:
-        if call in live or call.op == "placeholder" or mutates(call):
+        if call in live or call.op == "placeholder":
             _written(graph, call)
     graph.output([None if call is None else call.same.node for call in outputs])
     return graph
