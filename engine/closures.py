@@ -12,8 +12,9 @@ from __future__ import annotations
 import builtins
 import copy
 import functools
+import inspect
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,6 +53,11 @@ class CapturedFunction:
         self._kept: dict[int, Any] = {}  # helpers that were met; one that is gone would leave its id to another
         self._within: list[int] = []  # ids of the containers around a value
         self._rebuild = self._declared(function)
+
+    @functools.cached_property
+    def takes(self) -> Mapping[str, inspect.Parameter]:
+        """The arguments of the function."""
+        return inspect.signature(self.function).parameters
 
     def arrays(self) -> list[Any]:
         """The captured arrays as they are now. Raises TypeError where a place holds neither an array nor a number any more."""

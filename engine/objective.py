@@ -7,7 +7,6 @@ functions are pure and see no batch axis. A solver is handed one of these and th
 from __future__ import annotations
 
 import copy
-import inspect
 import math
 from collections.abc import Callable
 from typing import Any
@@ -93,7 +92,7 @@ class Objective:
         if role == "finish" and not any(math.prod(x.shape) for x in params.values()):
             return {}  # nothing has one form alone
         function = self._functions[role]
-        takes = inspect.signature(function).parameters
+        takes = self.problem.frozen[role].takes
         named = {**params, **self.data}
         if not any(p.kind is p.VAR_KEYWORD for p in takes.values()):
             named = {name: named[name] for name in takes if name in named}
