@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from array_api_compat import array_namespace
-
 from backends import arrays as _arrays
+from backends.types import array_namespace
 from engine.errors import ArgumentError
 from engine.plan import Plan
 from engine.problem import Problem
 from engine.status import USABLE, Status
 
 Array = Any
+"""An array as the user gave it, with all methods of its library; `backends.types.Array` has those that all libraries share."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -114,6 +114,16 @@ def runtime_numbers(problem: Problem, settings: list[float], tol: float, max_ste
     inputs: dict[str, Any] = {f"weight.{name}": value for name, value in weights_of(problem).items()}
     inputs |= {f"setting.{k}": value for k, value in enumerate(settings)}
     return inputs | {"tol": tol, "max_steps": max_steps}
+
+
+def common_inputs(
+    signature: Signature, captured: dict[str, Array], numbers: dict[str, Any]
+) -> Iterator[tuple[str, Any, str | None]]:
+    """Captured arrays and numbers, which all lanes share, each with the dtype that it goes to a backend in; None for its own."""
+    for name, array in captured.items():
+        yield name, array, signature.dtype if _arrays.dtype_name(array) in _arrays.FLOATS else None
+    for name, value in numbers.items():
+        yield name, value, "int32" if name == "max_steps" else signature.dtype
 
 
 def captured_arrays(problem: Problem) -> dict[str, Array]:

@@ -18,7 +18,7 @@ from backends.base import Executable
 from backends.errors import CompilerMissing
 from backends.stopwatch import span
 from engine import certificate, sparsity
-from engine.bind import Bound, Signature, captured_arrays, runtime_numbers
+from engine.bind import Bound, Signature, common_inputs, runtime_numbers
 from engine.domains import probe
 from engine.errors import ArgumentError, TraceError, Unsupported
 from engine.fingerprint.program import fingerprint
@@ -27,7 +27,7 @@ from engine.libraries import package
 from engine.problem import Param, Problem
 from engine.progress import announced
 from engine.solvers import LBFGS, GradientDescent, LevenbergMarquardt, Newton
-from engine.solvers.base import Solver, said, static_key
+from engine.solvers.base import Solver, said
 from engine.solvers.contract import settings
 from engine.structure import Structure
 from engine.warn import warn_once
@@ -82,10 +82,10 @@ def choose(
         raise ArgumentError(f"backend came as {backend!r}; expected its name, such as 'torch'")
     given = problem.solver if solver is None else solver
     static = None if given is None else (*settings(given, signature.memory).static, *_methods(type(given)))
-    key = (backend, free, static, *map(_content, captured.values()))
+    key = (backend, free, static, contents := tuple(map(_content, captured.values())))
     plan = signature.memory.get(("plan", key))
     if plan is None:
-        plan = signature.memory["plan", key] = _chosen(problem, given, backend, signature)
+        plan = signature.memory["plan", key] = _chosen(problem, given, backend, signature, contents)
     if given is None or type(given) is not type(plan.solver):
         return plan, key
     return _with_solver(plan, given), key
@@ -101,7 +101,7 @@ def _with_solver(plan: Plan, solver: Solver) -> Plan:
     return plan if plan.solver is solver else replace(plan, solver=solver)
 
 
-def _chosen(problem: Problem, given: object, backend: str, signature: Signature) -> Plan:
+def _chosen(problem: Problem, given: object, backend: str, signature: Signature, captured: Key) -> Plan:
     where = str(signature.device) if signature.device is not None else "cpu"
     name, why = (_automatic(where)[0], "the first choice of auto") if backend == "auto" else (backend, ASKED)
     own = backends.get(name)
@@ -109,7 +109,7 @@ def _chosen(problem: Problem, given: object, backend: str, signature: Signature)
         raise ArgumentError(
             f"backend: got {name!r} with data on {where}; nothing moves to the host silently: use backend='torch' or data.cpu()"
         )
-    look = _Look(problem, name, signature)
+    look = _Look(problem, name, signature, captured)
     look.check_domains()
     chosen: Any = _default(problem, look) if given is None else given
     kind = said(chosen, "CURVATURE")
@@ -138,14 +138,11 @@ def _default(problem: Problem, look: _Look) -> Solver:
 class _Look:
     """Properties of the declared functions, detected once per problem and shapes."""
 
-    def __init__(self, problem: Problem, backend: str, signature: Signature) -> None:
+    def __init__(self, problem: Problem, backend: str, signature: Signature, captured: Key) -> None:
         self.problem, self.backend, self.shapes = problem, backend, signature.shapes
         self.sizes = {n.partition(".")[2]: shape for n, shape in signature.lane.items() if n.startswith("data.")}
-        key = (
-            backends.get(backend).library,
-            tuple(sorted(self.sizes.items())),
-            _indices(problem),
-        )  # not every library is taken apart
+        library = backends.get(backend).library  # not every one shows what a function is made of
+        key = (library, tuple(sorted(self.sizes.items())), captured)
         self.known: dict[str, Any] = problem.memory.setdefault("found", {}).setdefault(key, {})
 
     def structure(self, kind: str) -> Structure:
@@ -212,12 +209,6 @@ def _structure(fields: dict[str, Any]) -> Structure:
     return Structure(tuple(map(tuple, fields["blocks"])), rows, fields["singular"])
 
 
-def _indices(problem: Problem) -> tuple[bytes, ...]:
-    """Captured integers, which may be indices: they decide which numbers a residual reads."""
-    arrays = [_arrays.to_host(array) for array in captured_arrays(problem).values()]
-    return tuple(a.tobytes() for a in arrays if a.dtype.kind in "biu")
-
-
 def prepare(problem: Problem, plan: Plan, key: Key, bound: Bound, captured: dict[str, Any]) -> tuple[Plan, Executable]:
     """The plan as it turned out, and the prepared program.
 
@@ -237,7 +228,7 @@ def _prepared(
     example = _example(problem, plan, signature, captured)
     shared = shared_inputs(signature, example)
     like = tuple((name, array.shape, str(array.dtype)) for name, array in example.items())
-    solver = (*static_key(plan.solver), *_methods(type(plan.solver)))
+    solver = (*settings(plan.solver, signature.memory).static, *_methods(type(plan.solver)))
     key = (plan.backend, plan.why, solver, free, like, shared, plan.device, plan.structure)
     known: dict[Any, tuple[Plan, Executable]] = problem.memory.setdefault("prepared", {})
     if key not in known:
@@ -257,11 +248,9 @@ def shared_inputs(signature: Signature, names: Iterable[str]) -> frozenset[str]:
 def _example(problem: Problem, plan: Plan, signature: Signature, captured: dict[str, Any]) -> dict[str, Any]:
     """The inputs of one lane, as host arrays: shapes and dtypes; of integers, which may be indices, the numbers."""
     found = {name: _arrays.blank(shape, signature.dtype) for name, shape in signature.lane.items()}
-    for name, array in captured.items():
-        floating = _arrays.dtype_name(array) in _arrays.FLOATS
-        found[name] = _arrays.blank(tuple(array.shape), signature.dtype) if floating else _arrays.to_host(array)
-    for name in runtime_numbers(problem, settings(plan.solver, signature.memory).numbers, 0.0, 0):
-        found[name] = _arrays.blank((), "int32" if name == "max_steps" else signature.dtype)
+    numbers = runtime_numbers(problem, settings(plan.solver, signature.memory).numbers, 0.0, 0)
+    for name, value, dtype in common_inputs(signature, captured, numbers):
+        found[name] = _arrays.to_host(value) if dtype is None else _arrays.blank(tuple(getattr(value, "shape", ())), dtype)
     return found
 
 

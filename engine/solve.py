@@ -137,19 +137,15 @@ def _inputs(
 ) -> dict[str, Any]:
     """All inputs of the lanes as the backend's arrays, in the working dtype, one lane axis in front."""
     backend, signature = backends.get(plan.backend), bound.signature
-    dtype, device = signature.dtype, signature.device
-    loaded = {}
+    device, loaded = signature.device, {}
     for name, array in bound.arrays.items():
         if name in signature.shared:
-            loaded[name] = backend.load_shared(array, dtype, device)
+            loaded[name] = backend.load_shared(array, signature.dtype, device)
         else:
-            loaded[name] = backend.load_lanes(array, signature.batch, len(signature.lane[name]), dtype, device)
-    for name, array in captured.items():
-        floating = _arrays.dtype_name(array) in _arrays.FLOATS
-        loaded[name] = backend.load_shared(array, dtype if floating else None, device)
-    numbers = settings(plan.solver, signature.memory).numbers
-    for name, value in _bind.runtime_numbers(problem, numbers, tol, max_steps).items():
-        loaded[name] = backend.load_shared(value, "int32" if name == "max_steps" else dtype, device)
+            loaded[name] = backend.load_lanes(array, signature.batch, len(signature.lane[name]), signature.dtype, device)
+    numbers = _bind.runtime_numbers(problem, settings(plan.solver, signature.memory).numbers, tol, max_steps)
+    for name, value, dtype in _bind.common_inputs(signature, captured, numbers):
+        loaded[name] = backend.load_shared(value, dtype, device)
     return loaded
 
 

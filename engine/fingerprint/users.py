@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
+from backends import pristine
 from backends.arrays import is_array
 from backends.pristine import PACKAGES
 from engine import libraries
@@ -27,14 +28,9 @@ from engine.fingerprint.pure import BUILTINS, DUNDERS, IMPURE, MODULES, NAMES, O
 from engine.fingerprint.reads import reads
 from engine.libraries import LIBRARIES, Unhashable, package
 
+CACHED = type(functools.cache(len))
 WRAPPERS: Mapping[type, tuple[str, ...]] = {
-    classmethod: ("__func__",),
-    staticmethod: ("__func__",),
-    property: ("fget", "fset", "fdel"),
-    functools.cached_property: ("func",),
-    functools.partial: ("func", "args", "keywords"),
-    functools.partialmethod: ("func", "args", "keywords"),
-    types.MethodType: ("__func__", "__self__"),
+    **{kind: parts for kind, parts in pristine.WRAPPERS.items() if kind is not CACHED},
     slice: ("start", "stop", "step"),
     range: ("start", "stop", "step"),
 }

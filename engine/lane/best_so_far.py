@@ -10,7 +10,7 @@ from backends.base import RUNNING, Inputs, State
 from backends.tree import leaves
 from backends.types import Array, array_namespace
 from engine import certificate
-from engine.lane.fixed_steps import FixedSteps
+from engine.lane.fixed_steps import FixedSteps, look
 from engine.lane.monitor import limit, settled
 from engine.lane.scalars import code
 from engine.objective import Objective, Params, zero
@@ -46,13 +46,10 @@ class BestSoFar(FixedSteps):
 
     def terminate(self, inputs: Inputs, objective: Objective, state: State) -> State:
         """CONVERGED where the best iterate passes, STALLED where none better has come for long."""
-        params, status = state["solver"]["params"], state["status"]
-        loss = objective.loss(params)
+        state, loss, finite = look(objective, state)
         xp = array_namespace(loss)
-        finite = xp.isfinite(loss)
-        state = state | {"last": select(finite & (status == RUNNING), params, state["last"])}
         verdict = limit(inputs, state, loss)
-        state = _improved(state, finite & (status == RUNNING), params, loss, state["steps"])
+        state = _improved(state, finite & (state["status"] == RUNNING), state["solver"]["params"], loss, state["steps"])
         since = state["steps"] - state["improved"]
         stalled = 2 * since > 2 * PATIENCE + state["steps"]
         verdict = xp.where(stalled, code(loss, Status.STALLED), verdict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backends.base import RUNNING, Inputs, State
-from backends.types import array_namespace
+from backends.types import Array, array_namespace
 from engine.lane.monitor import Monitor, cast, counted, limit, settled
 from engine.lane.scalars import code
 from engine.objective import Objective, Params
@@ -34,14 +34,18 @@ class FixedSteps(Monitor):
 
     def terminate(self, inputs: Inputs, objective: Objective, state: State) -> State:
         """MAX_STEPS or NONFINITE."""
-        params = state["solver"]["params"]
-        loss = objective.loss(params)
-        xp = array_namespace(loss)
-        finite = xp.isfinite(loss)
-        state = state | {"last": select(finite & (state["status"] == RUNNING), params, state["last"])}
-        return settled(state, xp.where(finite, limit(inputs, state, loss), code(loss, Status.NONFINITE)))
+        state, loss, finite = look(objective, state)
+        return settled(state, array_namespace(loss).where(finite, limit(inputs, state, loss), code(loss, Status.NONFINITE)))
 
     def answer(self, state: State) -> Params:
         """The last iterate."""
         found: Params = select(state["status"] == Status.NONFINITE, state["last"], state["solver"]["params"])
         return found
+
+
+def look(objective: Objective, state: State) -> tuple[State, Array, Array]:
+    """The state with the solver's iterate for the last one, where its loss is finite; this loss, and whether it is."""
+    params = state["solver"]["params"]
+    loss = objective.loss(params)
+    finite = array_namespace(loss).isfinite(loss)
+    return state | {"last": select(finite & (state["status"] == RUNNING), params, state["last"])}, loss, finite
