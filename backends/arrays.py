@@ -163,18 +163,6 @@ def first_nonfinite(value: Any) -> str:
     return f"{array[index]} at {list(index)}" if index else f"{array[()]}"
 
 
-def unit_vector(size: int, k: int) -> np.ndarray:
-    """1 at k, 0 elsewhere."""
-    made = np.zeros(size)
-    made[k] = 1.0
-    return made
-
-
-def columns(arrays: list[Any]) -> np.ndarray:
-    """Vectors of any library as the columns of a matrix on the host."""
-    return np.stack([to_host(array) for array in arrays], axis=1)
-
-
 def in_library(array: np.ndarray, name: str) -> Any:
     """A NumPy array as one of that library, on the host, with the same memory."""
     if name != "torch":

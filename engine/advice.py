@@ -42,6 +42,12 @@ ANY = {
 """Remedies of all others."""
 
 
+def words(solution: Answers, status: Status) -> tuple[str, str]:
+    """Meaning and remedy of a status for this call, whose first such lane is evaluated once."""
+    dead = dead_start.starts_dead(solution, status)
+    return meaning(solution, status, dead), remedy(solution, status, dead)
+
+
 def meaning(solution: Answers, status: Status, dead: bool | None = None) -> str:
     """The meaning of a status for this call, as a clause; `dead` of one lane, where it is known whether its start was a dead one."""
     if dead if dead is not None else dead_start.starts_dead(solution, status):

@@ -10,13 +10,13 @@ from typing import Any
 
 from backends import arrays as _arrays
 from backends import spectrum
-from engine import advice, curvature, dead_start
+from engine import advice, curvature, dead_start, jacobian
 from engine.answers import Answers
 from engine.objective import Objective, Params
 from engine.one_lane import OneLane, index_of, one_lane
 from engine.status import Status
 from engine.structure import Structure
-from engine.tangent import Tangent, rows
+from engine.tangent import Tangent
 
 MOST = 256
 """Unknowns above which no curvature is formed for a story."""
@@ -85,14 +85,7 @@ def _spectrum(tangent: Tangent, eps: float) -> spectrum.Spectrum | None:
         blocks = curvature.hessian(tangent, Structure.dense(tangent.size))["blocks"]
         matrix = _arrays.to_host(next(iter(blocks.values())))[0]
     else:
-        backend, zero = objective.backend, tangent.zeros()
-
-        def moved(u: Any) -> Any:
-            change = tangent.from_coordinates(u)
-            return rows(objective, objective.linearise(tangent.params, change)[1])[0]
-
-        basis = (_arrays.unit_vector(tangent.size, k) for k in range(tangent.size))
-        matrix = _arrays.columns([moved(backend.load(unit, str(_arrays.dtype_name(zero)), None)) for unit in basis])
+        matrix = _arrays.to_host(jacobian.columns(tangent)[0]).T
     if _arrays.has_nonfinite(matrix):
         return None
     of = spectrum.of_hessian if objective.problem.residual is None else spectrum.of_jacobian

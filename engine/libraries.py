@@ -78,14 +78,19 @@ def owns(names: Mapping[str, Any]) -> bool:
     return module is not None and vars(module) is names and is_library(module.__name__)
 
 
+def at(module: object, path: str) -> Any:
+    """The object at a dotted path of a loaded module, by its name; None where there is none."""
+    found: Any = sys.modules.get(str(module))
+    for part in path.split("."):
+        found = getattr(found, part, None)
+    return found
+
+
 def holds(value: object) -> str:
     """The name under which a library holds a function, class or other object; empty where none does under its own name."""
     path = str(getattr(value, "__qualname__", getattr(value, "__name__", "")))
     for module in (getattr(value, "__module__", None), "numpy"):  # universal functions do not say where they are
-        found: Any = sys.modules.get(str(module))
-        for part in path.split("."):
-            found = getattr(found, part, None)
-        if found is value and is_library(module):
+        if at(module, path) is value and is_library(module):
             return f"{module}.{path}"
     return ""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib
 import io
 import pickle
-import sys
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -16,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from backends.pristine import PACKAGES
 from engine.closures import CapturedFunction
-from engine.libraries import package
+from engine.libraries import at, package
 
 Fields = dict[str, Any]
 T = TypeVar("T")
@@ -75,7 +74,7 @@ def packed(value: object, stands: Mapping[int, Any]) -> bytes:
             if id(obj) in stands:
                 return itself, (stands[id(obj)],)
             if isinstance(obj, types.FunctionType) and package(obj) in PACKAGES and not obj.__closure__:
-                known = _named(obj.__module__, obj.__qualname__)
+                known = at(obj.__module__, obj.__qualname__)
                 if known is not obj and getattr(known, "__code__", None) is obj.__code__:
                     return named, (obj.__module__, obj.__qualname__)
             return super().reducer_override(obj)
@@ -98,11 +97,4 @@ def itself(value: T) -> T:
 def named(module: str, path: str) -> Any:
     """A function of this project by its name."""
     importlib.import_module(module)
-    return _named(module, path)
-
-
-def _named(module: str, path: str) -> Any:
-    found: Any = sys.modules.get(module)
-    for part in path.split("."):
-        found = getattr(found, part, None)
-    return found
+    return at(module, path)

@@ -41,7 +41,7 @@ def summary(solution: Answers) -> str:
         f"{solution.plan.problem}: {lanes:,} {'lane' if lanes == 1 else 'lanes'}, {solution.plan.backend}, {solution.plan.dtype}"
     )
     notes = [
-        f"{status.name}: {advice.meaning(solution, status)}; {advice.remedy(solution, status)}"
+        f"{status.name}: {'; '.join(advice.words(solution, status))}"
         for status in solution.counts()
         if status != Status.CONVERGED
     ]

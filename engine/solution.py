@@ -123,8 +123,9 @@ class Solution(Answers):
             lanes = [tuple(int(i) for i in row) for row in _arrays.where_equal(codes, int(status), 8)]
             named = ", ".join(str(lane[0] if len(lane) == 1 else lane) for lane in lanes)
             lines.append(f"  {status.name}: {count} (lanes {named}{', ...' if count > len(lanes) else ''})")
-            lines.append(f"    what it means: {advice.meaning(self, status)}")
-            lines.append(f"    what helps: {advice.remedy(self, status)}")
+            meaning, remedy = advice.words(self, status)
+            lines.append(f"    what it means: {meaning}")
+            lines.append(f"    what helps: {remedy}")
         raise SolveError("\n".join(lines), self)
 
     def retry(self, **changes: Any) -> Solution:

@@ -64,12 +64,9 @@ def _is_own(value: Any) -> bool:
 def _held(value: Any) -> str:
     """The name under which a module of this project holds a function or class; empty where none does."""
     module = sys.modules.get(str(value.__module__))
-    if module is None or package(value) not in PACKAGES:
+    if module is None or package(value) not in PACKAGES or libraries.at(value.__module__, value.__qualname__) is not value:
         return ""
-    found: Any = module
-    for part in value.__qualname__.split("."):
-        found = getattr(found, part, None)
-    return f"{module.__name__}:{value.__qualname__}" if found is value else ""
+    return f"{module.__name__}:{value.__qualname__}"
 
 
 def _function(users: Users, hasher: Hasher, function: types.FunctionType) -> None:

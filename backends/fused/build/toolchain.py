@@ -55,8 +55,8 @@ def build(source: str, target: Target, parts: Parts | None = None) -> Library:
     """The library of `source`, from memory, from the disk cache, or compiled.
 
     Raises ToolchainError when there is no compiler, it fails, is killed or takes too long, or its library lacks a function that
-    the source exports; the text names the cause and a remedy. `parts` may have begun with some. A disk cache that cannot be used, or is not safe, is never an error: see
-    `Library.note`.
+    the source exports; the text names the cause and a remedy. `parts` may have begun with some of it. A disk cache that cannot be
+    used, or is not safe, is never an error: see `Library.note`.
 
     >>> library = build('extern "C" int answer() { return 42; }', host_target())
     >>> library.handle.answer()
