@@ -55,7 +55,13 @@ class FileError(LanewiseError, ValueError):
 
 
 class Unsupported(LanewiseError):
-    """A backend cannot run this program, or not on this machine; the text says what stands in the way."""
+    """A backend cannot run this program, or not on this machine; the text says what stands in the way.
+
+    Example:
+        >>> raise Unsupported("native kernels run on the CPU, the data is on cuda")
+        Traceback (most recent call last):
+        backends.errors.Unsupported: native kernels run on the CPU, the data is on cuda
+    """
 
 
 class CompilerMissing(Unsupported):

@@ -64,6 +64,18 @@ def fit_report(solution: Solution, fixed: frozenset[str], whitening: Any, sigma:
         fixed: params that cannot move.
         whitening: 1 / sigma, `(n,)` or a number; a matrix `(n, n)` that makes the errors independent; None.
         sigma: the datum that has sigma, or empty.
+
+    Raises:
+        IndexError: for a lane that there is not.
+
+    Example:
+        >>> import engine, problems
+        >>> x = np.arange(5.0)
+        >>> line = problems.curve_fit(lambda x, a, b: a * x + b)
+        >>> fit = engine.solve(line, {"x": x, "y": np.array([[1.1, 2.9, 5.2, 6.8, 9.0]])}, backend="numpy")
+        >>> found = fit.report(0)
+        >>> found.variables, round(found.values["a"], 3), round(found.stderr["a"], 3), round(found.r_squared, 4)
+        (2, 1.97, 0.055, 0.9977)
     """
     index = index_of(solution, lane)
     data = {name: entry(array, 1, index) for name, array in solution.call.named.items() if name != "x"}
