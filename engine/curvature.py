@@ -16,7 +16,7 @@ from engine.domains.base import constant, gather
 from engine.objective import Objective, Params
 from engine.params import select
 from engine.projection import project
-from engine.structure import Structure
+from engine.sparsity.structure import Structure
 from engine.tangent import Tangent, rows, scaled_down
 
 Model = dict[str, Any]

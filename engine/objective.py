@@ -20,7 +20,7 @@ from engine.domains import Domain, Real
 from engine.errors import DeclaredFunctionError, TraceError
 from engine.problem import Param, Problem
 from engine.refused import place, refused
-from engine.structure import Structure
+from engine.sparsity.structure import Structure
 from engine.surroundings import Surroundings
 
 Params = dict[str, Array]

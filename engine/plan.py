@@ -17,7 +17,7 @@ from backends import contract
 from backends.base import Executable
 from backends.errors import CompilerMissing
 from backends.stopwatch import span
-from engine import certificate, sparsity
+from engine import certificate
 from engine.bind import Bound, Signature, common_inputs, runtime_numbers
 from engine.domains import probe
 from engine.errors import ArgumentError, TraceError, Unsupported
@@ -29,7 +29,8 @@ from engine.progress import announced
 from engine.solvers import LBFGS, GradientDescent, LevenbergMarquardt, Newton
 from engine.solvers.base import Solver, said
 from engine.solvers.contract import settings
-from engine.structure import Structure
+from engine.sparsity import detect
+from engine.sparsity.structure import Structure
 from engine.warn import warn_once
 
 Sizes = dict[str, tuple[int, ...]]
@@ -113,7 +114,7 @@ def _chosen(problem: Problem, given: object, backend: str, signature: Signature,
     look.check_domains()
     chosen: Any = _default(problem, look) if given is None else given
     kind = said(chosen, "CURVATURE")
-    unknowns = sparsity.unknowns(problem, signature.shapes)
+    unknowns = detect.unknowns(problem, signature.shapes)
     if kind is not None and not unknowns:
         chosen, kind = GradientDescent(0.0), None  # no unknowns: there is no curvature to speak of
     if kind == "residual" and problem.residual is None:
@@ -162,12 +163,12 @@ class _Look:
     def height(self) -> int:
         """The rows of a fit's residual; 0 of another problem."""
         fits = self.problem.residual is not None and not self.problem.exact
-        return self._found("rows", sparsity.height) if fits else 0
+        return self._found("rows", detect.height) if fits else 0
 
     @property
     def is_flat(self) -> bool:
         """Whether a loss has no curvature."""
-        return bool(self._found("flat", sparsity.is_flat))
+        return bool(self._found("flat", detect.is_flat))
 
     def _found(self, what: str, find: Callable[..., Any], made: Callable[[Any], Any] = int) -> Any:
         """A property, made of the plain numbers that can be cached."""
@@ -201,7 +202,7 @@ def _given(value: object) -> Any:
 
 
 def _detected(kind: str, problem: Problem, backend: str, shapes: Sizes, data: Sizes) -> dict[str, Any]:
-    return asdict(sparsity.detect(problem, backend, shapes, data, kind))
+    return asdict(detect.detect(problem, backend, shapes, data, kind))
 
 
 def _structure(fields: dict[str, Any]) -> Structure:

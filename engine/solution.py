@@ -8,15 +8,15 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from backends import arrays as _arrays
-from backends import npz_write
 from backends.tree import tree_map
 from backends.types import array_namespace
-from engine import advice, archive, report
+from engine import advice, report
 from engine.answers import Answers, Array
 from engine.errors import ArgumentError, SolveError
-from engine.explain import explain
-from engine.figures import Losses, convergence
+from engine.io import archive, npz_write
+from engine.plots.figures import Losses, convergence
 from engine.status import USABLE
+from engine.story.explain import explain
 
 
 @dataclass(frozen=True, eq=False)

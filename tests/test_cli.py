@@ -19,8 +19,8 @@ import pytest
 
 import engine
 import problems
-from backends.npz_read import read
 from engine.cli import main
+from engine.io.npz_read import read
 
 COMMAND = [sys.executable, "-m", "engine"]
 GOOD = np.eye(3) + 0.1 * np.arange(18).reshape(2, 3, 3) / 10
@@ -267,7 +267,8 @@ def test_a_saved_solution_gives_the_figure_of_the_solution(good: str, tmp_path: 
     out = tmp_path / "out.npz"
     options = ["--history", "--backend", "numpy", "--max-steps", "40", "--solver", "GradientDescent(0.9, momentum=0.9)"]
     assert main(["solve", "inverse", good, "-o", str(out), *options]) == 1
-    from engine import archive, figures
+    from engine.io import archive
+    from engine.plots import figures
 
     solver = engine.solvers.GradientDescent(0.9, momentum=0.9)
     solution = engine.solve(problems.inverse(), GOOD, solver=solver, history=True, backend="numpy", max_steps=40)
@@ -394,7 +395,7 @@ def test_files_of_any_order_and_byte_order_are_the_same_numbers(tmp_path: Path) 
 
 
 def test_an_output_that_fails_in_the_middle_leaves_the_old_one(tmp_path: Path) -> None:
-    from backends.npz_write import whole
+    from engine.io.npz_write import whole
 
     (tmp_path / "out").write_bytes(b"old")
     with pytest.raises(KeyboardInterrupt), whole(str(tmp_path / "out")) as file:
@@ -404,7 +405,7 @@ def test_an_output_that_fails_in_the_middle_leaves_the_old_one(tmp_path: Path) -
 
 
 def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
-    from backends.npz_write import whole
+    from engine.io.npz_write import whole
 
     with pytest.raises(engine.errors.FileError, match=r"out: could not be written: No space left"), whole(str(tmp_path / "out")):
         raise OSError(28, "No space left on device")

@@ -204,7 +204,7 @@ PATCHES = {
     "a method of a class": Patched("engine.objective:Objective", "linearise", wrapped),
     "a new method of a base class": Patched("engine.domains.base:Domain", "__getattr__", lambda _: _user),
     "a new global that hides a builtin": Patched("engine.curvature", "sum", lambda _: _user),
-    "a module by another": Patched("engine.plan", "sparsity", lambda _: types.ModuleType("engine.sparsity")),
+    "a module by another": Patched("engine.plan", "detect", lambda _: types.ModuleType("engine.sparsity.detect")),
     "a helper of the backends": Patched("backends.tree", "leaves", wrapped),
     "a helper that is imported by name": Patched("engine.lane.program", "tree_map", wrapped),
     "a function of a library where it is used": Patched("engine.objective", "array_namespace", lambda _: _user),
@@ -263,7 +263,7 @@ def test_what_a_process_does_and_loads_changes_no_name() -> None:
     before = name_of(problems.svd(), fused, SGD)
     for backend in ("numpy", "torch", "fused"):
         engine.solve(problems.svd(), A[:, :2, :2], backend=backend, max_steps=2)
-    for module in ("engine.cli", "engine.figures", "backends.torch.inductor", "backends.fused.run.mapped"):
+    for module in ("engine.cli", "engine.plots.figures", "backends.torch.inductor", "backends.fused.run.mapped"):
         importlib.import_module(module)
     assert name_of(problems.svd(), fused, SGD) == before != ""
 

@@ -20,9 +20,9 @@ from array_api_compat import array_namespace
 
 import engine
 import problems
-from backends import npz_read, npz_write
 from engine import Param, Problem, domains, solvers
 from engine.errors import FileError
+from engine.io import npz_read, npz_write
 from engine.solvers import GradientDescent
 
 RNG = np.random.default_rng(17)

@@ -16,7 +16,7 @@ from engine.curvature import hessian as hessian_at
 from engine.objective import Objective, Params, zero
 from engine.projection import ROUNDING
 from engine.smalllinalg import first_largest
-from engine.structure import Structure
+from engine.sparsity.structure import Structure
 from engine.tangent import Tangent
 
 FLAT = 1e3

@@ -34,8 +34,8 @@ from engine.params import select
 from engine.problem import Problem
 from engine.solvers.base import Solver, said, static_key, with_numbers
 from engine.solvers.states import first_state, next_state
+from engine.sparsity.structure import Structure
 from engine.status import Status
-from engine.structure import Structure
 from engine.surroundings import Surroundings
 from engine.tangent import pow2_scales_at
 

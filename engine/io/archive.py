@@ -16,8 +16,8 @@ from typing import Any
 from backends.arrays import library, to_host
 from engine.answers import Answers
 from engine.errors import ArgumentError, FileError
-from engine.figures import Losses
 from engine.libraries import package
+from engine.plots.figures import Losses
 from engine.status import Status
 
 LONGEST = 1000

@@ -1,6 +1,6 @@
 """The sparsity of the curvature: which tangent coordinates it couples, at any parameters and data.
 
-Needs a backend that can take a function apart (`examine`), `jacobian` for numbers, `backends.components` to look at them. Two
+Needs a backend that can take a function apart (`examine`), `jacobian` for numbers, `components` to look at them. Two
 coordinates are coupled where a row of the residual depends on both; that depends on no number. Numbers may deny a coupling
 only where the residual is a polynomial with constants of ordinary size: one that vanishes at random points vanishes
 (Schwartz and Zippel), as the products of an SVD's columns do, which are orthogonal. A column that is 0 or not finite at
@@ -17,14 +17,14 @@ from typing import Any
 
 import backends
 from backends import arrays as _arrays
-from backends import components
 from backends.base import Backend
 from backends.types import Array
 from engine.curvature import hessian
 from engine.objective import Objective, Params
 from engine.params import flat, shaped
 from engine.problem import Param, Problem
-from engine.structure import Structure
+from engine.sparsity import components
+from engine.sparsity.structure import Structure
 from engine.tangent import Tangent, rows
 
 Shape = tuple[int, ...]
