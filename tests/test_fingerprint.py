@@ -199,7 +199,7 @@ PATCHES = {
     "the code of a function": Patched("engine.objective:mean_square", "__code__", lambda _: (lambda block: block).__code__),
     "a module constant": Patched("engine.solvers.trust_region", "NOISE", lambda noise: 2 * noise),
     "a module constant by one that is equal": Patched("backends.fused.codegen.kernel", "OPTIMISE_BELOW_CHARS", float),
-    "a constant that is a tuple": Patched("engine.smalllinalg", "SWEEPS", lambda _: (1.0, 1.0)),
+    "a constant that is a tuple": Patched("engine.smalllinalg.jacobi", "SWEEPS", lambda _: (1.0, 1.0)),
     "a class of a module": Patched("engine.lane.program", "Objective", derived),
     "a method of a class": Patched("engine.objective:Objective", "linearise", wrapped),
     "a new method of a base class": Patched("engine.domains.base:Domain", "__getattr__", lambda _: _user),
