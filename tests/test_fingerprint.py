@@ -24,7 +24,7 @@ import engine
 import problems
 from backends import pristine
 from backends.fused.build import disk_cache
-from backends.fused.codegen import kernel
+from backends.fused.codegen import source
 from engine import Param, Problem, smalllinalg
 from engine.fingerprint.program import fingerprint as name_of
 from engine.solvers import Adam, GradientDescent
@@ -198,7 +198,7 @@ PATCHES = {
     "a default argument": Patched("engine.objective:Objective.__init__", "__defaults__", lambda _: (None, 1)),
     "the code of a function": Patched("engine.objective:mean_square", "__code__", lambda _: (lambda block: block).__code__),
     "a module constant": Patched("engine.solvers.trust_region", "NOISE", lambda noise: 2 * noise),
-    "a module constant by one that is equal": Patched("backends.fused.codegen.kernel", "OPTIMISE_BELOW_CHARS", float),
+    "a module constant by one that is equal": Patched("backends.fused.codegen.source", "OPTIMISE_BELOW_CHARS", float),
     "a constant that is a tuple": Patched("engine.smalllinalg.jacobi", "SWEEPS", lambda _: (1.0, 1.0)),
     "a class of a module": Patched("engine.lane.program", "Objective", derived),
     "a method of a class": Patched("engine.objective:Objective", "linearise", wrapped),
@@ -211,10 +211,10 @@ PATCHES = {
     "a function of a library by another": Patched("engine.objective", "array_namespace", lambda _: np.asarray),
     "a transform of the backend's class": Patched("backends.torch:TorchBackend", "value_and_grad", wrapped),
     "an entry of a table": Patched("backends.fused.lowering.aten:LOWERINGS", "add", wrapped),
-    "an entry of a table by another": Patched("backends.fused.lowering.aten:LOWERINGS", "add", lambda _: kernel.loader),
+    "an entry of a table by another": Patched("backends.fused.lowering.aten:LOWERINGS", "add", lambda _: source.loader),
     "a set of names": Patched("backends.torch.batch_invariant", "EVEN", lambda even: even - {"abs"}),
-    "a text of C++": Patched("backends.fused.codegen.kernel", "DECLARED", lambda text: f"{text}\n"),
-    "a limit of the code generator": Patched("backends.fused.codegen.kernel", "OPTIMISE_BELOW_CHARS", lambda limit: limit + 1),
+    "a text of C++": Patched("backends.fused.codegen.source", "DECLARED", lambda text: f"{text}\n"),
+    "a limit of the code generator": Patched("backends.fused.codegen.source", "OPTIMISE_BELOW_CHARS", lambda limit: limit + 1),
 }
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from backends.fused.codegen.emit import Address, ConstantPool, Emitter, scalar_type, vector_type
+from backends.fused.codegen.emit import Emitter
+from backends.fused.codegen.operands import Address, ConstantPool, scalar_type, vector_type
 from backends.fused.ir.graph import Node, View, full_view
 from backends.fused.passes.arrange import arranged
 from backends.fused.passes.schedule import needed
