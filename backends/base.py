@@ -21,7 +21,7 @@ inputs of a whole solve, from `load`,
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -30,7 +30,7 @@ from backends import derived
 from backends.arrays import to_lanes
 from backends.errors import Unsupported
 from backends.renamed import keep_old_names, renamed
-from backends.types import Array
+from backends.types import Array, Axes, ScalarFunction
 
 Inputs = dict[str, Array]
 State = dict[str, Any]
@@ -191,20 +191,20 @@ class Backend:
         return self.load(array, dtype, device)
 
     @abstractmethod
-    def jvp(self, f: Function, primals: Any, tangents: Any, has_aux: bool = False) -> Any:
+    def jvp(self, f: Function, primals: Sequence[object], tangents: Sequence[object], has_aux: bool = False) -> Any:
         """(value, tangent), or (value, tangent, aux)."""
         raise NotImplementedError
 
     @abstractmethod
-    def vjp(self, f: Function, *primals: Any, has_aux: bool = False) -> Any:
+    def vjp(self, f: Function, *primals: object, has_aux: bool = False) -> Any:
         """(value, pullback), or (value, pullback, aux); pullback(cotangent) is a tuple, one tree for each primal."""
         raise NotImplementedError
 
-    def value_and_grad(self, f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
+    def value_and_grad(self, f: ScalarFunction, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
         """args -> (value, gradient), or ((value, aux), gradient)."""
         return derived.value_and_grad(self.vjp, f, argnums, has_aux)
 
-    def grad(self, f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
+    def grad(self, f: ScalarFunction, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
         """args -> gradient, or (gradient, aux)."""
         return derived.grad(self.value_and_grad(f, argnums, has_aux), has_aux)
 
@@ -216,12 +216,12 @@ class Backend:
         """args -> Jacobian, or (Jacobian, aux), by rows."""
         return derived.jacrev(self.vjp, f, argnums, has_aux)
 
-    def hessian(self, f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
+    def hessian(self, f: ScalarFunction, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
         """args -> second derivatives of a scalar, or (second derivatives, aux)."""
         return self.jacfwd(self.jacrev(f, argnums, has_aux), argnums, has_aux)
 
     @abstractmethod
-    def vmap(self, f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
+    def vmap(self, f: Function, in_axes: Axes = 0, out_axes: Axes = 0) -> Function:
         """A function of one lane over the lanes of its arguments."""
         raise NotImplementedError
 

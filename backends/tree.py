@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 Tree = Any
+"""A tree that a function returns: nested as its argument was, or as another function made it."""
 
 
-def leaves(tree: Tree) -> list[Any]:
+def leaves(tree: object) -> list[Any]:
     """The leaves of a tree, in order.
 
     >>> leaves({"a": 1, "b": (2, [3])})
@@ -24,7 +25,7 @@ def leaves(tree: Tree) -> list[Any]:
     return [tree]
 
 
-def unflatten(tree: Tree, values: list[Any] | Iterator[Any]) -> Tree:
+def unflatten(tree: object, values: list[Any] | Iterator[Any]) -> Tree:
     """A tree of the same form with other leaves.
 
     >>> unflatten({"a": 1, "b": (2, [3])}, [7, 8, 9])
@@ -33,7 +34,7 @@ def unflatten(tree: Tree, values: list[Any] | Iterator[Any]) -> Tree:
     return _rebuilt(tree, iter(values))
 
 
-def _rebuilt(tree: Tree, values: Iterator[Any]) -> Tree:
+def _rebuilt(tree: object, values: Iterator[Any]) -> Tree:
     if isinstance(tree, dict):
         return {name: _rebuilt(value, values) for name, value in tree.items()}
     if not isinstance(tree, (tuple, list)):
@@ -42,7 +43,7 @@ def _rebuilt(tree: Tree, values: Iterator[Any]) -> Tree:
     return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
 
 
-def tree_map(f: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
+def tree_map(f: Callable[..., Any], tree: object, *others: object) -> Tree:
     """Apply `f` leaf by leaf to trees of one form.
 
     >>> tree_map(lambda a, b: a + b, {"x": 1}, {"x": 2})
@@ -52,7 +53,7 @@ def tree_map(f: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
     return unflatten(tree, [f(*column) for column in columns])
 
 
-def names(tree: Tree, prefix: str = "") -> list[str]:
+def names(tree: object, prefix: str = "") -> list[str]:
     """A dotted name for each leaf.
 
     >>> names({"params": {"X": 0}, "steps": 1})

@@ -6,8 +6,8 @@ more of them. Types of one library (`torch.Tensor`, `np.ndarray`) belong into th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, SupportsFloat
 
 if not TYPE_CHECKING:
     from array_api_compat import array_namespace
@@ -84,7 +84,7 @@ class Namespace(Protocol):
 
 if TYPE_CHECKING:
 
-    def array_namespace(*arrays: Any) -> Namespace:
+    def array_namespace(*arrays: object) -> Namespace:
         """That of array_api_compat, with a type."""
 
 
@@ -111,6 +111,12 @@ Blocks = dict[str, Array]
 
 State = dict[str, Any]
 """Entry name -> an array, or a dict of arrays."""
+
+Axes = int | Sequence["Axes"] | Mapping[str, "Axes"] | None
+"""A lane axis, or a tree of them that may stop above the leaves of the arguments; None: not mapped."""
+
+ScalarFunction = Callable[..., SupportsFloat | tuple[SupportsFloat, Any]]
+"""A function of one lane that returns a number, or a number and an auxiliary output."""
 
 Function = Callable[..., Any]
 """A function of one lane, with arrays or trees of them as arguments."""

@@ -177,7 +177,7 @@ def _by_factors(tangent: Tangent, columns: Array, vector: Array, gradient: Array
 
 
 def _where_ill(
-    ill: Array, by_factors: tuple[Array, Array], newton: Array | None, decrement: Array | None, factor: object
+    ill: Array, by_factors: tuple[Array, Array], newton: Array | None, decrement: Array | None, factor: Array | float
 ) -> Model:
     """The step by factors where the normal equations lose digits; else theirs, or none."""
     step, removed = by_factors

@@ -60,7 +60,7 @@ def evaluating() -> Iterator[None]:
         _depth.value -= 1
 
 
-def call(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+def call(f: Callable[..., Any], *args: object, **kwargs: object) -> Any:
     """f(*args, **kwargs), evaluated."""
     with evaluating():
         return f(*args, **kwargs)

@@ -28,7 +28,7 @@ NET_REJECTIONS = 2.0
 """Excess of rejected over well-predicted trials above which geodesic acceleration is used."""
 
 
-def damped_init(objective: Objective, params: Params, damping: object, evaluate: Evaluate) -> State:
+def damped_init(objective: Objective, params: Params, damping: float, evaluate: Evaluate) -> State:
     """The model at the start, and the first mu: of an exact problem the smaller, the nearer the start is to a solution."""
     state = init_state(objective, params, evaluate)
     xp = array_namespace(state["loss"])
