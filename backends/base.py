@@ -31,9 +31,9 @@ from backends.arrays import to_lanes
 from backends.errors import Unsupported
 from backends.renamed import keep_old_names, renamed
 from backends.types import Array, Axes, ScalarFunction
+from backends.types import State as State
 
 Inputs = dict[str, Array]
-State = dict[str, Any]
 Function = Callable[..., Any]
 
 RUNNING = -1
@@ -58,7 +58,7 @@ class Anatomy:
 class Program:
     """The whole solve of ONE lane as four pure functions.
 
-    init         inputs -> state. The state is a nested dict of arrays; `state["status"]` is a scalar int8.
+    init         inputs -> state. The state is a nested dict or `Record` of arrays; `state["status"]` is a scalar int8.
     step         (inputs, state) -> state, one iteration; `state["loss"]` is the loss before that step.
     terminate    (inputs, state) -> state, with `status` other than RUNNING when the lane is done.
     postprocess  (inputs, state) -> results, a nested dict of arrays.
@@ -70,22 +70,22 @@ class Program:
     """
 
     init: Callable[[Inputs], State]
-    step: Callable[[Inputs, State], State]
-    terminate: Callable[[Inputs, State], State]
-    postprocess: Callable[[Inputs, State], dict[str, Any]]
+    step: Callable[[Inputs, Any], State]
+    terminate: Callable[[Inputs, Any], State]
+    postprocess: Callable[[Inputs, Any], dict[str, Any]]
     every: int
     key: Callable[[], str] = str
     size: int = 0
     users: Callable[[Inputs], Any] | None = None
 
     @property
-    def test(self) -> Callable[[Inputs, State], State]:
+    def test(self) -> Callable[[Inputs, Any], State]:
         """`terminate`, by its name before version 0.2."""
         renamed("Program.test", "Program.terminate")
         return self.terminate
 
     @property
-    def finish(self) -> Callable[[Inputs, State], dict[str, Any]]:
+    def finish(self) -> Callable[[Inputs, Any], dict[str, Any]]:
         """`postprocess`, by its name before version 0.2."""
         renamed("Program.finish", "Program.postprocess")
         return self.postprocess

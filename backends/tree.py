@@ -1,12 +1,15 @@
-"""Nested dicts, tuples and lists of arrays as flat lists of leaves, and back.
+"""Nested dicts, tuples, lists and records of arrays as flat lists of leaves, and back.
 
-Needs nothing. Everything that is not a dict, tuple or list is a leaf.
+Needs `record` alone. Everything that is no dict, tuple, list or record is a leaf.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
+
+from backends.record import Record
 
 Tree = Any
 """A tree that a function returns: nested as its argument was, or as another function made it."""
@@ -22,6 +25,8 @@ def leaves(tree: object) -> list[Any]:
         return [leaf for value in tree.values() for leaf in leaves(value)]
     if isinstance(tree, tuple | list):
         return [leaf for value in tree for leaf in leaves(value)]
+    if isinstance(tree, Record):
+        return [leaf for _, value in tree.items() for leaf in leaves(value)]
     return [tree]
 
 
@@ -37,6 +42,8 @@ def unflatten(tree: object, values: list[Any] | Iterator[Any]) -> Tree:
 def _rebuilt(tree: object, values: Iterator[Any]) -> Tree:
     if isinstance(tree, dict):
         return {name: _rebuilt(value, values) for name, value in tree.items()}
+    if isinstance(tree, Record):
+        return replace(tree, **{name: _rebuilt(value, values) for name, value in tree.items()})  # type: ignore[type-var]
     if not isinstance(tree, (tuple, list)):
         return next(values)
     parts = [_rebuilt(value, values) for value in tree]
@@ -59,7 +66,7 @@ def names(tree: object, prefix: str = "") -> list[str]:
     >>> names({"params": {"X": 0}, "steps": 1})
     ['params.X', 'steps']
     """
-    if isinstance(tree, dict):
+    if isinstance(tree, dict | Record):
         items = [(str(key), value) for key, value in tree.items()]
     elif isinstance(tree, tuple | list):
         items = [(str(key), value) for key, value in enumerate(tree)]

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, SupportsFloat
 
+from backends.record import Record
+
 if not TYPE_CHECKING:
     from array_api_compat import array_namespace
 
@@ -48,6 +50,7 @@ class Array(Protocol):
     def __rmul__(self, other: Any, /) -> Array: ...
     def __truediv__(self, other: Any, /) -> Array: ...
     def __rtruediv__(self, other: Any, /) -> Array: ...
+    def __floordiv__(self, other: Any, /) -> Array: ...
     def __pow__(self, other: Any, /) -> Array: ...
     def __matmul__(self, other: Any, /) -> Array: ...
     def __neg__(self) -> Array: ...
@@ -109,8 +112,8 @@ Inputs = dict[str, Array]
 Blocks = dict[str, Array]
 """Block name -> its array: parts of a residual in their own shapes, or diagonal blocks `(count, k, k)` of a curvature."""
 
-State = dict[str, Any]
-"""Entry name -> an array, or a dict of arrays."""
+State = Record | dict[str, Any]
+"""Entry name -> an array, or a tree of them: a record of its own class, or a dict."""
 
 Axes = int | Sequence["Axes"] | Mapping[str, "Axes"] | None
 """A lane axis, or a tree of them that may stop above the leaves of the arguments; None: not mapped."""

@@ -14,10 +14,10 @@ from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
 from backends.tree import tree_map
+from backends.types import State as State
 from engine.errors import ArgumentError
 from engine.objective import Objective, Params
 
-State = dict[str, Any]
 S = TypeVar("S", bound="Solver")
 
 
@@ -43,7 +43,7 @@ class Solver:
 
     @abstractmethod
     def init(self, objective: Objective, params: Params) -> State:
-        """The state before the first step: at least `{"params": params, "loss": scalar}`."""
+        """The state before the first step: at least `{"params": params, "loss": scalar}`, a dict or a `Record`."""
         raise NotImplementedError
 
     @abstractmethod

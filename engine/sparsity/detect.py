@@ -113,7 +113,7 @@ def is_flat(problem: Problem, backend: str, shapes: dict[str, Shape], data: dict
 def _hessian(objective: Objective, params: Params) -> Any:
     tangent = Tangent(objective, params)
     model = hessian(tangent, Structure.dense(tangent.size))
-    return _arrays.to_host(next(iter(model["blocks"].values())))
+    return _arrays.to_host(next(iter(model.blocks.values())))
 
 
 def _flat(objective: Objective, params: Params, kind: str) -> tuple[Callable[[Array], Array], Array]:

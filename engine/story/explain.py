@@ -82,7 +82,7 @@ def _curvature(story: OneLane, solution: Answers) -> list[str]:
 def _spectrum(tangent: Tangent, eps: float) -> spectrum.Spectrum | None:
     objective = tangent.objective
     if objective.problem.residual is None:
-        blocks = curvature.hessian(tangent, Structure.dense(tangent.size))["blocks"]
+        blocks = curvature.hessian(tangent, Structure.dense(tangent.size)).blocks
         matrix = _arrays.to_host(next(iter(blocks.values())))[0]
     else:
         matrix = _arrays.to_host(jacobian.columns(tangent)[0]).T
