@@ -15,7 +15,7 @@ refilled, chunked and threaded is the backend's business, and results may not de
 
 The rest has a default: gradients, Jacobians and Hessians from `jvp` and `vjp` (`derived`), `load_lanes` and `load_shared`, for the
 inputs of a whole solve, from `load`,
-`jit`, `once`, `examine`, `cached`, `declared`, `meaning` and `map_lanes` that do nothing special, `describe`. `contract` checks what is handed in.
+`jit`, `once`, `examine`, `lookup`, `keep`, `declared`, `meaning` and `map_lanes` that do nothing special, `describe`. `contract` checks what is handed in.
 """
 
 from __future__ import annotations
@@ -251,9 +251,20 @@ class Backend:
         """A function of SciPy's on this backend's arrays, where NumPy's protocols do not reach it; by default there is none."""
         return None
 
+    def lookup(self, key: str) -> Any:
+        """A value that was kept under a key, perhaps by another process; None where there is none."""
+        return None
+
+    def keep(self, key: str, value: object) -> None:
+        """Keep a value, of nested lists and dicts of numbers and strings, for `lookup`; by default and under an empty key not."""
+
     def cached(self, key: str, make: Callable[[], Any]) -> Any:
-        """A value made under a key before, perhaps in another process; made anew here. An empty key is not kept."""
-        return make()
+        """The value that is kept under a key, else one that is made, and kept."""
+        found = self.lookup(key)
+        if found is None:
+            found = make()
+            self.keep(key, found)
+        return found
 
     @abstractmethod
     def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str], device: Any = None) -> Executable:

@@ -115,7 +115,7 @@ def test_a_deep_copy_has_arrays_of_its_own() -> None:
     weight[:] = 2.0
     answers = [engine.solve(p, {}, backend="numpy")["a"] for p in (problem, shallow, deep)]
     np.testing.assert_allclose(answers, [[0.5] * 3, [0.5] * 3, [1.0] * 3])
-    assert deep.params["a"].start is not problem.params["a"].start  # type: ignore[union-attr]
+    assert deep.params["a"].start is not problem.params["a"].start
 
 
 def test_params_that_share_a_start_still_do() -> None:

@@ -78,7 +78,7 @@ class LaneProgram:
         known = (every, self.backend, *static_key(self.solver), self.shapes, self.free, self.structure)
         size = 0 if self.structure is None else self.structure.size + COLUMN * self.structure.width
         key = partial(fingerprint, self.problem, *known)
-        parts = [self.solver, *(param.domain for param in self.problem.params.values())]  # type: ignore[union-attr]
+        parts = [self.solver, *(param.domain for param in self.problem.params.values())]
         users = self.declared if all(package(type(part)) == "engine" for part in parts) else None
         return Program(self.init, self.step, self.terminate, self.postprocess, every, key, size, users)
 

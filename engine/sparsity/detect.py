@@ -22,7 +22,7 @@ from backends.types import Array
 from engine.curvature import hessian
 from engine.objective import Objective, Params
 from engine.params import flat, shaped
-from engine.problem import Param, Problem
+from engine.problem import Problem
 from engine.sparsity import components
 from engine.sparsity.structure import Structure
 from engine.tangent import Tangent, rows
@@ -79,8 +79,7 @@ def detect(problem: Problem, backend: str, shapes: dict[str, Shape], data: dict[
 
 def unknowns(problem: Problem, shapes: dict[str, Shape]) -> int:
     """The number of tangent coordinates of all params of some shapes."""
-    domains = {name: param.domain for name, param in problem.params.items() if isinstance(param, Param)}
-    return sum(domains[name].size(shape) for name, shape in shapes.items())
+    return sum(problem.params[name].domain.size(shape) for name, shape in shapes.items())
 
 
 def _is_empty(shapes: dict[str, Shape], data: dict[str, Shape]) -> bool:
