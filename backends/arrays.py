@@ -1,4 +1,4 @@
-"""What arrays are: whose library, which dtype, which device; and host-side numbers (draws, constants).
+"""Properties of arrays: library, dtype, device; and host-side numbers (draws, constants).
 
 The only place that asks an array where it comes from. Imports NumPy alone; other libraries are
 recognised by the module of an array's class, so that none is imported before its arrays come.

@@ -1,4 +1,4 @@
-"""What a solve returns: answers, statuses and figures per lane, and their words."""
+"""The result of a solve: answers, statuses and figures per lane, and their words."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Solution(Answers):
     """
 
     def __getattr__(self, name: str) -> Any:
-        """What the problem derives from a solution, as a method."""
+        """A figure that the problem derives from a solution, as a method."""
         call = self.__dict__.get("call")
         if call is None or name not in call.derived:
             raise AttributeError(self._no_attribute(name))

@@ -204,7 +204,7 @@ def test_an_interrupt_in_the_middle_leaves_nothing(number: int, code: int, tmp_p
 
 
 def on_a_terminal(*arguments: str) -> tuple[str, int]:
-    """What a process writes on a terminal, and its code."""
+    """The output of a process on a terminal, and its code."""
     pid, terminal = pty.fork()
     if pid == 0:
         os.execve(sys.executable, [*COMMAND, *arguments], {**here(), "TERM": "xterm", "COLUMNS": "100"})

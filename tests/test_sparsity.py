@@ -82,7 +82,7 @@ def test_what_a_nan_does_not_go_through_is_not_seen(f: Any) -> None:
 
 
 def test_a_choice_that_was_not_taken_counts() -> None:
-    """Where x > 5 the rows change places; at the points looked at they never do."""
+    """The rows change places where x > 5; at the points looked at they never do."""
     found = examine(lambda x: torch.where(x > 5, x.flip(0), x), torch.ones(2, dtype=torch.float64))
     assert found is not None and [rows.tolist() for rows in found.reach] == [[0, 1], [0, 1]]
 

@@ -1,4 +1,4 @@
-"""Where declared functions run: without floating-point warnings, and with NumPy's refusals in plain words.
+"""The context in which declared functions run: no floating-point warnings, and NumPy's refusals in plain words.
 
 Needs nothing of the rest of the package.
 """

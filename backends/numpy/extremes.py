@@ -13,7 +13,7 @@ from backends.refusals import REMEDIES, REMEDY
 
 
 def refusal(name: str, remedy: str = "") -> TraceError:
-    """What is raised for a function that has no rule."""
+    """The error of a function that has no rule."""
     remedy = remedy or REMEDIES.get(name.rpartition(".")[2], f"{REMEDY}, or use backend='torch'")
     return TraceError(f"calls {name} on an array that is being differentiated", "it has no rule for that", remedy)
 

@@ -159,7 +159,7 @@ def _fit_for_torch(array: np.ndarray) -> np.ndarray:
 
 
 def _uncompiled() -> tuple[type[Exception], ...]:
-    """What torch.compile raises; not imported before something was raised, which takes a second."""
+    """Errors of torch.compile; not imported before something was raised, which takes a second."""
     from torch._dynamo.exc import TorchDynamoException
     from torch._inductor.exc import InductorError
 

@@ -49,7 +49,7 @@ class Finding:
 
 
 def examine(tangent: Tangent, columns: Columns, curvature: Array | None) -> Finding:
-    """What steps along J's orthogonal directions would remove, beyond rounding.
+    """The share of the loss that steps along J's orthogonal directions would remove, beyond rounding.
 
     With the curvature sum_i r_i r_i'' of the residual, what Newton steps would remove, and what a point nearby is lower
     by where the loss is no minimum; and whether a parameter with a short column has an effect. What the column of one
@@ -92,7 +92,7 @@ def _idle(tangent: Tangent, vector: Array, lengths: Array, least: Array) -> Arra
 
 
 def _curved(span: Projection, curvature: Array, lengths: Array) -> tuple[Array, Array]:
-    """What Newton steps along each of J's orthogonal directions remove, and along which the loss is no minimum.
+    """The reduction by Newton steps along each of J's orthogonal directions, and the directions along which the loss is no minimum.
 
     A Gauss-Newton step promises share^2 of the squared length of the residual. The residual is no plane: with its second
     derivative along the direction the promise is share^2 / (1 + r'r''), less along nearly collinear columns, where the

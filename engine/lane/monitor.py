@@ -15,7 +15,7 @@ from engine.status import Status
 
 
 class Monitor:
-    """What a lane's program asks about a solver's steps; stateless: the lane's state holds the entries that `begin` adds."""
+    """The rules by which a lane's program watches a solver's steps; stateless: the lane's state holds the entries that `begin` adds."""
 
     def begin(self, objective: Objective, start: Params, state: LaneState) -> LaneState:
         """The lane's first state with the entries that the monitor keeps."""

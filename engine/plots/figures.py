@@ -17,7 +17,7 @@ TEMPLATE = {False: "plotly_white", True: "plotly_dark"}
 
 @dataclass(frozen=True)
 class Losses:
-    """What a figure of convergence is made of: `history` `(..., T)`, every how many steps, words, counts by status."""
+    """The data of a figure of convergence: `history` `(..., T)`, every how many steps, words, counts by status."""
 
     history: Any
     every: int

@@ -80,7 +80,7 @@ def with_numbers(solver: S, values: list[Any]) -> S:
 
 
 def static_key(solver: Solver) -> tuple[Any, ...]:
-    """What of a solver is part of the compiled code: its class and all settings that are no floats."""
+    """The part of a solver that is compiled: its class and all settings that are no floats."""
     plain = _map_floats(solver, lambda _: 0.0)
     return (type(solver), *(getattr(plain, f.name) for f in dataclasses.fields(plain)))  # type: ignore[arg-type]
 

@@ -28,7 +28,7 @@ NOISE = 8.0
 """Changes of the loss below this many units in the last place say nothing."""
 
 PROGRESS = 0.9
-"""Where the loss says nothing, a step that leaves more than this share of the optimality is no progress."""
+"""Share of the optimality above which a step that leaves it is no progress, if rounding hides the change of the loss."""
 
 STALLED_TRIALS = 3
 """Trials without progress at rounding level after which a lane is stuck: a shorter or damped step may still help."""
@@ -199,7 +199,7 @@ def _progress(objective: Objective, state: S, accepted: Array, now: Array, silen
 
 
 def optimality(objective: Objective, params: Params, model: Model, reference: Array) -> Array:
-    """What `tol` is compared with, from what the model holds; `certificate` has the definitions.
+    """The optimality, which `tol` is compared with, by the entries of the model; `certificate` has the definitions.
 
     The size of the terms of an exact problem's residual is taken from the diagonal of J'J and the params' magnitudes.
     """
@@ -233,7 +233,7 @@ def _squared_cosine(objective: Objective, params: Params, model: Model) -> Array
 
 
 def _slope(objective: Objective, params: Params, model: Model, now: Array) -> Array:
-    """What says whether a step was one down where the loss is silent.
+    """The measure that tells whether a step went down if rounding hides the change of the loss.
 
     Of least squares the cosine, which takes no solve: the next step need not wait for the optimality.
     """
@@ -242,7 +242,7 @@ def _slope(objective: Objective, params: Params, model: Model, now: Array) -> Ar
 
 
 def _gain(tangent: Tangent, model: Model, taken: Array, given: Array | None) -> Array:
-    """What the model promises of a step."""
+    """The reduction of the loss that the model promises of a step."""
     xp = array_namespace(taken)
     curved = apply(model.blocks, structure_of(tangent.objective, tangent), taken)
     gain = -(2 * xp.sum(model.gradient * taken) + xp.sum(taken * curved))
@@ -278,7 +278,7 @@ def _all_finite(arrays: list[Array]) -> Array:
 
 
 def _reference(objective: Objective, params: Params, loss: Array) -> Array:
-    """What the loss is compared with: of a residual problem that of zero params, else the loss at the start."""
+    """The reference of the loss: of a residual problem the loss of zero params, else the loss at the start."""
     if objective.problem.residual is None:
         return loss
     vector, factor = rows(objective, scaled_down(objective, at_zero(objective, params)))
@@ -287,7 +287,7 @@ def _reference(objective: Objective, params: Params, loss: Array) -> Array:
 
 
 def _known(objective: Objective, params: Params, model: Model, reference: Array) -> Array:
-    """What the loss's rounding is relative to: a residual that stays carries that of the terms whose difference it is."""
+    """The size to which the loss's rounding is relative: a residual that stays carries that of the terms whose difference it is."""
     loss = model.loss
     xp = array_namespace(loss)
     if objective.problem.residual is None or objective.problem.exact:

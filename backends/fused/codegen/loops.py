@@ -28,7 +28,7 @@ class Loops(Reader):
         self.lines.append(f"{kept} for (int {name} = {first}; {name} < {last}; {name} += {step}) {body}")
 
     def _written_out(self, rounds: int) -> str:
-        """What makes some rounds of a loop written out, where that is worth it; 0: none."""
+        """The pragma that writes out some rounds of a loop, where that is worth it; 0: none."""
         return f"LW_WRITTEN_OUT({rounds})" if rounds and self.unroll and self.usual else "LW_LOOP"
 
     def _range(self, name: str, first: int, last: int, step: int, statements: int) -> None:

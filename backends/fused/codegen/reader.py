@@ -99,7 +99,7 @@ class Reader:
         return self._at(node, self._index(index, at))
 
     def _index(self, index: np.ndarray, at: str) -> str:
-        """Where element `at` of a flat index lies: a formula where there is one, else a table."""
+        """The place of element `at` of a flat index: a formula where there is one, else a table."""
         if index.size == 1 or (index == index[0]).all():
             return str(int(index[0]))
         step = int(index[1] - index[0])

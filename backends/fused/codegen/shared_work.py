@@ -30,7 +30,7 @@ class SharedWork:
         self.copies: list[str] = []
 
     def places(self, nodes: Sequence[Node], where: Mapping[Node, Address], outputs: Sequence[View]) -> dict[Node, Address]:
-        """Where the shared results that a function needs will lie."""
+        """Addresses of the shared results that a function needs."""
         live = needed(nodes, outputs)
         shared = {node for node in live if node in where and where[node].shared}
         for node in live:

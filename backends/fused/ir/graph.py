@@ -161,7 +161,7 @@ class Graph:
         return full_view(self._node("reduce", join, (a.at(index),), len(index), a.dtype), shape)
 
     def _factor_out_of_sum(self, node: Node, at: Indices, lanes: bool) -> tuple[View, list[View]]:
-        """What a node is, element by element, without factors that do not change along the rows of `at`; and these.
+        """The elements of a node without the factors that do not change along the rows of `at`; and these factors.
 
         sum_k s v_k = s sum_k v_k. Constants are near 1; with `lanes` numbers of the lane are drawn out, too, though not out
         of a square. Where there are several, or one is computed, one may scale what the other makes far too large or small:

@@ -24,7 +24,7 @@ class Arrangement:
 
 
 def arranged(nodes: Sequence[Node], outputs: Sequence[View], given: Container[Node] = ()) -> Arrangement:
-    """What the outputs need of a graph, beyond what is given."""
+    """The nodes of a graph that the outputs need, beyond those that are given."""
     live = needed(nodes, outputs, given)
     branches = find(live, outputs, flops)
     return Arrangement(live, branches, schedule(live, [b.nodes for b in branches], {b.predicate.node for b in branches}))

@@ -85,7 +85,7 @@ def _stages(nodes: Sequence[Node], only: frozenset[Node]) -> list[frozenset[Node
 
 
 def _only(nodes: Sequence[Node], readers: dict[Node, list[tuple[Node, int]]], kept: set[Node], truth: Node) -> frozenset[Node]:
-    """What is read by selects by this truth, as what they take where it holds, and by nothing else."""
+    """Nodes that are read by selects by this truth alone, as their value where it holds."""
     only: set[Node] = set()
     for node in reversed(nodes):
         if node.kind in ("input", "const") or node in kept or node not in readers:

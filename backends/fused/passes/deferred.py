@@ -13,7 +13,7 @@ from backends.fused.ir.graph import Graph, View
 from backends.fused.passes.schedule import needed
 
 P = TypeVar("P")
-"""Where an output is stored."""
+"""The place of an output."""
 
 
 @dataclass(frozen=True)
