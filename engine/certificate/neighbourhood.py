@@ -98,6 +98,9 @@ def _curved(span: Projection, curvature: Array, lengths: Array) -> tuple[Array, 
     derivative along the direction the promise is share^2 / (1 + r'r''), less along nearly collinear columns, where the
     step is long, and more along a valley; where 1 + r'r'' is negative the loss falls on both sides.
     """
+    # The second-order model of |r|^2 along a direction q of depth d: share^2 d^2 / (d^2 + q'(sum_i r_i r_i'')q): the effective
+    # residual curvature of Hamilton, Watts and Bates, Accounting for intrinsic nonlinearity in nonlinear regression parameter
+    # inference regions, Annals of Statistics 10 (1982).
     xp = array_namespace(lengths)
     squares, along = span.depths * span.depths, span.directions / lengths
     bend = xp.sum((along @ curvature) * along, axis=1)
@@ -135,6 +138,8 @@ def _hidden(columns: Array, vector: Array, squares: Array, grid: Array) -> Array
         Peters and Wilkinson, The least squares problem and pseudo-inverses, Computer Journal 13 (1970); Higham, Accuracy and
         Stability of Numerical Algorithms, section 3.1 (running error analysis).
     """
+    # Complete pivoting by masks instead of exchanges: all rounds are alike, and a compiler makes them a loop. `terms` is a running
+    # error bound: the sum of the sizes whose difference an entry is; an entry below FAINT of their rounding is taken for 0.
     xp = array_namespace(vector)
     size, eps = columns.shape[0], _eps(vector)
 

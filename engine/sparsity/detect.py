@@ -5,6 +5,10 @@ coordinates are coupled where a row of the residual depends on both; that depend
 only where the residual is a polynomial with constants of ordinary size: one that vanishes at random points vanishes
 (Schwartz and Zippel), as the products of an SVD's columns do, which are orthogonal. A column that is 0 or not finite at
 one of the points counts as coupled with all. Captured arrays are drawn like data, so that their zeros play no part.
+
+Source:
+    Schwartz, Fast probabilistic algorithms for verification of polynomial identities, J. ACM 27 (1980); Zippel, Probabilistic
+    algorithms for sparse polynomials, EUROSAM 1979.
 """
 
 from __future__ import annotations
@@ -70,6 +74,8 @@ def detect(problem: Problem, backend: str, shapes: dict[str, Shape], data: dict[
             return found if kind == "loss" else replace(found, rows=_own_rows(found.blocks, moved, reach))
         if kind == "loss" or not anatomy.polynomial or size > LARGEST:
             return dense
+        # A polynomial that is not 0 vanishes at a random point with probability 0. Several points, of sizes that differ by powers
+        # of two, are for what floats make of that: an entry that is 0 by underflow or cancellation at one is not at all of them.
         points = [first]
         if size <= MANY:
             points += [_point(problem, backend, shapes, data, seed) for seed in range(1, len(SIZES))]
@@ -154,6 +160,7 @@ def _own_rows(
 
 def _coupled(points: list[tuple[Objective, Params]], size: int) -> tuple[tuple[int, ...], ...]:
     """The blocks of J'J at some points, a chunk of its rows at a time: neither it nor J is ever whole."""
+    # Rows of J'J one chunk at a time, by a product with J and one with J' for each unit vector: storage stays at CHUNK * size.
     label = components.singletons(size)
     for objective, params in points:
         column, row = _products(Tangent(objective, params))

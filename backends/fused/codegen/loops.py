@@ -75,7 +75,10 @@ class Loops(Reader):
             self.lines.append(f"{self._each()}{target}[{at}] = {value};")
 
     def _interleaved(self, group: Group) -> None:
-        """Elements some at a time, statement by statement: each is a chain of operations that wait for one another."""
+        """Elements some at a time, statement by statement: each is a chain of operations that wait for one another.
+
+        Interleaving hides latency (Lam, Software pipelining, PLDI 1988): an out-of-order core looks only a few elements ahead.
+        """
         some = max((k for k in range(MAX_INTERLEAVE // 2, MAX_INTERLEAVE + 1) if group.size % k == 0), default=MAX_INTERLEAVE)
         whole = group.size - group.size % some
         self.has_interleaved_chains = True

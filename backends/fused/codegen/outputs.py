@@ -31,6 +31,8 @@ class Outputs(Tiles):
 
     def _is_free(self, writer: Node, place: Address) -> bool:
         """True where writing as soon as the value is known overwrites nothing that is read after."""
+        # The state is read and written in one memory: a new value may be stored where the old one stands as soon as every reader
+        # of the old one has run (a write-after-read dependence), and nothing copies the old one somewhere else at the end.
         at = self.schedule.place[writer]
         for node, own in self.inputs.items():
             if own.array != place.array or own.offset != place.offset:

@@ -64,6 +64,7 @@ class Tiles(Sums):
                 if depth == 1:
                     break
                 self.lines.append(f"{self._written_out(4)} for (int k = 1; k < {depth}; k++) {{")
+            # The first round defines the accumulators instead of adding to zeros: a sum of one term keeps its sign of zero.
             k = "0" if first else "k"
             left = [self._cell(a, ("g", f"(i + {x})", k)) for x in range(ti)]
             right = [self._cell(b, ("g", k, f"(j + {y})")) for y in range(tj)]
@@ -79,6 +80,7 @@ class Tiles(Sums):
                     self.lines.append(f"{kind} m{x}_{y} = za{x} * zb{y};" if first else f"m{x}_{y} += a{x} * b{y};")
             if not first:
                 self.lines.append("}")
+        # The rest of the group is computed on the accumulators, element by element, before they leave the registers.
         count = sums[0][1] if sums else 1
         for x in range(ti):
             for y in range(tj):

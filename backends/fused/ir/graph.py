@@ -167,6 +167,8 @@ class Graph:
         of a square. Where there are several, or one is computed, one may scale what the other makes far too large or small:
         then none is.
         """
+        # Distributivity, which the C++ compiler may not use: it changes the rounding. It is done here once for all targets, so
+        # that they round alike.
         own = full_view(node, (node.size,))
         if node.kind != "map" or node.name not in ("mul", "neg"):
             return own, []
@@ -247,6 +249,7 @@ class Graph:
 
     def _node(self, kind: str, name: str, args: tuple[View, ...], size: int, dtype: str) -> Node:
         args = tuple(_see_through_concat(a) for a in args)
+        # Hash-consing, also called local value numbering (Aho et al., Compilers, section 6.1.2): equal nodes are one node.
         views = [(id(a.node), a.shape, a.index.tobytes()) for a in args]
         if kind == "map" and name in ("add", "mul", "max", "min", "and", "or", "eq"):
             views.sort()  # the same either way round, to the bit

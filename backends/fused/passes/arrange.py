@@ -1,6 +1,7 @@
 """Which nodes of a function are computed, which of them only where a lane wants them, and in what loops.
 
-Needs `schedule` and `branches`; the passes in the order in which they run.
+Needs `schedule` and `branches`; the passes in the order in which they run: dead code first, for branches weigh what is left,
+then branches, for the nodes of one stand together, then loops.
 """
 
 from __future__ import annotations

@@ -33,6 +33,8 @@ def pack(buffers: Sequence[Buffer]) -> tuple[list[int], int]:
     first, last = (np.array([getattr(b, name) for b in buffers], dtype=np.int64) for name in ("first", "last"))
     size = np.array([b.size for b in buffers], dtype=np.int64)
     start, placed = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=bool)
+    # Intervals of time and of places: two buffers may overlap in one of them. Large ones first, as small ones fit into the gaps
+    # between them and not the other way round; finding the least room is NP-hard (dynamic storage allocation).
     for k in np.argsort(-size, kind="stable"):
         beside = np.flatnonzero(placed & (first <= last[k]) & (first[k] <= last))
         at = 0
