@@ -1,4 +1,4 @@
-"""What arrays are: whose library, which dtype, which device; and host-side numbers (draws, constants).
+"""Properties of arrays: library, dtype, device; and host-side numbers (draws, constants).
 
 The only place that asks an array where it comes from. Imports NumPy alone; other libraries are
 recognised by the module of an array's class, so that none is imported before its arrays come.
@@ -14,6 +14,8 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+
+from backends.types import Array
 
 FLOATS = ("float32", "float64")
 
@@ -62,7 +64,7 @@ def as_array(value: object) -> Any:
     return value if is_array(value) else np.asarray(value)
 
 
-def dtype_name(array: Any) -> str:
+def dtype_name(array: Array) -> str:
     """The name of the dtype.
 
     >>> dtype_name(np.zeros(2, np.float32))
@@ -71,7 +73,7 @@ def dtype_name(array: Any) -> str:
     return str(getattr(array.dtype, "name", array.dtype)).removeprefix("torch.")  # of either byte order
 
 
-def device(array: Any) -> Any:
+def device(array: object) -> Any:
     """The device of a torch tensor, None where there is only the host."""
     return getattr(array, "device", None) if library(array) == "torch" else None
 
@@ -84,7 +86,7 @@ def is_plain(value: object) -> bool:
     return type(value) is np.ndarray and value.dtype in _PLAIN
 
 
-def kind(array: Any) -> tuple[Any, ...]:
+def kind(array: Array) -> tuple[Any, ...]:
     """All of an array but its numbers: where it lives, shape, dtype, and the dtype that a solve of it alone works in.
 
     >>> kind(np.zeros((2, 3)))
@@ -116,7 +118,7 @@ MASKED = "got a masked array; expected a plain one: fill it with .filled(), and 
 """Words for an array whose mask would be dropped."""
 
 
-def is_masked(value: Any) -> bool:
+def is_masked(value: object) -> bool:
     """Whether a value is a masked array, or a list that holds one."""
     return isinstance(value, np.ma.MaskedArray) or (isinstance(value, list | tuple) and any(map(is_masked, value)))
 
@@ -150,7 +152,7 @@ def has_nonfinite(value: object) -> bool:
     return array.dtype.kind == "f" and not bool(np.isfinite(array).all())
 
 
-def first_nonfinite(value: Any) -> str:
+def first_nonfinite(value: object) -> str:
     """The first number that is not finite, with its index; empty where all are.
 
     >>> first_nonfinite(np.array([1.0, float("nan")]))
@@ -172,10 +174,11 @@ def in_library(array: np.ndarray, name: str) -> Any:
     return torch.from_numpy(array)
 
 
-def to_host(array: Any) -> np.ndarray:
+def to_host(array: object) -> np.ndarray:
     """A NumPy copy or view for printing; moves from a device when it must."""
     if library_or_none(array) == "torch":
-        array = array.detach().cpu().numpy()
+        tensor: Any = array
+        return np.asarray(tensor.detach().cpu().numpy())
     return np.asarray(array)
 
 
@@ -244,7 +247,7 @@ def to_lanes(array: Any, batch: tuple[int, ...], rank: int) -> Any:
     return wide.reshape((int(np.prod(batch, dtype=np.int64)), *own))
 
 
-def one_lane(array: Any) -> Any:
+def one_lane(array: Array) -> Any:
     """The first lane of a batch, or one of zeros where there is none."""
     if len(array):
         return array[0]
@@ -256,7 +259,7 @@ def where_equal(codes: np.ndarray, code: int, most: int) -> np.ndarray:
     return np.argwhere(codes == code)[:most]
 
 
-def pick_lanes(value: Any, rank: int, batch: tuple[int, ...], lanes: Any) -> Any:
+def pick_lanes(value: object, rank: int, batch: tuple[int, ...], lanes: Array) -> Any:
     """Some lanes of an array; one without batch axes is shared and stays whole."""
     array = as_array(value)
     if array.ndim <= rank:
@@ -264,7 +267,7 @@ def pick_lanes(value: Any, rank: int, batch: tuple[int, ...], lanes: Any) -> Any
     return to_lanes(array, batch, rank)[lanes]
 
 
-def put_lanes(array: Any, axes: int, lanes: Any, values: Any) -> Any:
+def put_lanes(array: Any, axes: int, lanes: np.ndarray, values: Array) -> Any:
     """A copy of an array with other values in some lanes of its first axes."""
     copy = array.clone() if library(array) == "torch" else np.array(array)
     flat = copy.reshape((math.prod(array.shape[:axes]), *array.shape[axes:]))

@@ -15,13 +15,13 @@ refilled, chunked and threaded is the backend's business, and results may not de
 
 The rest has a default: gradients, Jacobians and Hessians from `jvp` and `vjp` (`derived`), `load_lanes` and `load_shared`, for the
 inputs of a whole solve, from `load`,
-`jit`, `once`, `examine`, `cached`, `declared`, `meaning` and `map_lanes` that do nothing special, `describe`. `contract` checks what is handed in.
+`jit`, `once`, `examine`, `lookup`, `keep`, `declared`, `meaning` and `map_lanes` that do nothing special, `describe`. `contract` checks what is handed in.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -30,10 +30,10 @@ from backends import derived
 from backends.arrays import to_lanes
 from backends.errors import Unsupported
 from backends.renamed import keep_old_names, renamed
-from backends.types import Array
+from backends.types import Array, Axes, ScalarFunction
+from backends.types import State as State
 
 Inputs = dict[str, Array]
-State = dict[str, Any]
 Function = Callable[..., Any]
 
 RUNNING = -1
@@ -58,7 +58,7 @@ class Anatomy:
 class Program:
     """The whole solve of ONE lane as four pure functions.
 
-    init         inputs -> state. The state is a nested dict of arrays; `state["status"]` is a scalar int8.
+    init         inputs -> state. The state is a nested dict or `Record` of arrays; `state["status"]` is a scalar int8.
     step         (inputs, state) -> state, one iteration; `state["loss"]` is the loss before that step.
     terminate    (inputs, state) -> state, with `status` other than RUNNING when the lane is done.
     postprocess  (inputs, state) -> results, a nested dict of arrays.
@@ -70,22 +70,22 @@ class Program:
     """
 
     init: Callable[[Inputs], State]
-    step: Callable[[Inputs, State], State]
-    terminate: Callable[[Inputs, State], State]
-    postprocess: Callable[[Inputs, State], dict[str, Any]]
+    step: Callable[[Inputs, Any], State]
+    terminate: Callable[[Inputs, Any], State]
+    postprocess: Callable[[Inputs, Any], dict[str, Any]]
     every: int
     key: Callable[[], str] = str
     size: int = 0
     users: Callable[[Inputs], Any] | None = None
 
     @property
-    def test(self) -> Callable[[Inputs, State], State]:
+    def test(self) -> Callable[[Inputs, Any], State]:
         """`terminate`, by its name before version 0.2."""
         renamed("Program.test", "Program.terminate")
         return self.terminate
 
     @property
-    def finish(self) -> Callable[[Inputs, State], dict[str, Any]]:
+    def finish(self) -> Callable[[Inputs, Any], dict[str, Any]]:
         """`postprocess`, by its name before version 0.2."""
         renamed("Program.finish", "Program.postprocess")
         return self.postprocess
@@ -191,20 +191,20 @@ class Backend:
         return self.load(array, dtype, device)
 
     @abstractmethod
-    def jvp(self, f: Function, primals: Any, tangents: Any, has_aux: bool = False) -> Any:
+    def jvp(self, f: Function, primals: Sequence[object], tangents: Sequence[object], has_aux: bool = False) -> Any:
         """(value, tangent), or (value, tangent, aux)."""
         raise NotImplementedError
 
     @abstractmethod
-    def vjp(self, f: Function, *primals: Any, has_aux: bool = False) -> Any:
+    def vjp(self, f: Function, *primals: object, has_aux: bool = False) -> Any:
         """(value, pullback), or (value, pullback, aux); pullback(cotangent) is a tuple, one tree for each primal."""
         raise NotImplementedError
 
-    def value_and_grad(self, f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
+    def value_and_grad(self, f: ScalarFunction, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
         """args -> (value, gradient), or ((value, aux), gradient)."""
         return derived.value_and_grad(self.vjp, f, argnums, has_aux)
 
-    def grad(self, f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
+    def grad(self, f: ScalarFunction, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
         """args -> gradient, or (gradient, aux)."""
         return derived.grad(self.value_and_grad(f, argnums, has_aux), has_aux)
 
@@ -216,12 +216,12 @@ class Backend:
         """args -> Jacobian, or (Jacobian, aux), by rows."""
         return derived.jacrev(self.vjp, f, argnums, has_aux)
 
-    def hessian(self, f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
+    def hessian(self, f: ScalarFunction, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
         """args -> second derivatives of a scalar, or (second derivatives, aux)."""
         return self.jacfwd(self.jacrev(f, argnums, has_aux), argnums, has_aux)
 
     @abstractmethod
-    def vmap(self, f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
+    def vmap(self, f: Function, in_axes: Axes = 0, out_axes: Axes = 0) -> Function:
         """A function of one lane over the lanes of its arguments."""
         raise NotImplementedError
 
@@ -251,9 +251,20 @@ class Backend:
         """A function of SciPy's on this backend's arrays, where NumPy's protocols do not reach it; by default there is none."""
         return None
 
+    def lookup(self, key: str) -> Any:
+        """A value that was kept under a key, perhaps by another process; None where there is none."""
+        return None
+
+    def keep(self, key: str, value: object) -> None:
+        """Keep a value, of nested lists and dicts of numbers and strings, for `lookup`; by default and under an empty key not."""
+
     def cached(self, key: str, make: Callable[[], Any]) -> Any:
-        """A value made under a key before, perhaps in another process; made anew here. An empty key is not kept."""
-        return make()
+        """The value that is kept under a key, else one that is made, and kept."""
+        found = self.lookup(key)
+        if found is None:
+            found = make()
+            self.keep(key, found)
+        return found
 
     @abstractmethod
     def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str], device: Any = None) -> Executable:

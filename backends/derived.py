@@ -16,7 +16,7 @@ from typing import Any
 from array_api_compat import array_namespace, device
 
 from backends.tree import Tree, leaves, tree_map, unflatten
-from backends.types import Array
+from backends.types import Array, ScalarFunction
 
 Function = Callable[..., Any]
 
@@ -46,7 +46,7 @@ def of_chosen(f: Function, argnums: int | tuple[int, ...], args: tuple[Any, ...]
     return chosen, tuple(args[place] for place in places)
 
 
-def value_and_grad(vjp: Function, f: Function, argnums: int | tuple[int, ...], has_aux: bool) -> Function:
+def value_and_grad(vjp: Function, f: ScalarFunction, argnums: int | tuple[int, ...], has_aux: bool) -> Function:
     """The value and gradient of a scalar function by one pullback. Raises TypeError for an output that is no scalar."""
 
     def both(*args: object, **kwargs: object) -> Any:
@@ -110,7 +110,7 @@ def jacrev(vjp: Function, f: Function, argnums: int | tuple[int, ...], has_aux: 
     return jacobian
 
 
-def basis(tree: Tree) -> Iterator[Tree]:
+def basis(tree: object) -> Iterator[Tree]:
     """Every unit vector of the entries of a tree."""
     flat = leaves(tree)
     for k, leaf in enumerate(flat):
@@ -127,7 +127,7 @@ def _stacked(arrays: list[Array], like: Array, axis: int) -> Array:
     return found
 
 
-def _split(stack: Array, output: Array, primals: Tree) -> Tree:
+def _split(stack: Array, output: Array, primals: object) -> Tree:
     """The columns of a Jacobian by the arguments that they belong to."""
     xp, parts, start = array_namespace(stack), [], 0
     for leaf in leaves(primals):

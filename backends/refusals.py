@@ -1,4 +1,4 @@
-"""What every backend refuses in a declared function, in the same words: it does `what`, `why` that fails, the remedy."""
+"""Refusals of declared functions, in the same words on every backend: what it does, why that fails, the remedy."""
 
 from __future__ import annotations
 

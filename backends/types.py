@@ -6,8 +6,10 @@ more of them. Types of one library (`torch.Tensor`, `np.ndarray`) belong into th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, SupportsFloat
+
+from backends.record import Record
 
 if not TYPE_CHECKING:
     from array_api_compat import array_namespace
@@ -48,6 +50,7 @@ class Array(Protocol):
     def __rmul__(self, other: Any, /) -> Array: ...
     def __truediv__(self, other: Any, /) -> Array: ...
     def __rtruediv__(self, other: Any, /) -> Array: ...
+    def __floordiv__(self, other: Any, /) -> Array: ...
     def __pow__(self, other: Any, /) -> Array: ...
     def __matmul__(self, other: Any, /) -> Array: ...
     def __neg__(self) -> Array: ...
@@ -84,7 +87,7 @@ class Namespace(Protocol):
 
 if TYPE_CHECKING:
 
-    def array_namespace(*arrays: Any) -> Namespace:
+    def array_namespace(*arrays: object) -> Namespace:
         """That of array_api_compat, with a type."""
 
 
@@ -109,8 +112,14 @@ Inputs = dict[str, Array]
 Blocks = dict[str, Array]
 """Block name -> its array: parts of a residual in their own shapes, or diagonal blocks `(count, k, k)` of a curvature."""
 
-State = dict[str, Any]
-"""Entry name -> an array, or a dict of arrays."""
+State = Record | dict[str, Any]
+"""Entry name -> an array, or a tree of them: a record of its own class, or a dict."""
+
+Axes = int | Sequence["Axes"] | Mapping[str, "Axes"] | None
+"""A lane axis, or a tree of them that may stop above the leaves of the arguments; None: not mapped."""
+
+ScalarFunction = Callable[..., SupportsFloat | tuple[SupportsFloat, Any]]
+"""A function of one lane that returns a number, or a number and an auxiliary output."""
 
 Function = Callable[..., Any]
 """A function of one lane, with arrays or trees of them as arguments."""

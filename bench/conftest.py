@@ -1,4 +1,4 @@
-"""What the stored JSON says of the machine: its processor and versions, no name or path of it; and a run's own caches."""
+"""The machine in the stored JSON: its processor and versions, no name or path of it; and a run's own caches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a newcomer waits for: first calls in fresh processes, as multiples of what `import torch` takes there.
+"""First calls in fresh processes, for which a newcomer waits, as multiples of what `import torch` takes there.
 
     python -m bench.first_call [--repeats 5] [--only CASE] [--peers]
 
@@ -115,7 +115,7 @@ print(time.perf_counter() - begun)
 
 
 def run(code: str, cache: str, compiler: str = "") -> float:
-    """What a fresh process prints."""
+    """The output of a fresh process."""
     environment = _environment(cache) | {"PYTHONPATH": "."} | ({"CXX": compiler} if compiler else {})
     found = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     return float(found.stdout.split()[-1])

@@ -1,4 +1,4 @@
-"""What the suites share: the peak of this run, a bare exponential, and the figures of one row. Needs the host's C++ compiler."""
+"""Measures that the suites share: the peak of this run, a bare exponential, and the figures of one row. Needs the host's C++ compiler."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def exp_ns(dtype: str, rounds: int = 300_000, repeats: int = 20) -> float:
 
 
 def first_call(call: Callable[[], Any]) -> tuple[Any, float]:
-    """What a call gives and the seconds it took, which compiling is part of."""
+    """The result of a call and the seconds it took, which compiling is part of."""
     began = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch about its own internals, when it compiles

@@ -1,4 +1,4 @@
-"""What the processor can do at most: independent vector multiply-adds, measured. Needs the host's C++ compiler."""
+"""The peak of the processor: independent vector multiply-adds, measured. Needs the host's C++ compiler."""
 
 from __future__ import annotations
 

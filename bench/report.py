@@ -28,7 +28,7 @@ COLOURS = ("#7f7f7f", "#8c564b", "#bcbd22", "#9467bd", "#e377c2", "#d62728", "#1
 
 
 def slim(run: dict[str, Any]) -> dict[str, Any]:
-    """What is worth keeping of a pytest-benchmark run: where and when, and the figures."""
+    """A pytest-benchmark run in short: where and when, and the figures."""
     rows = [b["extra_info"] for b in run["benchmarks"] if "suite" in b["extra_info"]]
     kept = {"machine": run["machine_info"], "commit": run["commit_info"], "date": run["datetime"][:10]}
     return kept | {"rows": [against(row, rows) for row in rows]}

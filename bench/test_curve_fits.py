@@ -21,7 +21,7 @@ LANES = {"decay": 100_000, "spot": 400_000, "long": 8}
 """Fits in a batch."""
 
 PEERS = {"scipy": 50, "optimistix": 2_000}
-"""Who else fits decays, and how many: they take longer."""
+"""Peers that fit decays, and how many each: they take longer."""
 
 Arrays = dict[str, np.ndarray]
 

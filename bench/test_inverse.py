@@ -23,7 +23,7 @@ DTYPES = ("float32", "float64")
 """Peers run in the first alone."""
 
 ONE_BY_ONE = {"plain loop": 1}
-"""Who gets fewer matrices, because it takes them one after another."""
+"""Peers that get fewer matrices, because they take them one after another."""
 
 SLOW = frozenset({"numpy"})
 """Backends that are references, not meant to be fast."""

@@ -42,7 +42,7 @@ def status(name: str) -> int:
 
 
 def peak_extra(call: Callable[[], T]) -> tuple[T, float]:
-    """What a call gives, and by how many bytes this process grew at most meanwhile, to `RESOLUTION`; NaN where none says."""
+    """The result of a call, and by how many bytes this process grew at most meanwhile, to `RESOLUTION`; NaN where none says."""
     try:
         ctypes.CDLL(None).malloc_trim(0)  # or what earlier calls freed is given out again, and not seen
         Path("/proc/self/clear_refs").write_text("5")  # the highest figure so far becomes the present one

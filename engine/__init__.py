@@ -16,7 +16,7 @@ from backends import pristine  # first: it notes what is loaded after it
 from engine import domains, errors, solvers
 from engine.errors import SolveError
 from engine.eye import eye_like
-from engine.load import load
+from engine.io.load import load
 from engine.objective import Objective
 from engine.problem import Param, Problem
 from engine.solution import Solution

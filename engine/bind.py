@@ -71,7 +71,7 @@ def bind(problem: Problem, data: Any, start: Mapping[str, Any] | None, seed: int
     given = _data(problem, data)
     seed = seed if type(seed) is int else _whole(f"problem {problem.name!r}: seed", seed)
     chosen = _chosen(problem, start)
-    held = {name: param.start for name, param in problem.params.items() if _arrays.is_array(param.start)}  # type: ignore[union-attr]
+    held = {name: param.start for name, param in problem.params.items() if _arrays.is_array(param.start)}
     key = (*map(_arrays.kind, given.values()), *((name, _arrays.kind(a)) for name, a in (held | chosen).items()), *chosen)
     known = problem.memory.setdefault("signatures", {})
     signature = known.get(key)
@@ -239,14 +239,14 @@ def _starts(problem: Problem, chosen: dict[str, Array], signature: Signature, se
 
 def _declared(problem: Problem, name: str, shape: tuple[int, ...], seed: int) -> Array | None:
     """The declared start of a parameter; None for a function of the data."""
-    start = problem.params[name].start  # type: ignore[union-attr]
+    start = problem.params[name].start
     if _arrays.is_array(start):
         return _array(f"problem {problem.name!r}: start of {name!r}", start)
     if 0 in shape:
         return _arrays.start("zeros", shape, seed, name)  # there is nothing to start from
     if isinstance(start, int | float):
         return _fill(_arrays.as_array(float(start)), shape)
-    return problem.params[name].domain.oriented(_arrays.start(start, shape, seed, name)) if isinstance(start, str) else None  # type: ignore[union-attr]
+    return problem.params[name].domain.oriented(_arrays.start(start, shape, seed, name)) if isinstance(start, str) else None
 
 
 def _whole(owner: str, value: Any) -> int:

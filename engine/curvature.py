@@ -8,18 +8,41 @@ half of the gradient and of the Hessian. The blocks are one array `(count, k, k)
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
-from backends.types import Array, array_namespace
+from backends.record import Record
+from backends.types import Array, Blocks, Scalar, Vector, array_namespace
 from engine import jacobian, smalllinalg
 from engine.domains.base import constant, gather
 from engine.objective import Objective, Params
 from engine.params import select
 from engine.projection import project
-from engine.structure import Structure
+from engine.sparsity.structure import Structure
 from engine.tangent import Tangent, rows, scaled_down
 
-Model = dict[str, Any]
+
+@dataclass(frozen=True, eq=False)
+class Model(Record):
+    """The local model loss + 2 g'u + u'Hu at some params.
+
+    Fields:
+        loss: its value.
+        gradient: g, `(size,)`.
+        blocks: those of H, by their sizes.
+        ill: whether the normal equations lose too many digits of a step.
+        newton: the step by orthogonal factors where they do, `(size,)`.
+        decrement: the reduction of the loss that the Newton step promises.
+    """
+
+    loss: Scalar
+    gradient: Vector
+    blocks: Blocks
+    ill: Array | None = None
+    newton: Vector | None = None
+    decrement: Scalar | None = None
+
+
 INFLATED = 1e-4
 """Ratio of diagonal to pivot, times eps, above which the normal equations lose too many digits of a step."""
 
@@ -54,7 +77,7 @@ def second_order(objective: Objective, params: Params, column_norms_sq: Array | 
     """The model of a loss, and what a Newton step on it removes; lengths of columns play no part."""
     tangent = Tangent(objective, params)
     model = hessian(tangent, structure_of(objective, tangent))
-    return model | {"decrement": _newton(model, structure_of(objective, tangent), tangent)[1]}
+    return replace(model, decrement=_newton(model, structure_of(objective, tangent), tangent)[1])
 
 
 def hessian(tangent: Tangent, structure: Structure) -> Model:
@@ -71,7 +94,7 @@ def hessian(tangent: Tangent, structure: Structure) -> Model:
         columns = objective.backend.jacfwd(slope)(origin)
     else:
         columns = _mapped(objective, lambda d: objective.backend.jvp(slope, (origin,), (d,))[1], _colours(structure, origin))
-    return {"loss": value, "gradient": gradient / 2, "blocks": _blocks(columns / 2, structure)}
+    return Model(value, gradient / 2, _blocks(columns / 2, structure))
 
 
 def second_directional(objective: Objective, tangent: Tangent, u: Array) -> Array:
@@ -139,28 +162,29 @@ def _from_columns(tangent: Tangent, structure: Structure, ill: Array) -> Model:
     transposed, vector, factor = jacobian.columns(tangent)
     xp = array_namespace(vector)
 
-    def model(transposed: Array) -> Model:
+    def products(transposed: Array) -> tuple[Array, dict[str, Array]]:
         curvature, slope = transposed @ xp.matrix_transpose(transposed), transposed @ vector
-        return {"gradient": factor * slope, "blocks": _blocks(factor * curvature, structure)}
+        return factor * slope, _blocks(factor * curvature, structure)
 
-    found = {"loss": factor * xp.sum(vector * vector)} | model(transposed)
+    model = Model(factor * xp.sum(vector * vector), *products(transposed))
     if tangent.objective.singular:
-        broken = ~xp.isfinite(xp.sum(found["blocks"]["0"]) + xp.sum(found["gradient"]))
+        broken = ~xp.isfinite(xp.sum(model.blocks["0"]) + xp.sum(model.gradient))
         mended = jacobian.repaired(tangent, transposed, vector)
-        found = found | select(broken, model(mended), {name: found[name] for name in ("gradient", "blocks")})
+        gradient, blocks = select(broken, products(mended), (model.gradient, model.blocks))
+        model = replace(model, gradient=gradient, blocks=blocks)
         transposed = xp.where(broken, mended, transposed)
     newton, decrement = None, None
     if not tangent.objective.problem.exact:
-        newton, decrement, ill = _newton(found, structure, tangent)
-    by_factors = _by_factors(tangent, transposed[None], vector[None], found["gradient"], structure)
-    return found | _where_ill(ill, by_factors, newton, decrement, factor)
+        newton, decrement, ill = _newton(model, structure, tangent)
+    by_factors = _by_factors(tangent, transposed[None], vector[None], model.gradient, structure)
+    return _where_ill(model, ill, by_factors, newton, decrement, factor)
 
 
 def _newton(model: Model, structure: Structure, tangent: Tangent) -> tuple[Array, Array, Array]:
     """The Newton step by the normal equations without damping, what it removes, and whether they lose its digits."""
-    gradient = model["gradient"]
+    gradient = model.gradient
     xp = array_namespace(gradient)
-    step, inflation = solve(model["blocks"], structure, 0 * gradient, -gradient, tangent.inactive_mask(gradient))
+    step, inflation = solve(model.blocks, structure, 0 * gradient, -gradient, tangent.inactive_mask(gradient))
     return step, -xp.sum(gradient * step), is_ill(inflation)
 
 
@@ -177,18 +201,20 @@ def _by_factors(tangent: Tangent, columns: Array, vector: Array, gradient: Array
 
 
 def _where_ill(
-    ill: Array, by_factors: tuple[Array, Array], newton: Array | None, decrement: Array | None, factor: object
+    model: Model,
+    ill: Array,
+    by_factors: tuple[Array, Array],
+    newton: Array | None,
+    decrement: Array | None,
+    factor: Array | float,
 ) -> Model:
     """The step by factors where the normal equations lose digits; else theirs, or none."""
     step, removed = by_factors
     xp = array_namespace(step)
     if newton is None or decrement is None:
         newton, decrement = xp.zeros_like(step), xp.zeros_like(removed)
-    return {
-        "ill": ill,
-        "newton": xp.where(ill, step, newton),
-        "decrement": xp.where(ill, factor * removed, decrement),
-    }
+    newton, decrement = xp.where(ill, step, newton), xp.where(ill, factor * removed, decrement)
+    return replace(model, ill=ill, newton=newton, decrement=decrement)
 
 
 def _from_products(tangent: Tangent, structure: Structure, column_norms_sq: Array | None, ill: Array) -> Model:
@@ -212,19 +238,15 @@ def _from_products(tangent: Tangent, structure: Structure, column_norms_sq: Arra
     else:
         lengths = _lengths(column_norms_sq)
         columns = _mapped(objective, product, colours / lengths) * gather(lengths, structure.members, tuple(colours.shape))
-    found = {
-        "loss": factor * xp.sum(vector * vector),
-        "gradient": factor * gradient,
-        "blocks": _blocks(factor * columns, structure),
-    }
+    model = Model(factor * xp.sum(vector * vector), factor * gradient, _blocks(factor * columns, structure))
     newton, decrement = None, None
     if not objective.problem.exact:
-        newton, decrement, ill = _newton(found, structure, tangent)
+        newton, decrement, ill = _newton(model, structure, tangent)
     if structure.rows is None:
-        return found if newton is None else found | {"decrement": decrement}
+        return model if newton is None else replace(model, decrement=decrement)
     stacked = _mapped(objective, lambda d: rows(objective, forward(d))[0], colours)
-    by_factors = _by_factors(tangent, *_own_rows(stacked, vector, structure), found["gradient"], structure)
-    return found | _where_ill(ill, by_factors, newton, decrement, factor)
+    by_factors = _by_factors(tangent, *_own_rows(stacked, vector, structure), model.gradient, structure)
+    return _where_ill(model, ill, by_factors, newton, decrement, factor)
 
 
 def _own_rows(stacked: Array, vector: Array, structure: Structure) -> tuple[Array, Array]:

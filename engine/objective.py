@@ -18,9 +18,9 @@ from backends.types import Array, array_namespace
 from engine import axes as _axes
 from engine.domains import Domain, Real
 from engine.errors import DeclaredFunctionError, TraceError
-from engine.problem import Param, Problem
+from engine.problem import Problem
 from engine.refused import place, refused
-from engine.structure import Structure
+from engine.sparsity.structure import Structure
 from engine.surroundings import Surroundings
 
 Params = dict[str, Array]
@@ -62,9 +62,7 @@ class Objective:
         self.singular = structure is None or structure.singular
         empty = _empty_params(problem, data)  # which are in any domain
         self.domains: dict[str, Domain] = {
-            name: Real() if name in empty else param.domain.bind(data)
-            for name, param in problem.params.items()
-            if isinstance(param, Param)
+            name: Real() if name in empty else param.domain.bind(data) for name, param in problem.params.items()
         }
 
     def within(self, pow2_scales: dict[str, Array]) -> Objective:

@@ -38,7 +38,7 @@ def shaped(vector: Array, like: Params) -> Params:
 
 
 def select(condition: Array, yes: object, no: object) -> Any:
-    """where(condition, yes, no), leaf by leaf.
+    """A choice leaf by leaf: where(condition, yes, no).
 
     >>> import numpy as np
     >>> select(np.array(True), {"a": np.array(1.0)}, {"a": np.array(2.0)})["a"].tolist()

@@ -39,7 +39,7 @@ class Place:
         return Place(f"{self.name}[{key!r}]", (*self.key, key), lambda: self.read()[key])
 
     def array(self) -> Any:
-        """What a place that held an array holds now: an array, or a number in its stead. Raises TypeError for anything else."""
+        """The present content of a place that held an array: an array, or a number in its stead. Raises TypeError for anything else."""
         try:
             value = self.read()
         except (AttributeError, LookupError, TypeError, ValueError):

@@ -14,22 +14,23 @@ from typing import Any
 import backends
 from backends import arrays as _arrays
 from backends import contract
-from backends.base import Executable
+from backends.base import Backend, Executable
 from backends.errors import CompilerMissing
 from backends.stopwatch import span
-from engine import certificate, sparsity
+from engine import certificate
 from engine.bind import Bound, Signature, common_inputs, runtime_numbers
 from engine.domains import probe
 from engine.errors import ArgumentError, TraceError, Unsupported
 from engine.fingerprint.program import fingerprint
 from engine.lane import LaneProgram
 from engine.libraries import package
-from engine.problem import Param, Problem
+from engine.problem import Problem
 from engine.progress import announced
 from engine.solvers import LBFGS, GradientDescent, LevenbergMarquardt, Newton
 from engine.solvers.base import Solver, said
 from engine.solvers.contract import settings
-from engine.structure import Structure
+from engine.sparsity import detect
+from engine.sparsity.structure import Structure
 from engine.warn import warn_once
 
 Sizes = dict[str, tuple[int, ...]]
@@ -113,7 +114,7 @@ def _chosen(problem: Problem, given: object, backend: str, signature: Signature,
     look.check_domains()
     chosen: Any = _default(problem, look) if given is None else given
     kind = said(chosen, "CURVATURE")
-    unknowns = sparsity.unknowns(problem, signature.shapes)
+    unknowns = detect.unknowns(problem, signature.shapes)
     if kind is not None and not unknowns:
         chosen, kind = GradientDescent(0.0), None  # no unknowns: there is no curvature to speak of
     if kind == "residual" and problem.residual is None:
@@ -121,9 +122,8 @@ def _chosen(problem: Problem, given: object, backend: str, signature: Signature,
             f"problem {problem.name!r}: solver {type(chosen).__name__} came with a loss; expected a residual: "
             "use engine.solvers.Newton() or LBFGS(), or declare residual="
         )
-    structure = None if kind is None else look.structure(kind)
     judged = certificate.described(problem, unknowns, look.height)
-    return Plan(problem.name, chosen, name, why, signature.dtype, where, own.describe(), judged, structure)
+    return Plan(problem.name, chosen, name, why, signature.dtype, where, own.describe(), judged)
 
 
 def _default(problem: Problem, look: _Look) -> Solver:
@@ -136,7 +136,11 @@ def _default(problem: Problem, look: _Look) -> Solver:
 
 
 class _Look:
-    """Properties of the declared functions, detected once per problem and shapes."""
+    """Properties of the declared functions, detected once per problem and shapes.
+
+    A detection rests on functions that nobody has proven to be pure yet: the backend keeps it on disk when a program of the
+    problem has been traced.
+    """
 
     def __init__(self, problem: Problem, backend: str, signature: Signature, captured: Key) -> None:
         self.problem, self.backend, self.shapes = problem, backend, signature.shapes
@@ -147,12 +151,16 @@ class _Look:
 
     def structure(self, kind: str) -> Structure:
         """The structure of the curvature."""
-        found: Structure = self._found(kind, partial(_detected, kind), _structure)
+        if kind not in self.known:
+            fields = self._detected(kind, partial(_fields, kind))
+            rows = fields["rows"] and tuple(map(tuple, fields["rows"]))
+            self.known[kind] = Structure(tuple(map(tuple, fields["blocks"])), rows, fields["singular"])
+        found: Structure = self.known[kind]
         return found
 
     def check_domains(self) -> None:
         """Probe the domains that are not of this project. Raises ExtensionError."""
-        domains = {name: param.domain for name, param in self.problem.params.items() if isinstance(param, Param)}
+        domains = {name: param.domain for name, param in self.problem.params.items()}
         theirs = {name: domain for name, domain in domains.items() if package(type(domain)) != "engine"}
         if theirs and "domains" not in self.known:
             probe.check(self.problem.name, backends.get(self.backend), theirs, self.shapes, self.sizes)
@@ -162,51 +170,48 @@ class _Look:
     def height(self) -> int:
         """The rows of a fit's residual; 0 of another problem."""
         fits = self.problem.residual is not None and not self.problem.exact
-        return self._found("rows", sparsity.height) if fits else 0
+        return self._number("rows", detect.height) if fits else 0
 
     @property
     def is_flat(self) -> bool:
         """Whether a loss has no curvature."""
-        return bool(self._found("flat", sparsity.is_flat))
+        return bool(self._number("flat", detect.is_flat))
 
-    def _found(self, what: str, find: Callable[..., Any], made: Callable[[Any], Any] = int) -> Any:
-        """A property, made of the plain numbers that can be cached."""
+    def _number(self, what: str, find: Callable[..., int]) -> int:
         if what not in self.known:
-            with span("trace"):
-                self.known[what] = made(self._detected(what, find))
-        return self.known[what]
+            self.known[what] = int(self._detected(what, find))
+        return int(self.known[what])
 
     def _detected(self, what: str, find: Callable[..., Any]) -> Any:
-        own = backends.get(self.backend)
-        named = partial(fingerprint, self.problem, own, "found", what, self.shapes, self.sizes)
-        name = named()
-        try:
-            return own.cached(name, _nothing)
-        except _NotKept:
-            value = find(self.problem, self.backend, self.shapes, self.sizes)
-            self.problem.memory.setdefault("unproven", []).append((self.backend, name, named, value))
+        """A property as numbers that can be kept: those of an earlier process, or of a look now."""
+        with span("trace"):
+            own = backends.get(self.backend)
+            name = partial(fingerprint, self.problem, own, "found", what, self.shapes, self.sizes)
+            known = name()
+            value = own.lookup(known)
+            if value is None:
+                value = find(self.problem, self.backend, self.shapes, self.sizes)
+                self.problem.memory.setdefault("unproven", []).append(_Unproven(own, known, name, value))
             return value
 
 
-class _NotKept(Exception):
-    """Nothing was kept under a name."""
+@dataclass(frozen=True)
+class _Unproven:
+    """A detection that no trace has proven yet, and the fingerprint under which it may be kept."""
+
+    backend: Backend
+    key: str
+    name: Callable[[], str]
+    value: Any
+
+    def keep(self) -> None:
+        """Keep it, unless the code behind it has changed since."""
+        if self.name() == self.key:
+            self.backend.keep(self.key, self.value)
 
 
-def _nothing() -> Any:
-    raise _NotKept
-
-
-def _given(value: object) -> Any:
-    return value
-
-
-def _detected(kind: str, problem: Problem, backend: str, shapes: Sizes, data: Sizes) -> dict[str, Any]:
-    return asdict(sparsity.detect(problem, backend, shapes, data, kind))
-
-
-def _structure(fields: dict[str, Any]) -> Structure:
-    rows = fields["rows"] and tuple(map(tuple, fields["rows"]))
-    return Structure(tuple(map(tuple, fields["blocks"])), rows, fields["singular"])
+def _fields(kind: str, problem: Problem, backend: str, shapes: Sizes, data: Sizes) -> dict[str, Any]:
+    return asdict(detect.detect(problem, backend, shapes, data, kind))
 
 
 def prepare(problem: Problem, plan: Plan, key: Key, bound: Bound, captured: dict[str, Any]) -> tuple[Plan, Executable]:
@@ -216,15 +221,17 @@ def prepare(problem: Problem, plan: Plan, key: Key, bound: Bound, captured: dict
     """
     known = bound.signature.memory.get(("ready", key))
     if known is None:
-        known = bound.signature.memory["ready", key] = _prepared(problem, plan, key[1], bound.signature, captured)
+        known = bound.signature.memory["ready", key] = _prepared(problem, plan, key, bound.signature, captured)
     made, executable = known
     return _with_solver(made, plan.solver), executable
 
 
-def _prepared(
-    problem: Problem, plan: Plan, free: bool, signature: Signature, captured: dict[str, Any]
-) -> tuple[Plan, Executable]:
-    """The program for one lane's shapes, which serves every batch size."""
+def _prepared(problem: Problem, plan: Plan, call: Key, signature: Signature, captured: dict[str, Any]) -> tuple[Plan, Executable]:
+    """The program for one lane's shapes, which serves every batch size, with the structure of the curvature that it uses."""
+    _, free, _, contents = call
+    curvature = said(plan.solver, "CURVATURE")
+    if curvature is not None:
+        plan = replace(plan, structure=_Look(problem, plan.backend, signature, contents).structure(curvature))
     example = _example(problem, plan, signature, captured)
     shared = shared_inputs(signature, example)
     like = tuple((name, array.shape, str(array.dtype)) for name, array in example.items())
@@ -232,11 +239,11 @@ def _prepared(
     key = (plan.backend, plan.why, solver, free, like, shared, plan.device, plan.structure)
     known: dict[Any, tuple[Plan, Executable]] = problem.memory.setdefault("prepared", {})
     if key not in known:
-        unproven = problem.memory.pop("unproven", [])
+        unproven: list[_Unproven] = problem.memory.pop("unproven", [])
         with announced(_waiting(problem, example)), span("trace"):
             known[key] = _first_able(problem, plan, signature, example, shared, free)
-        for backend, name, named, found in unproven:  # the functions that were looked at are now proven to be pure
-            backends.get(backend).cached(name if named() == name else "", partial(_given, found))
+        for found in unproven:  # the trace has shown that the functions are pure
+            found.keep()
     return known[key]
 
 

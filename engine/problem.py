@@ -58,6 +58,22 @@ class Param:
             )
 
 
+class _Params:
+    """The type of `Problem.params`: written as `Param`s or bare axes, read as `Param`s.
+
+    A data descriptor as dataclasses know them: one that raises AttributeError for the class itself has no default.
+    """
+
+    def __get__(self, problem: Problem | None, owner: type[Problem]) -> Mapping[str, Param]:
+        if problem is None:
+            raise AttributeError("params")
+        found: Mapping[str, Param] = vars(problem)["params"]
+        return found
+
+    def __set__(self, problem: Problem, value: Mapping[str, Param | str]) -> None:
+        vars(problem)["params"] = value
+
+
 @dataclass(frozen=True, eq=False)
 class Problem:
     r"""A matrix problem: a pure loss over named parameters, for ONE matrix, no batch axis anywhere.
@@ -100,7 +116,7 @@ class Problem:
 
     name: str
     data: Mapping[str, str]
-    params: Mapping[str, Param | str]
+    params: _Params = _Params()
     residual: Function | None = None
     loss: Function | None = None
     weights: Mapping[str, float] | float | None = None
@@ -183,7 +199,6 @@ class Problem:
 
     def _check_bounds(self, where: str) -> None:
         for name, param in self.params.items():
-            assert isinstance(param, Param)
             for datum in param.domain.names:
                 if datum not in self.data:
                     raise DeclarationError(
@@ -215,7 +230,6 @@ class Problem:
         for name, function in self.measures.items():
             yield f"measures.{name}", _checked(function, names, f"{where}: measures[{name!r}]")
         for name, param in self.params.items():
-            assert isinstance(param, Param)
             if callable(param.start) and not is_array(param.start):
                 yield f"start.{name}", _checked(param.start, tuple(self.data), f"{where}: start of {name!r}")
 

@@ -1,4 +1,4 @@
-"""What somebody at a terminal sees while he waits: what is being compiled, and a bar of lanes that are done, by rich."""
+"""Progress on a terminal: the problem that is being compiled, and a bar of the lanes that are done, by rich."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a solve returns: answers, statuses and figures per lane, and their words."""
+"""The result of a solve: answers, statuses and figures per lane, and their words."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from backends import arrays as _arrays
-from backends import npz_write
 from backends.tree import tree_map
 from backends.types import array_namespace
-from engine import advice, archive, report
+from engine import advice, report
 from engine.answers import Answers, Array
 from engine.errors import ArgumentError, SolveError
-from engine.explain import explain
-from engine.figures import Losses, convergence
+from engine.io import archive, npz_write
+from engine.plots.figures import Losses, convergence
 from engine.status import USABLE
+from engine.story.explain import explain
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +44,7 @@ class Solution(Answers):
     """
 
     def __getattr__(self, name: str) -> Any:
-        """What the problem derives from a solution, as a method."""
+        """A figure that the problem derives from a solution, as a method."""
         call = self.__dict__.get("call")
         if call is None or name not in call.derived:
             raise AttributeError(self._no_attribute(name))

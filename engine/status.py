@@ -1,4 +1,4 @@
-"""What became of a lane: the codes, and their words as data."""
+"""Status codes, and their words as data."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Status(IntEnum):
-    """What became of a lane; int8 in `Solution.status`.
+    """The status of a lane; int8 in `Solution.status`.
 
     | code | meaning |
     |---|---|

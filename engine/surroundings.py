@@ -1,4 +1,4 @@
-"""What a declared function sees of the world: NumPy and SciPy that work on one lane's arrays, and nothing that changes by itself.
+"""The world as a declared function sees it: NumPy and SciPy that work on one lane's arrays, and nothing that changes by itself.
 
 `closures` rebuilds a declared function for each call; `Surroundings.see` says what stands there for a module, a function of
 NumPy, a source of random numbers or a builtin. What NumPy makes of numbers alone (`np.eye(3)`) becomes an array like the
@@ -63,7 +63,7 @@ class Surroundings:
         self._seen: dict[int, tuple[Any, Any]] = {}
 
     def see(self, value: Any, name: str = "") -> Any:
-        """What a declared function sees for a value that it refers to."""
+        """The stand-in that a declared function sees for a value that it refers to."""
         kind = type(value)
         if isinstance(value, types.ModuleType):
             top = value.__name__.partition(".")[0]

@@ -67,7 +67,7 @@ class Tangent:
         return self.domains[name].second_order_retraction(self.params[name], self.step(name, u))
 
     def move(self, u: Array) -> Params:
-        """Where a step along u ends."""
+        """The params at the end of a step along u."""
         return {name: self.domains[name].move(x, self.step(name, u[self.slices[name]])) for name, x in self.params.items()}
 
     def typical_scale(self) -> Array:

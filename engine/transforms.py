@@ -6,20 +6,21 @@ torch tensors go to torch.func; NumPy arrays and Python numbers to the reference
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import backends
 from backends import Backend
 from backends.arrays import is_array, library_or_none
 from backends.tree import leaves, tree_map
+from backends.types import Axes, ScalarFunction
 from engine.closures import freeze
 from engine.errors import ArgumentError, TraceError, Unsupported
 
 Function = Callable[..., Any]
 
 
-def grad(f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
+def grad(f: ScalarFunction, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
     """The gradient of a scalar function with respect to some of its arguments.
 
     Args:
@@ -40,7 +41,7 @@ def grad(f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False)
     return _deferred(lambda b: b.grad(f, argnums, has_aux), f)
 
 
-def value_and_grad(f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
+def value_and_grad(f: ScalarFunction, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
     """The value and the gradient of a scalar function, in that order; arguments as for `grad`.
 
     Example:
@@ -50,7 +51,7 @@ def value_and_grad(f: Function, argnums: int | tuple[int, ...] = 0, has_aux: boo
     return _deferred(lambda b: b.value_and_grad(f, argnums, has_aux), f)
 
 
-def jvp(f: Function, primals: Any, tangents: Any, has_aux: bool = False) -> Any:
+def jvp(f: Function, primals: Sequence[object], tangents: Sequence[object], has_aux: bool = False) -> Any:
     """The value of f at `primals` and its derivative J t along `tangents`, tuples of one form.
 
     Example:
@@ -60,7 +61,7 @@ def jvp(f: Function, primals: Any, tangents: Any, has_aux: bool = False) -> Any:
     return _backend(primals).jvp(f, primals, tangents, has_aux=has_aux)
 
 
-def vjp(f: Function, *primals: Any, has_aux: bool = False) -> Any:
+def vjp(f: Function, *primals: object, has_aux: bool = False) -> Any:
     """The value of f at `primals` and the function w -> J' w, which returns a tuple, one entry per primal.
 
     Example:
@@ -93,7 +94,7 @@ def jacrev(f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = Fals
     return _deferred(lambda b: b.jacrev(f, argnums, has_aux), f)
 
 
-def hessian(f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
+def hessian(f: ScalarFunction, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
     """The second derivatives of a scalar function: shape (*argument, *argument).
 
     Example:
@@ -103,7 +104,7 @@ def hessian(f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = Fal
     return _deferred(lambda b: b.hessian(f, argnums, has_aux), f)
 
 
-def vmap(f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
+def vmap(f: Function, in_axes: Axes = 0, out_axes: Axes = 0) -> Function:
     """A function of one lane, applied to every lane of its arguments.
 
     Args:

@@ -163,7 +163,7 @@ def _bounds(names: tuple[str, ...], bounds: Any) -> tuple[dict[str, Domain], dic
 
 
 def _whitening(sigma: Any) -> Array:
-    """What the gaps are multiplied with: 1 / sigma, or the inverse of the Cholesky factor of a covariance."""
+    """The factor of the gaps: 1 / sigma, or the inverse of the Cholesky factor of a covariance."""
     refuse_masked("curve_fit: sigma", sigma)
     value = to_host(sigma).astype(float)
     if value.ndim > 2 or (value.ndim == 2 and value.shape[0] != value.shape[1]):

@@ -41,7 +41,7 @@ NEWCOMERS: dict[str, Function] = {
     "logsumexp": lambda A, v: v - logsumexp(v),
     "slicing and @": lambda A, v: np.concatenate([A[:2] @ v, v[-1:]]),
 }
-"""What a newcomer writes first; each returns a vector like v."""
+"""Functions that a newcomer writes first; each returns a vector like v."""
 
 UNIVERSAL: dict[str, Function] = {
     **{

@@ -31,6 +31,13 @@ OLD = {
 }
 """Pattern of paths -> old names."""
 
+ALIASES = frozenset({
+    ("engine/problem.py", "adapt"), ("engine/solvers/levenberg_marquardt.py", "bends"), ("engine/solvers/base.py", "EVERY"),
+    ("engine/domains/base.py", "lift"), ("engine/domains/base.py", "pull"), ("engine/domains/base.py", "steepest"),
+    ("backends/base.py", "remembered"), ("backends/__init__.py", "repeat"), ("backends/torch/numpy_functions.py", "repeat"),
+})  # fmt: skip
+"""Files in which an old name stays: public ones work for one release with a DeprecationWarning; `np.repeat` is NumPy's name."""
+
 
 def product_files(root: Path = ROOT) -> dict[str, str]:
     """Path below the root -> text, of Python files and headers."""
@@ -57,8 +64,8 @@ def left(files: dict[str, str]) -> Counter[tuple[str, str]]:
 
 
 def main() -> None:
-    """Print the count, and the names with their files."""
-    found = left(product_files())
+    """Print the count, deprecated aliases left out, and the names with their files."""
+    found = Counter({use: count for use, count in left(product_files()).items() if use not in ALIASES})
     print(f"{sum(found.values())} uses of old names in {len({path for path, _ in found})} files")
     names: Counter[str] = Counter()
     for (_, word), count in found.items():

@@ -1,4 +1,4 @@
-"""What a status is said to mean, and what is said to help: by status, by solver, by culprit."""
+"""Meanings and remedies: by status, by solver, by culprit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the benchmarks publish comes from a committed report, and the peers solve the same problem."""
+"""Published benchmarks come from a committed report, and the peers solve the same problem."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every row of the contract table promises: lanes keep to themselves, faults become statuses."""
+"""Promises of every row of the contract table: lanes keep to themselves, faults become statuses."""
 
 from __future__ import annotations
 

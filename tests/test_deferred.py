@@ -1,4 +1,4 @@
-"""What a step only remembers is copied once a row of steps, and a lane that breaks down in the row keeps the same answer."""
+"""Deferred selects are copied once a row of steps, and a lane that breaks down in the row keeps the same answer."""
 
 from __future__ import annotations
 

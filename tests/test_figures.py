@@ -9,7 +9,7 @@ import pytest
 
 import engine
 import problems
-from engine.figures import Losses, convergence
+from engine.plots.figures import Losses, convergence
 
 RNG = np.random.default_rng(3)
 

@@ -24,7 +24,7 @@ import engine
 import problems
 from backends import pristine
 from backends.fused.build import disk_cache
-from backends.fused.codegen import kernel
+from backends.fused.codegen import source
 from engine import Param, Problem, smalllinalg
 from engine.fingerprint.program import fingerprint as name_of
 from engine.solvers import Adam, GradientDescent
@@ -198,23 +198,23 @@ PATCHES = {
     "a default argument": Patched("engine.objective:Objective.__init__", "__defaults__", lambda _: (None, 1)),
     "the code of a function": Patched("engine.objective:mean_square", "__code__", lambda _: (lambda block: block).__code__),
     "a module constant": Patched("engine.solvers.trust_region", "NOISE", lambda noise: 2 * noise),
-    "a module constant by one that is equal": Patched("backends.fused.codegen.kernel", "OPTIMISE_BELOW_CHARS", float),
-    "a constant that is a tuple": Patched("engine.smalllinalg", "SWEEPS", lambda _: (1.0, 1.0)),
+    "a module constant by one that is equal": Patched("backends.fused.codegen.source", "OPTIMISE_BELOW_CHARS", float),
+    "a constant that is a tuple": Patched("engine.smalllinalg.jacobi", "SWEEPS", lambda _: (1.0, 1.0)),
     "a class of a module": Patched("engine.lane.program", "Objective", derived),
     "a method of a class": Patched("engine.objective:Objective", "linearise", wrapped),
     "a new method of a base class": Patched("engine.domains.base:Domain", "__getattr__", lambda _: _user),
     "a new global that hides a builtin": Patched("engine.curvature", "sum", lambda _: _user),
-    "a module by another": Patched("engine.plan", "sparsity", lambda _: types.ModuleType("engine.sparsity")),
+    "a module by another": Patched("engine.plan", "detect", lambda _: types.ModuleType("engine.sparsity.detect")),
     "a helper of the backends": Patched("backends.tree", "leaves", wrapped),
     "a helper that is imported by name": Patched("engine.lane.program", "tree_map", wrapped),
     "a function of a library where it is used": Patched("engine.objective", "array_namespace", lambda _: _user),
     "a function of a library by another": Patched("engine.objective", "array_namespace", lambda _: np.asarray),
     "a transform of the backend's class": Patched("backends.torch:TorchBackend", "value_and_grad", wrapped),
     "an entry of a table": Patched("backends.fused.lowering.aten:LOWERINGS", "add", wrapped),
-    "an entry of a table by another": Patched("backends.fused.lowering.aten:LOWERINGS", "add", lambda _: kernel.loader),
+    "an entry of a table by another": Patched("backends.fused.lowering.aten:LOWERINGS", "add", lambda _: source.loader),
     "a set of names": Patched("backends.torch.batch_invariant", "EVEN", lambda even: even - {"abs"}),
-    "a text of C++": Patched("backends.fused.codegen.kernel", "DECLARED", lambda text: f"{text}\n"),
-    "a limit of the code generator": Patched("backends.fused.codegen.kernel", "OPTIMISE_BELOW_CHARS", lambda limit: limit + 1),
+    "a text of C++": Patched("backends.fused.codegen.source", "DECLARED", lambda text: f"{text}\n"),
+    "a limit of the code generator": Patched("backends.fused.codegen.source", "OPTIMISE_BELOW_CHARS", lambda limit: limit + 1),
 }
 
 
@@ -263,7 +263,7 @@ def test_what_a_process_does_and_loads_changes_no_name() -> None:
     before = name_of(problems.svd(), fused, SGD)
     for backend in ("numpy", "torch", "fused"):
         engine.solve(problems.svd(), A[:, :2, :2], backend=backend, max_steps=2)
-    for module in ("engine.cli", "engine.figures", "backends.torch.inductor", "backends.fused.run.mapped"):
+    for module in ("engine.cli", "engine.plots.figures", "backends.torch.inductor", "backends.fused.run.mapped"):
         importlib.import_module(module)
     assert name_of(problems.svd(), fused, SGD) == before != ""
 

@@ -56,7 +56,7 @@ def start() -> tuple[Graph, View, View]:
 
 
 def cost(g: Graph, *outputs: View) -> list[str]:
-    """What is computed for some outputs: maps by name and size, other nodes by kind."""
+    """The nodes that are computed for some outputs: maps by name and size, others by kind."""
     return [f"{n.name or n.kind} {n.size}" for n in needed(g.nodes, outputs) if n.kind not in ("input", "const")]
 
 

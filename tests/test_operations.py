@@ -67,7 +67,7 @@ def wave(x: Tensor) -> Tensor:
 
 
 def values(operation: Operation, args: tuple[Tensor, ...]) -> Any:
-    """What an operation gives for a lane."""
+    """The results of an operation for a lane."""
     return operation.function(*args)
 
 
@@ -91,7 +91,7 @@ def derivatives(operation: Operation, args: tuple[Tensor, ...]) -> dict[str, Any
 
 
 def compare(found: Any, expected: Any, what: str, tolerance: float) -> str:
-    """What is wrong, in words; nothing where all is well."""
+    """The faults, in words; nothing where all is well."""
     if found.shape != expected.shape or found.dtype != expected.dtype:
         return f"{what}: {found.dtype} {tuple(found.shape)}, expected {expected.dtype} {tuple(expected.shape)}"
     if not expected.is_floating_point():

@@ -79,7 +79,7 @@ def test_large_numbers_of_a_trace_are_given_up() -> None:
 
 
 def test_who_asks_for_a_stand_in_s_module_gets_it_whole() -> None:
-    """What torch would load while it finds shapes is not loaded; a declared function that wants it itself finds it."""
+    """Modules that torch would load while it finds shapes are not loaded; a declared function that wants one itself finds it."""
     code = """
 import sys, torch
 from backends.torch.no_dynamo import no_dynamo

@@ -20,9 +20,9 @@ from array_api_compat import array_namespace
 
 import engine
 import problems
-from backends import npz_read, npz_write
 from engine import Param, Problem, domains, solvers
 from engine.errors import FileError
+from engine.io import npz_read, npz_write
 from engine.solvers import GradientDescent
 
 RNG = np.random.default_rng(17)
@@ -115,7 +115,7 @@ def test_a_deep_copy_has_arrays_of_its_own() -> None:
     weight[:] = 2.0
     answers = [engine.solve(p, {}, backend="numpy")["a"] for p in (problem, shallow, deep)]
     np.testing.assert_allclose(answers, [[0.5] * 3, [0.5] * 3, [1.0] * 3])
-    assert deep.params["a"].start is not problem.params["a"].start  # type: ignore[union-attr]
+    assert deep.params["a"].start is not problem.params["a"].start
 
 
 def test_params_that_share_a_start_still_do() -> None:

@@ -13,19 +13,19 @@ from hypothesis import strategies as st
 
 import backends
 import problems
-from backends import components
 from backends.torch import anatomy
 from backends.torch.anatomy import examine
-from engine import Param, Problem, sparsity
+from engine import Param, Problem
 from engine.bind import bind
-from engine.structure import Structure
+from engine.sparsity import components, detect
+from engine.sparsity.structure import Structure
 
 Array = Any
 
 
 def structure(problem: Problem, kind: str = "residual", backend: str = "torch", **data: tuple[int, ...]) -> Structure:
     bound = bind(problem, {name: np.ones((2, *shape)) for name, shape in data.items()}, None, 0)
-    return sparsity.detect(problem, backend, bound.signature.shapes, data, kind)
+    return detect.detect(problem, backend, bound.signature.shapes, data, kind)
 
 
 def own(residual: Any, **data: str) -> Problem:
@@ -82,7 +82,7 @@ def test_what_a_nan_does_not_go_through_is_not_seen(f: Any) -> None:
 
 
 def test_a_choice_that_was_not_taken_counts() -> None:
-    """Where x > 5 the rows change places; at the points looked at they never do."""
+    """The rows change places where x > 5; at the points looked at they never do."""
     found = examine(lambda x: torch.where(x > 5, x.flip(0), x), torch.ones(2, dtype=torch.float64))
     assert found is not None and [rows.tolist() for rows in found.reach] == [[0, 1], [0, 1]]
 
@@ -136,7 +136,7 @@ def test_a_loss_couples_what_its_hessian_does() -> None:
 @pytest.mark.parametrize("n", [2, 5, 8])
 def test_a_decomposition_has_blocks_of_two_by_numbers(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
     pairs = n * (n - 1) // 2
-    monkeypatch.setattr(sparsity, "CHUNK", 7)
+    monkeypatch.setattr(detect, "CHUNK", 7)
     found = structure(problems.svd(), A=(n, n))
     assert sorted(map(len, found.blocks)) == [1] * n + [2] * pairs
     assert all(len(block) == 1 for block in structure(problems.eigh(), A=(n, n)).blocks)

@@ -1,4 +1,4 @@
-"""What strangers gave, in kind, and what they may expect: each with inputs of its own, against oracles of its own."""
+"""Inputs as strangers gave them, in kind, and their results: each against an oracle of its own."""
 
 from __future__ import annotations
 

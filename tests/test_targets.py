@@ -76,7 +76,7 @@ CASES: dict[str, tuple[engine.Problem, Any, str, float]] = {
 
 
 def commands(name: str, machine: str) -> tuple[list[str], list[str] | None]:
-    """What starts a compiler for that machine, and a program of it; None where its programs do not run."""
+    """The commands for a compiler of that machine, and a program of it; None where its programs do not run."""
     if machine == platform.machine():
         return list(find_compiler().command), [] if name in host_names() else None
     cross, emulator = f"{machine}-linux-gnu-g++", f"qemu-{machine}"

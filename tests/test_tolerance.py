@@ -1,4 +1,4 @@
-"""What `tol` means, and that no lane waits for another."""
+"""The meaning of `tol`; no lane waits for another."""
 
 from __future__ import annotations
 

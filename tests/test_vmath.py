@@ -1,4 +1,4 @@
-"""What vector math promises: 4 ulp, C's special values, and lanes that do not know of each other, on each target."""
+"""Promises of vector math: 4 ulp, C's special values, and lanes that do not know of each other, on each target."""
 
 from __future__ import annotations
 

@@ -93,9 +93,13 @@ class FusedBackend(Backend):
         mapped: Callable[..., Any] = importlib.import_module("backends.fused.run.mapped").Mapped(f, in_axes, out_axes)
         return mapped
 
-    def cached(self, key: str, make: Callable[[], Any]) -> Any:
-        """Kept on disk, private to the user."""
-        return disk_cache.cached(key, make)
+    def lookup(self, key: str) -> Any:
+        """From the disk."""
+        return disk_cache.lookup(key)
+
+    def keep(self, key: str, value: object) -> None:
+        """On disk, private to the user."""
+        disk_cache.keep(key, value)
 
     def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str], device: Any = None) -> Executable:
         """Trace, lower and compile."""

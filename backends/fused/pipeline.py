@@ -9,7 +9,7 @@
     schedule    passes.schedule           which nodes share a loop
     place       passes.memory_plan        where buffers lie, dead ones lending their room
     emit        codegen.emit              loops as C++
-    assemble    codegen.kernel            functions, tables, headers and the loop over lanes as one text, in parts
+    assemble    codegen.kernel, .source   functions, tables, headers and the loop over lanes as one text, in parts
     compile     build.toolchain           the text as a loaded library, from memory, from disk, or by the compiler
 
 `place` and `emit` run when a function's body is asked for. Needs the packages beside it; `codegen.kernel` and `run.mapped` drive.
@@ -20,8 +20,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from backends.fused.codegen.emit import Address, ConstantPool, Emitter
+from backends.fused.codegen.emit import Emitter
 from backends.fused.codegen.layout import Field
+from backends.fused.codegen.operands import Address, ConstantPool
 from backends.fused.codegen.shared_work import SharedWork
 from backends.fused.ir.graph import Graph, View
 from backends.fused.lowering.lower import lowered

@@ -14,7 +14,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -23,7 +23,7 @@ import numpy as np
 from backends.base import Backend, Executable, Program
 from backends.numpy import array_api_patches, batching, lane_array, special, transforms
 from backends.numpy.iterate import NumpyExecutable
-from backends.types import Array
+from backends.types import Array, Axes, ScalarFunction
 
 Function = Callable[..., Any]
 
@@ -61,16 +61,16 @@ class NumpyBackend(Backend):
 
         return torch.from_numpy(np.ascontiguousarray(array).reshape(np.shape(array)))
 
-    def grad(self, f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
+    def grad(self, f: ScalarFunction, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
         return transforms.grad(f, argnums, has_aux)
 
-    def value_and_grad(self, f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
+    def value_and_grad(self, f: ScalarFunction, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
         return transforms.value_and_grad(f, argnums, has_aux)
 
-    def jvp(self, f: Function, primals: Any, tangents: Any, has_aux: bool = False) -> Any:
+    def jvp(self, f: Function, primals: Sequence[object], tangents: Sequence[object], has_aux: bool = False) -> Any:
         return transforms.jvp(f, primals, tangents, has_aux)
 
-    def vjp(self, f: Function, *primals: Any, has_aux: bool = False) -> Any:
+    def vjp(self, f: Function, *primals: object, has_aux: bool = False) -> Any:
         return transforms.vjp(f, *primals, has_aux=has_aux)
 
     def jacfwd(self, f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
@@ -79,7 +79,7 @@ class NumpyBackend(Backend):
     def jacrev(self, f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
         return transforms.jacobian(f, argnums, has_aux, "jacrev")
 
-    def vmap(self, f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
+    def vmap(self, f: Function, in_axes: Axes = 0, out_axes: Axes = 0) -> Function:
         return batching.vmap(f, in_axes, out_axes)
 
     def declared(self, inputs: Iterable[Array]) -> AbstractContextManager[None]:

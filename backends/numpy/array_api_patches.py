@@ -21,7 +21,7 @@ from backends.tree import leaves
 Function = Callable[..., Any]
 
 
-def asarray(obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | None = None) -> Any:
+def asarray(obj: Any, /, *, dtype: object = None, device: object = None, copy: bool | None = None) -> Any:
     """xp.asarray of a LaneArray, or of nested lists in which there is a perturbed array."""
     if isinstance(obj, list | tuple):
         obj = np.stack([asarray(item) if isinstance(item, list | tuple) else item for item in obj])
@@ -38,7 +38,7 @@ def install() -> None:
     _send(xp, "asarray", asarray, Perturbed)
 
 
-def _clip(x: Any, /, min: Any = None, max: Any = None) -> Any:
+def _clip(x: np.ndarray, /, min: np.ndarray | float | None = None, max: np.ndarray | float | None = None) -> Any:
     return np.clip(x, min, max)
 
 

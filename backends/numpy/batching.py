@@ -11,17 +11,18 @@ from backends.numpy.context import call, evaluating
 from backends.numpy.point import as_lane
 from backends.numpy.transforms import exposed
 from backends.tree import Tree, leaves, names, unflatten
+from backends.types import Axes
 
 Function = Callable[..., Any]
 
 
-def vmap(f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
+def vmap(f: Function, in_axes: Axes = 0, out_axes: Axes = 0) -> Function:
     """f over one axis of its arguments. `in_axes`, `out_axes`: an int, None or a tree of them; keywords use 0.
 
     Raises ValueError where axes do not fit the arguments or the sizes differ.
     """
 
-    def mapped(*args: Any, **kwargs: Any) -> Any:
+    def mapped(*args: object, **kwargs: object) -> Any:
         axes = _spread("in_axes", list(in_axes) if isinstance(in_axes, tuple | list) else in_axes, list(args))
         trees = (args, kwargs)
         axes += [0] * len(leaves(kwargs))
@@ -41,7 +42,7 @@ def vmap(f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
     return mapped
 
 
-def _spread(what: str, prefix: object, tree: Tree) -> list[Any]:
+def _spread(what: str, prefix: object, tree: object) -> list[Any]:
     """One axis for each leaf, from a tree that may stop above the leaves."""
     if prefix is None or isinstance(prefix, int):
         return [prefix] * len(leaves(tree))
@@ -71,14 +72,14 @@ def _at(axis: int, k: int) -> tuple[Any, ...]:
     return (slice(None),) * axis + (k,) if axis >= 0 else (..., k, *(slice(None),) * (-axis - 1))
 
 
-def _one_lane(array: Any, axis: int) -> Any:
+def _one_lane(array: np.ndarray, axis: int) -> Any:
     """Zeros in place of an empty axis, to learn the shapes from."""
     shape = list(array.shape)
     shape[axis] = 1
     return as_lane(np.zeros(shape, array.dtype))
 
 
-def _stacked(lanes: list[Tree], out_axes: int, size: int) -> Tree:
+def _stacked(lanes: list[Tree], out_axes: Axes, size: int) -> Tree:
     """The outputs of all lanes, stacked leaf by leaf; None takes the first lane's."""
     columns = zip(*(leaves(lane) for lane in lanes), strict=True)
     axes = _spread("out_axes", out_axes, lanes[0])
@@ -90,10 +91,10 @@ def _stacked(lanes: list[Tree], out_axes: int, size: int) -> Tree:
     return unflatten(lanes[0], [as_lane(_array(a)) for a in found])
 
 
-def _array(leaf: Any) -> Any:
+def _array(leaf: object) -> np.ndarray:
     return leaf if isinstance(leaf, np.ndarray) else np.asarray(leaf)
 
 
-def _cut(stack: Any, axis: int, size: int) -> Any:
+def _cut(stack: np.ndarray, axis: int, size: int) -> Any:
     """No lanes of a stack that was made of one to learn the shapes."""
     return stack if size else stack[_at(axis, slice(0, 0))]  # type: ignore[arg-type]

@@ -32,7 +32,7 @@ _VALUE = (
 )
 
 
-def perturb(x: Any, t: Any, long: bool = False) -> Perturbed:
+def perturb(x: np.ndarray, t: np.ndarray, long: bool = False) -> Perturbed:
     """x + i h t, in double or long double."""
     z = np.empty(np.shape(x), np.clongdouble if long else np.complex128)
     z.real, z.imag = x, t
@@ -40,7 +40,7 @@ def perturb(x: Any, t: Any, long: bool = False) -> Perturbed:
     return hide(z)
 
 
-def hide(z: Any) -> Perturbed:
+def hide(z: np.ndarray | np.generic) -> Perturbed:
     """Complex numbers as a perturbed real array."""
     z = np.asarray(z)
     hidden: Perturbed = z.view(_HIDDEN[z.dtype]).view(Perturbed)
@@ -83,7 +83,7 @@ def result(value: object) -> Any:
     return value
 
 
-def value_and_derivative(array: Any) -> tuple[Any, Any]:
+def value_and_derivative(array: object) -> tuple[Any, Any]:
     """x and t of x + i h t; t is 0.0 of a constant."""
     z = numbers(np.asarray(array))
     return (z.real, z.imag / H) if z.dtype.kind == "c" else (z, 0.0)

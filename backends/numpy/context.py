@@ -1,4 +1,4 @@
-"""Where declared functions run: without floating-point warnings, and with NumPy's refusals in plain words.
+"""The context in which declared functions run: no floating-point warnings, and NumPy's refusals in plain words.
 
 Needs nothing of the rest of the package.
 """
@@ -60,7 +60,7 @@ def evaluating() -> Iterator[None]:
         _depth.value -= 1
 
 
-def call(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+def call(f: Callable[..., Any], *args: object, **kwargs: object) -> Any:
     """f(*args, **kwargs), evaluated."""
     with evaluating():
         return f(*args, **kwargs)

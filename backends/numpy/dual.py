@@ -10,7 +10,11 @@ from typing import Any
 
 import numpy as np
 
+Operand = np.ndarray | float
+"""A plain array, complex where it carries a derivative, or a number."""
+
 Rule = Callable[..., Any]
+"""A function of operands, written with NumPy, that keeps their derivatives."""
 
 
 def real(value: object) -> Any:
@@ -27,7 +31,7 @@ def imag(value: object) -> Any:
     return value.imag if isinstance(value, np.ndarray | np.generic) and value.dtype.kind == "c" else 0.0
 
 
-def join(value: Any, derivative: Any) -> Any:
+def join(value: Operand, derivative: Operand) -> Any:
     """value + i derivative, broadcast, without the products that turn infinities into NaN."""
     value = np.asarray(value)
     found = np.empty(np.broadcast_shapes(value.shape, np.shape(derivative)), np.result_type(value, np.complex128))
@@ -35,7 +39,7 @@ def join(value: Any, derivative: Any) -> Any:
     return found
 
 
-def along(slope: Any, tangent: Any) -> Any:
+def along(slope: Operand, tangent: Operand) -> Any:
     """slope * tangent; 0 where the tangent is 0, also next to an infinite slope."""
     return np.where(np.equal(tangent, 0), 0.0, slope * tangent)
 

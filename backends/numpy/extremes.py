@@ -13,7 +13,7 @@ from backends.refusals import REMEDIES, REMEDY
 
 
 def refusal(name: str, remedy: str = "") -> TraceError:
-    """What is raised for a function that has no rule."""
+    """The error of a function that has no rule."""
     remedy = remedy or REMEDIES.get(name.rpartition(".")[2], f"{REMEDY}, or use backend='torch'")
     return TraceError(f"calls {name} on an array that is being differentiated", "it has no rule for that", remedy)
 
@@ -21,7 +21,7 @@ def refusal(name: str, remedy: str = "") -> TraceError:
 def _extreme(pick: Callable[..., Any], name: str) -> Rule:
     """max and min by real part; ties share the derivative evenly, as in torch and JAX."""
 
-    def rule(z: Any, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False, **rest: Any) -> Any:
+    def rule(z: np.ndarray, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False, **rest: object) -> Any:
         if any(value is not np._NoValue and value is not True for value in rest.values()):
             raise refusal(f"np.{name} with {', '.join(rest)}", "leave those arguments out, use where()")
         top = pick(z.real, axis=axis, keepdims=True)

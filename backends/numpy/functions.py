@@ -6,6 +6,7 @@ Arguments and results are plain arrays, complex where they carry a derivative. N
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from backends.numpy import matrices, rules
 from backends.numpy import real as plain
 from backends.numpy.context import words
-from backends.numpy.dual import Rule, real
+from backends.numpy.dual import Operand, Rule, real
 from backends.numpy.extremes import LARGEST, LEAST, refusal
 
 _SHAPES = """
@@ -34,29 +35,34 @@ _BY_REAL_PART = """
 """
 
 
+Bound = Operand | None
+
+
 def _named(text: str) -> list[Any]:
     return [getattr(np, word) for word in words(text) if hasattr(np, word)]
 
 
-def _sort(z: Any, axis: int | None = -1, **rest: Any) -> Any:
+def _sort(z: np.ndarray, axis: int | None = -1, **rest: object) -> Any:
     z, axis = (z.ravel(), 0) if axis is None else (z, axis)
     return np.take_along_axis(z, np.argsort(z.real, axis=axis, kind="stable"), axis=axis)
 
 
-def _clip(x: Any, a_min: object = None, a_max: object = None, *, min: object = None, max: object = None) -> Any:
+def _clip(x: np.ndarray, a_min: Bound = None, a_max: Bound = None, *, min: Bound = None, max: Bound = None) -> Any:
     return rules.clip(x, a_min if min is None else min, a_max if max is None else max)
 
 
-def _where(condition: Any, *branches: Any) -> Any:
+def _where(condition: Operand, *branches: Operand) -> Any:
     return np.where(real(condition), *branches)
 
 
-def _nan_to_num(x: Any, copy: bool = True, **limits: Any) -> Any:
+def _nan_to_num(
+    x: np.ndarray, copy: bool = True, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None
+) -> Any:
     """Numbers for what is not finite, with no derivative there."""
-    return np.where(np.isfinite(x.real), x, np.nan_to_num(x.real, **limits))
+    return np.where(np.isfinite(x.real), x, np.nan_to_num(x.real, nan=nan, posinf=posinf, neginf=neginf))
 
 
-def _vdot(a: Any, b: Any) -> Any:
+def _vdot(a: Operand, b: Operand) -> Any:
     return np.dot(np.ravel(a), np.ravel(b))
 
 
@@ -81,7 +87,7 @@ RULES |= {f: RULES[g] for f, g in ((np.amax, np.max), (np.amin, np.min))}
 RULES |= matrices.RULES
 
 
-def apply(function: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+def apply(function: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The value and derivative of one call. Raises TraceError for a function without a rule."""
     if function not in RULES:
         module = getattr(function, "__module__", None) or "numpy"

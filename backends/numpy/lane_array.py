@@ -77,7 +77,7 @@ def wrapped(value: object) -> Any:
     return value
 
 
-def inner_dtype(array: Any) -> np.dtype[Any]:
+def inner_dtype(array: np.ndarray) -> np.dtype[Any]:
     """The dtype that is really stored, where `.dtype` shows a long double as float64."""
     found: np.dtype[Any] = np.ndarray.dtype.__get__(array)
     return found

@@ -7,7 +7,7 @@ float64, and `solve` and `inv` refine the answer with residuals in long double.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -36,7 +36,7 @@ def safe(function: Callable[..., Any], *args: object, **kwargs: object) -> Any:
     return _mapped(lambda a: _nan(_long(a) if long else a), found)
 
 
-def safe_norm(function: Callable[..., Any], x: Any, *args: object, **kwargs: object) -> Any:
+def safe_norm(function: Callable[..., Any], x: np.ndarray, *args: object, **kwargs: object) -> Any:
     """A norm; NaN where the singular values that it needs do not come out."""
     try:
         return function(x, *args, **kwargs)
@@ -44,7 +44,7 @@ def safe_norm(function: Callable[..., Any], x: Any, *args: object, **kwargs: obj
         return safe(function, x, *args, **kwargs)
 
 
-def solve(a: Any, b: Any) -> Any:
+def solve(a: np.ndarray, b: np.ndarray) -> Any:
     """x with a x = b; b is a vector when 1-d. NaN where a is singular or not finite."""
     a, b = np.asarray(a), np.asarray(b)
     x = safe(np.linalg.solve, a, b)
@@ -54,27 +54,27 @@ def solve(a: Any, b: Any) -> Any:
     return x
 
 
-def inv(a: Any) -> Any:
+def inv(a: np.ndarray) -> Any:
     """The inverse; NaN where a is singular or not finite."""
     return solve(a, np.eye(a.shape[-1], dtype=a.dtype)) if _is_long(a) else safe(np.linalg.inv, a)
 
 
-def _is_long(array: Any) -> bool:
+def _is_long(array: object) -> TypeGuard[np.ndarray]:
     return isinstance(array, np.ndarray) and array.dtype.char in "gG"
 
 
-def _short(array: Any) -> Any:
+def _short(array: object) -> Any:
     if not _is_long(array):
         return array
     return array.astype(np.float64 if array.dtype.char == "g" else np.complex128)
 
 
-def _long(array: Any) -> Any:
+def _long(array: object) -> Any:
     array = np.asarray(array)
     return array.astype({"f": np.longdouble, "c": np.clongdouble}.get(array.dtype.kind, array.dtype))
 
 
-def _stand_in(array: Any) -> Any:
+def _stand_in(array: object) -> Any:
     """Harmless numbers of the same shape and dtype."""
     if not isinstance(array, np.ndarray) or not array.ndim:
         return array
@@ -83,7 +83,7 @@ def _stand_in(array: Any) -> Any:
     return np.broadcast_to(np.eye(*array.shape[-2:], dtype=array.dtype), array.shape)
 
 
-def _nan(array: Any) -> Any:
+def _nan(array: object) -> Any:
     array = np.asarray(array)
     values = {"f": np.nan, "c": complex(np.nan, np.nan)}
     return np.full_like(array, values.get(array.dtype.kind, 0))

@@ -6,6 +6,7 @@ LAPACK conjugates, and a perturbed singular matrix would look regular: values co
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,36 +16,40 @@ from backends.numpy.context import words
 from backends.numpy.dual import Rule, imag, join, real
 from backends.numpy.extremes import LARGEST, LEAST, refusal
 
+Axes = int | tuple[int, ...] | None
+Order = float | str | None
+"""The order of a norm, as in NumPy; None: the default one."""
+
 _FACTORS = "solve, inv, det or cholesky, which have rules, or use backend='torch'"
 REMEDIES = dict.fromkeys(words("cond eig eigh eigvals eigvalsh lstsq matrix_rank pinv qr svd svdvals"), _FACTORS)
 
 
-def solve(a: Any, b: Any) -> Any:
+def solve(a: np.ndarray, b: np.ndarray) -> Any:
     """x with a x = b; dx = a^-1 (db - da x)."""
     x = linalg.solve(real(a), real(b))
     change = imag(b) - (imag(a) @ x if np.any(imag(a)) else 0.0)
     return join(x, linalg.solve(real(a), np.broadcast_to(change, x.shape)))
 
 
-def inv(a: Any) -> Any:
+def inv(a: np.ndarray) -> Any:
     """x = a^-1; dx = -x da x."""
     x = linalg.inv(a.real)
     return join(x, -(x @ a.imag @ x))
 
 
-def det(a: Any) -> Any:
+def det(a: np.ndarray) -> Any:
     """The determinant, holomorphic in the entries."""
     return np.asarray(linalg.safe(np.linalg.det, a))
 
 
-def slogdet(a: Any) -> Any:
+def slogdet(a: np.ndarray) -> Any:
     """Sign and log |det|; d log |det| = trace(a^-1 da)."""
     found = linalg.safe(np.linalg.slogdet, a.real)
     slope = np.trace(linalg.solve(a.real, a.imag), axis1=-2, axis2=-1)
     return type(found)(np.asarray(found.sign), join(found.logabsdet, slope))
 
 
-def cholesky(a: Any, *, upper: bool = False) -> Any:
+def cholesky(a: np.ndarray, *, upper: bool = False) -> Any:
     """The Cholesky-Banachiewicz loop, which is holomorphic; reads the lower triangle. NaN where it breaks down."""
     a = np.swapaxes(a, -1, -2) if upper else a
     n = a.shape[-1]
@@ -59,16 +64,16 @@ def cholesky(a: Any, *, upper: bool = False) -> Any:
     return np.swapaxes(low, -1, -2) if upper else low
 
 
-def matrix_power(a: Any, n: int) -> Any:
+def matrix_power(a: np.ndarray, n: int) -> Any:
     """a a ... a; of the inverse for n < 0."""
     return np.linalg.matrix_power(inv(a) if n < 0 else a, abs(n))
 
 
-def vector_norm(z: Any, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
+def vector_norm(z: np.ndarray, *, axis: Axes = None, keepdims: bool = False, ord: Order = 2) -> Any:
     """The norms 1, 2, inf and -inf over any axes; the derivative of the 2-norm at zero is 0, as in torch."""
     size = rules.RULES["absolute"](z)
     if ord in (None, 2):
-        y = np.linalg.vector_norm(z.real, axis=axis, keepdims=True)
+        y = np.linalg.vector_norm(z.real, axis=axis, keepdims=True)  # type: ignore[arg-type]  # None is all axes
         slope = np.where(y == 0, 0.0, z.real / np.where(y == 0, 1.0, y))
         found = join(y, np.sum(slope * z.imag, axis=axis, keepdims=True))
         return found if keepdims else found.reshape(()) if axis is None else np.squeeze(found, axis=axis)
@@ -79,7 +84,7 @@ def vector_norm(z: Any, *, axis: Any = None, keepdims: bool = False, ord: Any = 
     raise refusal(f"np.linalg.norm with ord={ord!r}", "the norms 1, 2 and inf have one")
 
 
-def matrix_norm(z: Any, *, ord: Any = "fro", keepdims: bool = False) -> Any:
+def matrix_norm(z: np.ndarray, *, ord: Order = "fro", keepdims: bool = False) -> Any:
     """The Frobenius norm, and the largest column (1) or row (inf) sum, of the last two axes."""
     if ord in (None, "fro"):
         return vector_norm(z, axis=(-2, -1), keepdims=keepdims)
@@ -89,18 +94,18 @@ def matrix_norm(z: Any, *, ord: Any = "fro", keepdims: bool = False) -> Any:
     return vector_norm(sums, axis=(-2, -1), ord=np.inf, keepdims=keepdims)
 
 
-def norm(z: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+def norm(z: np.ndarray, ord: Order = None, axis: Axes = None, keepdims: bool = False) -> Any:
     """np.linalg.norm: of all entries, of vectors along one axis, or of matrices in two."""
     whole = axis is None and (ord is None or z.ndim == 1)
     if whole or (axis is not None and np.size(axis) == 1):
         return vector_norm(z, axis=axis, keepdims=keepdims, ord=ord)
-    if axis is not None:
+    if isinstance(axis, tuple):
         found = matrix_norm(np.moveaxis(z, axis, (-2, -1)), ord=ord)
         return np.expand_dims(found, tuple(a % z.ndim for a in axis)) if keepdims else found
     return matrix_norm(z, ord=ord, keepdims=keepdims)
 
 
-def multi_dot(arrays: Any) -> Any:
+def multi_dot(arrays: Sequence[np.ndarray]) -> Any:
     """The product from left to right."""
     found, *others = arrays
     for other in others:

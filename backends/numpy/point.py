@@ -6,7 +6,7 @@ Values come from the plain evaluation in the input's dtype, derivatives from com
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +47,15 @@ class Point:
     form: Tree
 
     @classmethod
-    def of(cls, what: str, f: Function, argnums: int | tuple[int, ...], args: Any, kwargs: Any, has_aux: bool) -> Point:
+    def of(
+        cls,
+        what: str,
+        f: Function,
+        argnums: int | tuple[int, ...],
+        args: Sequence[object],
+        kwargs: Mapping[str, object],
+        has_aux: bool,
+    ) -> Point:
         """The point of some arguments. Raises TypeError where they are not floats, ValueError for bad argnums."""
         nums = [argnums] if isinstance(argnums, int) else list(argnums)
         if any(not -len(args) <= n < len(args) for n in nums):
@@ -99,7 +107,7 @@ class Point:
                 row[k][(..., *index)] = slope
         return found
 
-    def gradient(self, what: str, value: Tree) -> Tree:
+    def gradient(self, what: str, value: object) -> Tree:
         """The gradient of a scalar, in the dtypes of the arguments. Raises TypeError for another output."""
         if not isinstance(value, np.ndarray) or value.ndim:
             came = f"shape {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
@@ -108,18 +116,17 @@ class Point:
         return unflatten(self.form, [a.astype(inner_dtype(x)) for a, x in zip(row, self.x, strict=True)])
 
 
-def _float(what: str, leaf: Any) -> Any:
+def _float(what: str, leaf: object) -> Any:
     """A differentiated argument as a LaneArray. Raises TypeError unless it is a float."""
     if isinstance(leaf, float):
         return np.asarray(leaf, np.float64).view(LaneArray)
-    kind = inner_dtype(leaf).kind if isinstance(leaf, np.ndarray) else ""
-    if kind != "f":
-        came = f"dtype {leaf.dtype}" if kind else type(leaf).__name__
+    if not isinstance(leaf, np.ndarray) or inner_dtype(leaf).kind != "f":
+        came = f"dtype {leaf.dtype}" if isinstance(leaf, np.ndarray) else type(leaf).__name__
         raise TypeError(f"{what}: an argument to differentiate came as {came}; expected floats: convert it first")
     return leaf
 
 
-def _output(leaf: Any) -> Any:
+def _output(leaf: object) -> Any:
     """An array of the output. Raises TypeError for what is no number."""
     if not isinstance(leaf, np.ndarray | np.generic | float | int):
         raise TypeError(f"the function returned {type(leaf).__name__}; expected arrays of floats")
@@ -129,5 +136,5 @@ def _output(leaf: Any) -> Any:
     return found
 
 
-def _wide(a: Any, b: Any) -> Any:
+def _wide(a: np.ndarray, b: np.ndarray) -> np.dtype[Any]:
     return np.result_type(inner_dtype(a), inner_dtype(b), np.float64)

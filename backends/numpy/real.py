@@ -19,7 +19,9 @@ from backends.numpy.context import words
 Rule = Callable[..., Any]
 
 
-def mean(x: Any, axis: int | tuple[int, ...] | None = None, dtype: Any = None, *, keepdims: bool = False) -> Any:
+def mean(
+    x: np.ndarray, axis: int | tuple[int, ...] | None = None, dtype: np.dtype[Any] | type | None = None, *, keepdims: bool = False
+) -> Any:
     """sum(x) / n, as np.mean, NaN where there is nothing."""
     x = np.asarray(x, dtype)
     total = np.sum(x, axis=axis, keepdims=keepdims)
@@ -29,9 +31,9 @@ def mean(x: Any, axis: int | tuple[int, ...] | None = None, dtype: Any = None, *
 
 
 def var(
-    x: Any,
+    x: np.ndarray,
     axis: int | tuple[int, ...] | None = None,
-    dtype: Any = None,
+    dtype: np.dtype[Any] | type | None = None,
     *,
     ddof: float = 0,
     keepdims: bool = False,
@@ -47,12 +49,12 @@ def var(
         return np.divide(total, np.asarray(left, total.dtype))
 
 
-def _count(x: Any, total: Any) -> int:
+def _count(x: np.ndarray, total: np.ndarray) -> int:
     """How many entries went into each total."""
     return x.size // total.size if x.size else 0
 
 
-def std(x: Any, *args: Any, **kwargs: Any) -> Any:
+def std(x: np.ndarray, *args: Any, **kwargs: Any) -> Any:
     """The square root of `var`."""
     return np.sqrt(var(x, *args, **kwargs))
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from backends.numpy import special
 from backends.numpy.context import words
-from backends.numpy.dual import Rule, chain, imag, join, real
+from backends.numpy.dual import Operand, Rule, chain, imag, join, real
 from backends.numpy.extremes import LARGEST, LEAST, refusal
 
 HOLOMORPHIC = frozenset(
@@ -35,17 +35,17 @@ _REDUCED: dict[str, Rule] = {
 _LN2, _LN10, _DEGREE = np.log(np.longdouble(2)), np.log(np.longdouble(10)), np.longdouble(np.pi) / 180
 
 
-def maximum(a: Any, b: Any) -> Any:
+def maximum(a: Operand, b: Operand) -> Any:
     """The larger real part, NaN before all; half of each derivative where they tie."""
     return _either(a, b, np.greater(real(a), real(b)) | np.isnan(real(a)))
 
 
-def minimum(a: Any, b: Any) -> Any:
+def minimum(a: Operand, b: Operand) -> Any:
     """The smaller real part, NaN before all; half of each derivative where they tie."""
     return _either(a, b, np.less(real(a), real(b)) | np.isnan(real(a)))
 
 
-def clip(x: Any, low: Any = None, high: Any = None) -> Any:
+def clip(x: Operand, low: Operand | None = None, high: Operand | None = None) -> Any:
     """x between low and high; the derivative of x also where it meets a bound."""
     if low is not None:
         x = np.where(np.less(real(x), real(low)) | np.isnan(real(low)), low, x)
@@ -54,26 +54,26 @@ def clip(x: Any, low: Any = None, high: Any = None) -> Any:
     return x
 
 
-def _either(a: Any, b: Any, first: Any) -> Any:
+def _either(a: Operand, b: Operand, first: np.ndarray) -> Any:
     chosen = np.where(first, a, b)
     ties = np.equal(real(a), real(b))
     return join(real(chosen), np.where(ties, (imag(a) + imag(b)) / 2, imag(chosen)))
 
 
-def _number(a: Any, b: Any, rule: Rule) -> Any:
+def _number(a: Operand, b: Operand, rule: Rule) -> Any:
     """fmax and fmin: the other one where one is NaN."""
     return np.where(np.isnan(real(a)), b, np.where(np.isnan(real(b)), a, rule(a, b)))
 
 
-def _vecdot(a: Any, b: Any, axis: int = -1) -> Any:
+def _vecdot(a: np.ndarray, b: np.ndarray, axis: int = -1) -> Any:
     return np.sum(np.moveaxis(a, axis, -1) * np.moveaxis(b, axis, -1), axis=-1)
 
 
-def _power_value(x: Any, y: Any) -> Any:
+def _power_value(x: Operand, y: Operand) -> Any:
     return np.power(x, y, dtype=np.result_type(x, y, np.float64))
 
 
-def _share(a: Any, y: Any, exp: Any) -> Any:
+def _share(a: Operand, y: Operand, exp: np.ufunc) -> Any:
     """exp(a - y), the weight of a in logaddexp."""
     return np.where(np.isneginf(y), 0.0, exp(a - y))
 

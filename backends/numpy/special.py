@@ -24,10 +24,11 @@ def meaning(function: Function) -> Function | None:
     return FUNCTIONS.get(getattr(function, "__name__", ""))
 
 
-def _short(value: Any) -> Any:
+def _short(value: object) -> Any:
     """A plain array in double precision; one with a derivative, which has rules, as it is."""
-    long = isinstance(value, np.ndarray) and inner_dtype(value).char == "g"
-    return np.ndarray.astype(value, np.float64) if long else value
+    if isinstance(value, np.ndarray) and inner_dtype(value).char == "g":
+        return np.ndarray.astype(value, np.float64)
+    return value
 
 
 def _scipy(name: str) -> Rule:
@@ -35,7 +36,7 @@ def _scipy(name: str) -> Rule:
     return lambda *args: getattr(sys.modules["scipy.special"], name)(*map(_short, args))
 
 
-def _slope_of_log_ndtr(x: Any, y: Any) -> Any:
+def _slope_of_log_ndtr(x: np.ndarray, y: np.ndarray) -> Any:
     return np.exp(-x * x / 2 - y) * _ROOT
 
 
@@ -69,7 +70,9 @@ RULES: dict[str, Rule] = {
 """Universal functions of perturbed arrays by name: the value and the partial derivatives (zeta has none by its order)."""
 
 
-def _logsumexp(a: Any, axis: int | tuple[int, ...] | None = None, b: Any = None, keepdims: bool = False) -> Any:
+def _logsumexp(
+    a: np.ndarray, axis: int | tuple[int, ...] | None = None, b: np.ndarray | None = None, keepdims: bool = False
+) -> Any:
     top = np.max(a, axis=axis, keepdims=True)
     top = np.where(np.isfinite(top), top, 0.0)
     terms = np.exp(a - top) if b is None else b * np.exp(a - top)
@@ -77,7 +80,7 @@ def _logsumexp(a: Any, axis: int | tuple[int, ...] | None = None, b: Any = None,
     return total if keepdims else np.sum(total, axis=axis)  # of one element each
 
 
-def _log_softmax(x: Any, axis: int | tuple[int, ...] | None = None) -> Any:
+def _log_softmax(x: np.ndarray, axis: int | tuple[int, ...] | None = None) -> Any:
     return x - _logsumexp(x, axis, keepdims=True)
 
 

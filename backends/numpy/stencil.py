@@ -10,7 +10,7 @@ The difference to the formula of order 6 on the same points estimates the error;
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ _NOISE = 8 * float(np.finfo(_L).eps)
 _TOLERANCE = 2.0**-44
 
 
-def lift(transform: Transform, *arguments: Any) -> Tree:
+def lift(transform: Transform, *arguments: object) -> Tree:
     """transform(*arguments), where some of the arrays in the arguments may carry a perturbation."""
     flat = leaves(arguments)
     carriers = [k for k, leaf in enumerate(flat) if is_perturbed(leaf)]
@@ -40,7 +40,7 @@ def lift(transform: Transform, *arguments: Any) -> Tree:
     z = [numbers(flat[k]) for k in carriers]
     x, t = [a.real.astype(_L) for a in z], [(a.imag / H).astype(_L) for a in z]
 
-    def at(shift: Any) -> Tree:
+    def at(shift: np.floating) -> Tree:
         for k, point, direction in zip(carriers, x, t, strict=True):
             flat[k] = np.asarray(point + shift * direction).view(LaneArray)
         return transform(*unflatten(arguments, list(flat)))
@@ -51,7 +51,7 @@ def lift(transform: Transform, *arguments: Any) -> Tree:
     return unflatten(base, [_joined(leaf, slope, kind) for leaf, slope in zip(leaves(base), slopes, strict=True)])
 
 
-def _first_step(x: list[Any], t: list[Any]) -> Any:
+def _first_step(x: list[np.ndarray], t: list[np.ndarray]) -> np.floating:
     """A power of two that moves the entries by about `_STEP` of the largest one that moves, or of 1."""
     moves = max((float(np.max(np.abs(d), initial=0.0)) for d in t), default=0.0)
     if not (0 < moves < np.inf):
@@ -61,7 +61,7 @@ def _first_step(x: list[Any], t: list[Any]) -> Any:
     return _L(_STEP) * _L(2) ** np.floor(np.log2(scale)) if np.isfinite(scale) else _L(_STEP)
 
 
-def _difference(values: Callable[[Any], list[Any]], step: Any) -> list[Any]:
+def _difference(values: Callable[[np.floating], list[np.ndarray]], step: np.floating) -> list[Any]:
     """The derivative at 0, with the step at which both formulas agree best, array by array."""
     best, errors = _try(values, step)
     for _ in range(_TRIES):
@@ -77,7 +77,7 @@ def _difference(values: Callable[[Any], list[Any]], step: Any) -> list[Any]:
     return best
 
 
-def _try(values: Callable[[Any], list[Any]], step: Any) -> tuple[list[Any], list[float]]:
+def _try(values: Callable[[np.floating], list[np.ndarray]], step: np.floating) -> tuple[list[Any], list[float]]:
     """The derivatives with one step, and their estimated relative errors."""
     pairs = [(values(k * step), values(-k * step)) for k in range(1, 5)]
     found = [_formula(_ORDER_8, pairs, j, step) for j in range(len(pairs[0][0]))]
@@ -86,11 +86,13 @@ def _try(values: Callable[[Any], list[Any]], step: Any) -> tuple[list[Any], list
     return found, [_disagreement(a, b, n) for a, b, n in zip(found, rough, noise, strict=True)]
 
 
-def _formula(weights: Any, pairs: list[Any], j: int, step: Any) -> Any:
+def _formula(
+    weights: Sequence[np.floating], pairs: Sequence[tuple[list[np.ndarray], list[np.ndarray]]], j: int, step: np.floating
+) -> Any:
     return sum(c * (ahead[j] - behind[j]) for c, (ahead, behind) in zip(weights, pairs, strict=True)) / step
 
 
-def _disagreement(a: Any, b: Any, noise: float) -> float:
+def _disagreement(a: np.ndarray, b: np.ndarray, noise: float) -> float:
     """Largest difference relative to the largest entry, 0 within the noise; infinite where not a number."""
     if not np.size(a):
         return 0.0
@@ -105,7 +107,7 @@ def _floats(flat: list[Any]) -> list[Any]:
     return [array if array.dtype.kind == "f" else np.zeros(array.shape) for array in arrays]
 
 
-def _joined(leaf: Any, slope: Any, kind: Any) -> Any:
+def _joined(leaf: object, slope: np.ndarray, kind: np.dtype[Any]) -> Any:
     """leaf + i h slope, in the precision of the outer perturbation."""
     if not isinstance(leaf, np.ndarray) or inner_dtype(leaf).kind != "f":
         return result(leaf)

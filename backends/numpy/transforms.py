@@ -5,7 +5,7 @@ Needs `point` for values and derivatives of one function, `stencil` where transf
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,12 @@ from backends.numpy.lane_array import LaneArray, inner_dtype
 from backends.numpy.point import Point, as_lane
 from backends.numpy.stencil import lift
 from backends.tree import Tree, leaves, names, tree_map, unflatten
+from backends.types import ScalarFunction
 
 Function = Callable[..., Any]
 
 
-def exposed(tree: Tree) -> Tree:
+def exposed(tree: object) -> Tree:
     """Results as plain arrays for a user, as Lanes inside a declared function."""
     if inside():
         return tree_map(as_lane, tree)
@@ -27,11 +28,11 @@ def exposed(tree: Tree) -> Tree:
 
 
 def value_and_grad(
-    f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False, what: str = "value_and_grad"
+    f: ScalarFunction, argnums: int | tuple[int, ...] = 0, has_aux: bool = False, what: str = "value_and_grad"
 ) -> Function:
     """(value, gradient), or ((value, aux), gradient)."""
 
-    def transform(args: Any, kwargs: Any) -> Tree:
+    def transform(args: tuple[object, ...], kwargs: dict[str, object]) -> Tree:
         point = Point.of(what, f, argnums, args, kwargs, has_aux)
         value, aux = point.value()
         gradient = point.gradient(what, value)
@@ -40,11 +41,11 @@ def value_and_grad(
     return lambda *args, **kwargs: lift(transform, args, kwargs)
 
 
-def grad(f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
+def grad(f: ScalarFunction, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
     """The gradient of a scalar function, or (gradient, aux)."""
     both = value_and_grad(f, argnums, has_aux, "grad")
 
-    def transform(*args: Any, **kwargs: Any) -> Tree:
+    def transform(*args: object, **kwargs: object) -> Tree:
         value, gradient = both(*args, **kwargs)
         return (gradient, value[1]) if has_aux else gradient
 
@@ -54,7 +55,7 @@ def grad(f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False)
 def jacobian(f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False, what: str = "jacfwd") -> Function:
     """The Jacobian, output by input, or (Jacobian, aux); jacfwd and jacrev are the same numbers."""
 
-    def transform(args: Any, kwargs: Any) -> Tree:
+    def transform(args: tuple[object, ...], kwargs: dict[str, object]) -> Tree:
         point = Point.of(what, f, argnums, args, kwargs, has_aux)
         value, aux = point.value()
         flat = leaves(value)
@@ -66,10 +67,10 @@ def jacobian(f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = Fa
     return lambda *args, **kwargs: lift(transform, args, kwargs)
 
 
-def jvp(f: Function, primals: Any, tangents: Any, has_aux: bool = False) -> Any:
+def jvp(f: Function, primals: Sequence[object], tangents: Sequence[object], has_aux: bool = False) -> Any:
     """(value, tangent), or (value, tangent, aux). Raises TypeError, ValueError where tangents do not fit."""
 
-    def transform(primals: Any, tangents: Any) -> Tree:
+    def transform(primals: tuple[object, ...], tangents: tuple[object, ...]) -> Tree:
         point = Point.of("jvp", f, tuple(range(len(primals))), primals, {}, has_aux)
         directions = _fitting("jvp: tangents", tangents, primals, point.x)
         value, aux = point.value()
@@ -81,13 +82,13 @@ def jvp(f: Function, primals: Any, tangents: Any, has_aux: bool = False) -> Any:
     return lift(transform, tuple(primals), tuple(tangents))
 
 
-def vjp(f: Function, *primals: Any, has_aux: bool = False) -> Any:
+def vjp(f: Function, *primals: object, has_aux: bool = False) -> Any:
     """(value, pullback), or (value, pullback, aux); pullback(cotangent) is a tuple, one tree per primal."""
 
-    def point_of(primals: Any) -> Point:
+    def point_of(primals: tuple[object, ...]) -> Point:
         return Point.of("vjp", f, tuple(range(len(primals))), primals, {}, has_aux)
 
-    def transform(primals: Any, cotangent: Any) -> Tree:
+    def transform(primals: tuple[object, ...], cotangent: object) -> Tree:
         point = point_of(primals)
         value, _ = point.value()
         flat = leaves(value)
@@ -98,7 +99,7 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> Any:
             found[k][index] = sum(np.sum(np.multiply(w, s)) for w, s in zip(weights, slopes, strict=True))
         return exposed(unflatten(point.form, [_cast(a, x) for a, x in zip(found, point.x, strict=True)]))
 
-    def value_and_aux(primals: object) -> Tree:
+    def value_and_aux(primals: tuple[object, ...]) -> Tree:
         return exposed(point_of(primals).value())
 
     value, aux = lift(value_and_aux, primals)
@@ -109,7 +110,7 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> Any:
     return (value, pullback, aux) if has_aux else (value, pullback)
 
 
-def _fitting(what: str, given: Tree, form: Tree, like: list[Any]) -> list[Any]:
+def _fitting(what: str, given: object, form: object, like: list[np.ndarray]) -> list[Any]:
     """The arrays of a tree that fits another, as plain ones. Raises TypeError, ValueError naming the first misfit."""
     if names(given) != names(form):
         raise TypeError(f"{what} came as the tree {names(given)}; expected {names(form)}")
@@ -120,7 +121,7 @@ def _fitting(what: str, given: Tree, form: Tree, like: list[Any]) -> list[Any]:
     return flat
 
 
-def _cast(value: Any, like: Any) -> Any:
+def _cast(value: np.ndarray, like: np.ndarray) -> Any:
     """A derivative in the shape and dtype of an array; float64 where that is no float."""
     dtype = inner_dtype(like)
     return np.array(np.broadcast_to(value, like.shape), dtype if dtype.kind == "f" else np.float64)

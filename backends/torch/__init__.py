@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any
@@ -22,7 +22,7 @@ from backends.torch.anatomy import examine
 from backends.torch.iterate import TorchExecutable
 from backends.torch.no_dynamo import RULES, forward, no_dynamo
 from backends.torch.scalars import keeping
-from backends.types import Array
+from backends.types import Array, Axes, ScalarFunction
 
 Function = Callable[..., Any]
 
@@ -61,18 +61,18 @@ class TorchBackend(Backend):
         """The tensor, or a NumPy view of it."""
         return array if library == "torch" else array.cpu().numpy()
 
-    def grad(self, f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
+    def grad(self, f: ScalarFunction, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
         return torch.func.grad(f, argnums=argnums, has_aux=has_aux)
 
-    def value_and_grad(self, f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
+    def value_and_grad(self, f: ScalarFunction, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
         both = torch.func.grad_and_value(f, argnums=argnums, has_aux=has_aux)
         return lambda *args, **kwargs: both(*args, **kwargs)[::-1]
 
-    def jvp(self, f: Function, primals: Any, tangents: Any, has_aux: bool = False) -> Any:
+    def jvp(self, f: Function, primals: Sequence[object], tangents: Sequence[object], has_aux: bool = False) -> Any:
         _load_forward_mode()
         return forward(lambda: torch.func.jvp(keeping(f), tuple(primals), tuple(tangents), has_aux=has_aux))
 
-    def vjp(self, f: Function, *primals: Any, has_aux: bool = False) -> Any:
+    def vjp(self, f: Function, *primals: object, has_aux: bool = False) -> Any:
         return torch.func.vjp(f, *primals, has_aux=has_aux)
 
     def jacfwd(self, f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
@@ -88,7 +88,7 @@ class TorchBackend(Backend):
     def jacrev(self, f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
         return torch.func.jacrev(f, argnums=argnums, has_aux=has_aux)
 
-    def hessian(self, f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
+    def hessian(self, f: ScalarFunction, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
         _load_forward_mode()
         kept = keeping(f)
 
@@ -99,8 +99,8 @@ class TorchBackend(Backend):
 
         return hessian
 
-    def vmap(self, f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
-        return torch.vmap(f, in_dims=in_axes, out_dims=out_axes)
+    def vmap(self, f: Function, in_axes: Axes = 0, out_axes: Axes = 0) -> Function:
+        return torch.vmap(f, in_dims=in_axes, out_dims=out_axes)  # type: ignore[arg-type]  # trees of axes, too
 
     def jit(self, f: Function) -> Function:
         """torch.compile of a function of tensors; run as it is where it cannot be compiled (no C++ compiler, say)."""
@@ -159,7 +159,7 @@ def _fit_for_torch(array: np.ndarray) -> np.ndarray:
 
 
 def _uncompiled() -> tuple[type[Exception], ...]:
-    """What torch.compile raises; not imported before something was raised, which takes a second."""
+    """Errors of torch.compile; not imported before something was raised, which takes a second."""
     from torch._dynamo.exc import TorchDynamoException
     from torch._inductor.exc import InductorError
 

@@ -8,11 +8,12 @@ other numbers it may take the other one.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch._ops import OpOverload
 
 from backends.base import Anatomy
 from backends.torch.no_dynamo import Mode
@@ -57,7 +58,9 @@ class _Recorder(Mode):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self.names, self.ordinary = set[str](), True
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
+    def __torch_dispatch__(
+        self, func: OpOverload, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         name = _name(func)
         self.names.add("mul" if name == "pow" and len(args) == 2 and args[1] in (1, 2, 3, 4) else name)
         found = func(*args, **(kwargs or {}))
@@ -70,7 +73,9 @@ class _Recorder(Mode):  # type: ignore[no-untyped-call]
 class _Spread(Mode):  # type: ignore[no-untyped-call]
     """Takes a choice as the sum of both."""
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
+    def __torch_dispatch__(
+        self, func: OpOverload, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         name = _name(func)
         if name == "where" and len(args) == 3 and args[1].is_floating_point():
             return args[1] + args[2] + 0 * args[0]
@@ -109,7 +114,7 @@ def _name(func: object) -> str:
     return str(func).removeprefix("aten.").partition(".")[0].rstrip("_")
 
 
-def _is_small(a: Any) -> bool:
+def _is_small(a: object) -> bool:
     return isinstance(a, Tensor) and a.is_floating_point() and a.numel() <= 4096
 
 

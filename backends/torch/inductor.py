@@ -35,7 +35,7 @@ KERNEL = (
 )
 EAGER = "eager, as on backend 'torch', because compiling failed: "
 TYPICAL_LANES = 4096
-"""What the compiler takes for the size of a batch when it weighs loops; any other size runs too."""
+"""Size of a batch by which the compiler weighs loops; any other size runs too."""
 
 GROUP = 16
 """Rows of a pack are a multiple of it, the most floats of a vector: a loop's last few elements go through scalar code, which rounds

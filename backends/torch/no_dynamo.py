@@ -21,7 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 
 NAME = "torch._dynamo"
 RULES = "torch._decomp.decompositions_for_jvp"
-"""Where torch has forward rules that are made of others: for the trace of a matrix, for normalisations. It compiles them first."""
+"""Module of torch's forward rules that are made of others: for the trace of a matrix, for normalisations. It compiles them first."""
 DISABLED = "__dynamo_disable"
 """The attribute where torch keeps a function with its compiler turned off, once it has made one."""
 

@@ -68,7 +68,7 @@ def is_input(tensor: Tensor) -> bool:
 
 
 def _memory(tensor: Tensor) -> int:
-    """What is the same for all views of one tensor, within transforms too."""
+    """An identity that all views of one tensor share, within transforms too."""
     while not torch._C._functorch.is_functionaltensor(tensor) and torch._C._functorch.is_functorch_wrapped_tensor(tensor):
         tensor = torch._C._functorch.get_unwrapped(tensor)
     return int(tensor.untyped_storage()._cdata)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import array_api_compat.torch
@@ -15,6 +15,9 @@ import torch
 from torch import Tensor
 
 Function = Callable[..., Any]
+
+Operand = Tensor | float
+"""A tensor or a Python number."""
 xp: Any = array_api_compat.torch
 
 OPERATORS: dict[str, Function] = {
@@ -57,7 +60,7 @@ def find(name: str, universal: bool = False) -> Function | None:
     return next((getattr(place, last) for place in places if callable(getattr(place, last, None))), None)
 
 
-def outer_call(function: Function, a: Any, b: Any) -> Any:
+def outer_call(function: Function, a: Operand, b: Operand) -> Any:
     """A function of two numbers, of every pair: `np.subtract.outer`."""
     a, b = torch.as_tensor(a), torch.as_tensor(b)
     return function(a.reshape(*a.shape, *(1,) * b.ndim), b)
@@ -99,29 +102,30 @@ def _running(name: str) -> Function:
     return lambda x, axis=None: whole(x.reshape(-1) if axis is None else x, dim=0 if axis is None else axis)
 
 
-def _dot(a: Any, b: Any) -> Any:
-    if not getattr(a, "ndim", 0) or not getattr(b, "ndim", 0):
+def _dot(a: Operand, b: Operand) -> Any:
+    if not isinstance(a, Tensor) or not isinstance(b, Tensor) or not a.ndim or not b.ndim:
         return a * b
     return xp.matmul(a, b) if b.ndim < 3 else xp.tensordot(a, b, axes=([-1], [-2]))
 
 
-def _inner(a: Any, b: Any) -> Any:
-    return xp.tensordot(a, b, axes=([-1], [-1])) if getattr(a, "ndim", 0) and getattr(b, "ndim", 0) else a * b
+def _inner(a: Operand, b: Operand) -> Any:
+    has_axes = isinstance(a, Tensor) and isinstance(b, Tensor) and a.ndim and b.ndim
+    return xp.tensordot(a, b, axes=([-1], [-1])) if has_axes else a * b
 
 
-def _transpose(x: Tensor, axes: Any = None) -> Any:
+def _transpose(x: Tensor, axes: Sequence[int] | None = None) -> Any:
     return x.permute(*(range(x.ndim)[::-1] if axes is None else axes))
 
 
-def _concatenate(arrays: Any, axis: int | tuple[int, ...] | None = 0) -> Any:
+def _concatenate(arrays: Sequence[Tensor], axis: int | tuple[int, ...] | None = 0) -> Any:
     return xp.concat(tuple(arrays), axis=axis)
 
 
-def _repeat(x: Tensor, repeats: Any, axis: Any = None) -> Any:
+def _repeat(x: Tensor, repeats: int | Tensor, axis: int | None = None) -> Any:
     return torch.repeat_interleave(x.reshape(-1) if axis is None else x, repeats, dim=0 if axis is None else axis)
 
 
-def _split(x: Tensor, sections: Any, axis: int = 0) -> Any:
+def _split(x: Tensor, sections: int | Sequence[int], axis: int = 0) -> Any:
     return list(torch.tensor_split(x, sections, dim=axis))
 
 
@@ -130,7 +134,7 @@ def _clip(x: Tensor, a_min: object = None, a_max: object = None, *, min: object 
     return xp.clip(x, low, high)
 
 
-def _where(condition: Any, *branches: Any) -> Any:
+def _where(condition: Tensor, *branches: Operand) -> Any:
     if not branches:
         return torch.nonzero(condition, as_tuple=True)
     like = next((b for b in branches if isinstance(b, Tensor)), None)
@@ -139,7 +143,7 @@ def _where(condition: Any, *branches: Any) -> Any:
     return torch.where(torch.as_tensor(condition), a, b)
 
 
-def _average(x: Tensor, axis: int | tuple[int, ...] | None = None, weights: Any = None) -> Any:
+def _average(x: Tensor, axis: int | tuple[int, ...] | None = None, weights: Tensor | None = None) -> Any:
     if weights is None:
         return TABLE["mean"](x, axis)
     return TABLE["sum"](x * weights, axis) / TABLE["sum"](weights * torch.ones_like(x), axis)
@@ -153,7 +157,7 @@ def _cross(a: Tensor, b: Tensor, axis: int = -1) -> Any:
     return torch.linalg.cross(a, b, dim=axis)
 
 
-def _polyval(coefficients: Any, x: Any) -> Any:
+def _polyval(coefficients: Sequence[Operand], x: Operand) -> Any:
     """Horner's rule, the highest power first, as in NumPy."""
     value = 0 * x
     for coefficient in coefficients:
@@ -165,11 +169,11 @@ def _diff(x: Tensor, n: int = 1, axis: int = -1) -> Any:
     return torch.diff(x, n, dim=axis)
 
 
-def _trapezoid(y: Tensor, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
+def _trapezoid(y: Tensor, x: Tensor | None = None, dx: float = 1.0, axis: int = -1) -> Any:
     return torch.trapezoid(y, dx=dx, dim=axis) if x is None else torch.trapezoid(y, x, dim=axis)
 
 
-def _logsumexp(a: Tensor, axis: int | tuple[int, ...] | None = None, b: Any = None, keepdims: bool = False) -> Any:
+def _logsumexp(a: Tensor, axis: int | tuple[int, ...] | None = None, b: Operand | None = None, keepdims: bool = False) -> Any:
     axes = tuple(range(a.ndim)) if axis is None else axis
     if b is None:
         return torch.logsumexp(a, axes, keepdim=keepdims)

@@ -26,6 +26,9 @@ from backends.torch.no_dynamo import Mode, no_dynamo
 
 Arguments = tuple[Any, ...]
 
+Target = OpOverload | Callable[..., object] | str
+"""An operation, or the name of an input or constant."""
+
 LARGE = 4096
 """Elements above which a result's numbers are given up as soon as nothing reads them: all of a trace would fill the memory."""
 
@@ -85,7 +88,7 @@ class Call:
 
     __slots__ = ("args", "constant", "device", "first", "kwargs", "marks", "node", "number", "op", "same", "target", "value")
 
-    def __init__(self, number: int, op: str, target: Any, args: Arguments, kwargs: dict[str, Any], constant: bool) -> None:
+    def __init__(self, number: int, op: str, target: Target, args: Arguments, kwargs: dict[str, Any], constant: bool) -> None:
         self.number, self.op, self.target, self.args, self.kwargs = number, op, target, args, kwargs
         self.constant = constant  # whether it rests on no input
         self.value: Any = None
@@ -161,10 +164,8 @@ def _graph(calls: list[Call], outputs: Sequence[Call | None]) -> Graph:
 
 def _written(graph: Graph, call: Call) -> None:
     """A call as a node of the graph."""
-    if call.op == "placeholder":
-        call.node = graph.placeholder(call.target)
-    elif call.op == "get_attr":
-        call.node = graph.get_attr(call.target)
+    if isinstance(call.target, str):
+        call.node = graph.placeholder(call.target) if call.op == "placeholder" else graph.get_attr(call.target)
     else:
         args, kwargs = (_each(given, lambda other: other.same.node) for given in (call.args, call.kwargs))
         call.node = graph.call_function(call.target, args, kwargs)
@@ -172,7 +173,7 @@ def _written(graph: Graph, call: Call) -> None:
     call.node.meta.update(val=call.value, device=call.device)
 
 
-def _each(value: Any, f: Callable[[Call], Any]) -> Any:
+def _each(value: object, f: Callable[[Call], Any]) -> Any:
     """Arguments with something in the place of each call."""
     if isinstance(value, Call):
         return f(value)
@@ -204,7 +205,9 @@ class Recorder(Mode):  # type: ignore[no-untyped-call]
         self.made: dict[int, Call] = {}
         self.held: set[Call] = set()  # constants whose memory is of this run
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Arguments = (), kwargs: dict[str, Any] | None = None) -> Any:
+    def __torch_dispatch__(
+        self, func: OpOverload, types: Sequence[type], args: Arguments = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         kwargs = kwargs or {}
         if func in INPLACE_VIEWS and id(args[0]) in self.made:
             # the tensor that it changes keeps its shape in what is known of it
@@ -224,7 +227,7 @@ class Recorder(Mode):  # type: ignore[no-untyped-call]
                 self.known(part, self.call("call_function", operator.getitem, (call, k)))
         return result
 
-    def _changed(self, func: Any, args: Arguments, kwargs: dict[str, Any]) -> Any:
+    def _changed(self, func: OpOverload, args: Arguments, kwargs: dict[str, Any]) -> Any:
         """A tensor of this run, changed in place: filled where no other shares its memory, or a constant that nothing has read."""
         tensor, before = args[0], self.made.get(id(args[0]))
         if before is None or (before.first.op != "call_function" and before.first not in self.held):
@@ -254,7 +257,7 @@ class Recorder(Mode):  # type: ignore[no-untyped-call]
         held = all(not isinstance(call.value, Tensor) or call.value.device.type != "meta" for call in sharing)
         return held and own.isdisjoint(read)
 
-    def call(self, op: str, target: Any, args: Arguments = (), kwargs: dict[str, Any] | None = None) -> Call:
+    def call(self, op: str, target: Target, args: Arguments = (), kwargs: dict[str, Any] | None = None) -> Call:
         """A new call."""
         given: list[Call] = []
         args, kwargs = self._arguments(args, given), self._arguments(kwargs or {}, given)
@@ -264,7 +267,7 @@ class Recorder(Mode):  # type: ignore[no-untyped-call]
         self.calls.append(call)
         return call
 
-    def known(self, value: Any, call: Call) -> None:
+    def known(self, value: object, call: Call) -> None:
         """`value` is what `call` gives."""
         call.value = value
         if isinstance(value, Tensor):
@@ -274,7 +277,7 @@ class Recorder(Mode):  # type: ignore[no-untyped-call]
                 self.large.append(weakref.ref(value, partial(self._gone, id(value))))
             self.made[id(value)] = call
 
-    def _gone(self, number: int, reference: Any) -> None:
+    def _gone(self, number: int, reference: weakref.ref[Tensor]) -> None:
         self.made.pop(number, None)
 
     def of(self, tensor: Tensor) -> Call:
@@ -287,7 +290,7 @@ class Recorder(Mode):  # type: ignore[no-untyped-call]
             self.known(tensor, found)
         return found
 
-    def _arguments(self, value: Any, given: list[Call]) -> Any:
+    def _arguments(self, value: object, given: list[Call]) -> Any:
         if isinstance(value, Tensor):
             given.append(self.of(value))
             return given[-1]
@@ -297,7 +300,7 @@ class Recorder(Mode):  # type: ignore[no-untyped-call]
             given.append(value)
         return {k: self._arguments(v, given) for k, v in value.items()} if isinstance(value, dict) else value
 
-    def _is_constant(self, value: Any) -> bool:
+    def _is_constant(self, value: object) -> bool:
         if isinstance(value, Tensor):
             call = self.made.get(id(value))
             return call is None or call.constant
@@ -306,7 +309,7 @@ class Recorder(Mode):  # type: ignore[no-untyped-call]
         return True
 
 
-def _ruled(func: Any, args: Arguments) -> tuple[Any, Arguments]:
+def _ruled(func: OpOverload, args: Arguments) -> tuple[OpOverload, Arguments]:
     """An operation of derivative formulas for which vmap has no rule, as one for which it has."""
     if func is _aten.fill.Scalar:
         return _aten.full_like.default, args
@@ -316,7 +319,7 @@ def _ruled(func: Any, args: Arguments) -> tuple[Any, Arguments]:
 
 
 @cache
-def _is_view(target: Any) -> bool:
+def _is_view(target: Target) -> bool:
     """Whether an operation gives a part of its first argument's memory."""
     if not isinstance(target, OpOverload):
         return target is operator.getitem

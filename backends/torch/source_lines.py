@@ -27,7 +27,7 @@ LIBRARIES = ("torch", "backends", "engine", "array_api_compat", "einops", "numpy
 """Modules whose lines are not the user's."""
 
 KEY = "stack_trace"
-"""Where torch's tracer keeps a node's line while marks are preserved."""
+"""Key under which torch's tracer keeps a node's line while marks are preserved."""
 
 
 class Lines(TorchFunctionMode):

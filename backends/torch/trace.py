@@ -65,7 +65,7 @@ class Traced:
         self.inputs = names(list(lanes[0]))
         traces = [_trace(function, tree_map(torch.clone, lane)) for lane in lanes]  # one tensor, one input
         self.graph, self.results = traces[0][0], [results for _, results in traces]
-        self.output: Tree = unflatten(self.results[0], [None] * len(leaves(self.results[0])))
+        self.output: Tree = unflatten(self.results[0], [0] * len(leaves(self.results[0])))
         if len(traces) > 1:
             _compare(*(graph for graph, _ in traces))
         if for_torch_kernels:

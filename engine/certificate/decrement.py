@@ -16,7 +16,7 @@ from engine.curvature import hessian as hessian_at
 from engine.objective import Objective, Params, zero
 from engine.projection import ROUNDING
 from engine.smalllinalg import first_largest
-from engine.structure import Structure
+from engine.sparsity.structure import Structure
 from engine.tangent import Tangent
 
 FLAT = 1e3
@@ -35,7 +35,7 @@ def newton_decrement(objective: Objective, params: Params, first: Array) -> Verd
     """
     tangent = Tangent(objective.dense(), params)
     model = hessian_at(tangent, Structure.dense(tangent.size))
-    loss, gradient, hessian = model["loss"], model["gradient"], model["blocks"]["0"][0]
+    loss, gradient, hessian = model.loss, model.gradient, model.blocks["0"][0]
     xp = array_namespace(loss)
     free = tangent.inactive_mask(gradient)
     if free is not None:

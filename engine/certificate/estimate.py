@@ -68,6 +68,8 @@ def _cosine(objective: Objective, params: Params) -> tuple[Array, Params]:
 
 def _column_norms(tangent: Tangent, residual: dict[str, Array], transpose: Any) -> Params:
     """|J_j|: the root mean square of J' sigma over fixed sign patterns sigma, which has |J_j| as its expectation."""
+    # Hutchinson's estimator of a diagonal (Bekas, Kokiopoulou and Saad, An estimator for the diagonal of a matrix, Appl. Numer.
+    # Math. 57, 2007): E[(J' sigma)_j^2] = |J_j|^2 for independent signs sigma.
     objective, total = tangent.objective, None
     for k in range(DIRECTIONS):
         turned = {name: rademacher(r, f"row.{name}.{k}") for name, r in residual.items()}

@@ -32,6 +32,7 @@ def backward_error(objective: Objective, params: Params) -> Array:
     Source:
         Higham, Accuracy and Stability of Numerical Algorithms, section 7.1 (normwise backward error).
     """
+    # Signs for the entries of p make E[(J sigma p)_i^2] = sum_j (J_ij p_j)^2: the squared terms of r_i, by a few products.
     products = []
     for k in range(DIRECTIONS):
         turned = {name: x * rademacher(x, f"{name}.{k}") for name, x in params.items()}

@@ -49,7 +49,7 @@ class Finding:
 
 
 def examine(tangent: Tangent, columns: Columns, curvature: Array | None) -> Finding:
-    """What steps along J's orthogonal directions would remove, beyond rounding.
+    """The share of the loss that steps along J's orthogonal directions would remove, beyond rounding.
 
     With the curvature sum_i r_i r_i'' of the residual, what Newton steps would remove, and what a point nearby is lower
     by where the loss is no minimum; and whether a parameter with a short column has an effect. What the column of one
@@ -92,12 +92,15 @@ def _idle(tangent: Tangent, vector: Array, lengths: Array, least: Array) -> Arra
 
 
 def _curved(span: Projection, curvature: Array, lengths: Array) -> tuple[Array, Array]:
-    """What Newton steps along each of J's orthogonal directions remove, and along which the loss is no minimum.
+    """The reduction by Newton steps along each of J's orthogonal directions, and the directions along which the loss is no minimum.
 
     A Gauss-Newton step promises share^2 of the squared length of the residual. The residual is no plane: with its second
     derivative along the direction the promise is share^2 / (1 + r'r''), less along nearly collinear columns, where the
     step is long, and more along a valley; where 1 + r'r'' is negative the loss falls on both sides.
     """
+    # The second-order model of |r|^2 along a direction q of depth d: share^2 d^2 / (d^2 + q'(sum_i r_i r_i'')q): the effective
+    # residual curvature of Hamilton, Watts and Bates, Accounting for intrinsic nonlinearity in nonlinear regression parameter
+    # inference regions, Annals of Statistics 10 (1982).
     xp = array_namespace(lengths)
     squares, along = span.depths * span.depths, span.directions / lengths
     bend = xp.sum((along @ curvature) * along, axis=1)
@@ -135,6 +138,8 @@ def _hidden(columns: Array, vector: Array, squares: Array, grid: Array) -> Array
         Peters and Wilkinson, The least squares problem and pseudo-inverses, Computer Journal 13 (1970); Higham, Accuracy and
         Stability of Numerical Algorithms, section 3.1 (running error analysis).
     """
+    # Complete pivoting by masks instead of exchanges: all rounds are alike, and a compiler makes them a loop. `terms` is a running
+    # error bound: the sum of the sizes whose difference an entry is; an entry below FAINT of their rounding is taken for 0.
     xp = array_namespace(vector)
     size, eps = columns.shape[0], _eps(vector)
 

@@ -67,10 +67,12 @@ def _by_products(tangent: Tangent, columns: Columns, curvature: Array | None, wh
         newton, pivots = smalllinalg.solve_symmetric(system + curvature, slope)
         excess = xp.maximum(excess, xp.sum(slope * newton))
     own = xp.linalg.diagonal(gram) * tangent.typical_scale() ** 2
+    # Normal equations square the condition: they are trusted where the pivots kept more digits than the offset needs.
     faint = own <= (NEAR * eps) ** 2 * (xp.max(own) + whole)
     doubtful = xp.any(faint if columns.free is None else faint & (columns.free > 0))
     doubtful = doubtful | ~(excess <= small**2 * whole) | ~(inflation < small / eps)
     if curvature is not None:
         doubtful = doubtful | ~(pivots < 1 / eps)
+    # All lanes compute both, and a lane branch of the kernel skips the dear one where no lane of a vector is in doubt.
     found = examine(tangent, columns, curvature)
     return Finding(xp.where(doubtful, found.excess, excess), xp.where(doubtful, found.determined, true(excess)))

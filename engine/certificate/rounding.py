@@ -35,7 +35,7 @@ def squared_terms(tangent: Tangent, transposed: Array) -> Array:
 
 def _by_data(objective: Objective, params: Params) -> list[Array]:
     """The residual's derivative by the data and the captured arrays along patterns of their signs."""
-    bounds = {name for param in objective.problem.params.values() for name in param.domain.names}  # type: ignore[union-attr]
+    bounds = {name for param in objective.problem.params.values() for name in param.domain.names}
     data = {name: a for name, a in objective.data.items() if name not in bounds and _is_float(a)}
     captured = {str(k): a for k, a in enumerate(objective.captured["residual"]) if _is_float(a)}
     given = {"data": data, "captured": captured}

@@ -1,4 +1,4 @@
-"""What a certificate says of a lane, and the arithmetic that its kinds share. Needs `objective` for scalars."""
+"""The verdict of a certificate on a lane, and the arithmetic that its kinds share. Needs `objective` for scalars."""
 
 from __future__ import annotations
 

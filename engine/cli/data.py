@@ -1,13 +1,13 @@
-"""Files of the command line as the data of a problem: by name, or in order. Needs `backends.npz_read` to read them."""
+"""Files of the command line as the data of a problem: by name, or in order. Needs `npz_read` to read them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from backends.npz_read import read
 from engine import Problem
 from engine.errors import FileError
+from engine.io.npz_read import read
 
 
 def load(problem: Problem, files: Sequence[str]) -> dict[str, Any]:

@@ -6,9 +6,8 @@ import os
 
 import click
 
-from backends import npz_read, npz_write
-from engine import archive
-from engine.figures import convergence
+from engine.io import archive, npz_read, npz_write
+from engine.plots.figures import convergence
 
 EPILOG = """\b
 Examples:

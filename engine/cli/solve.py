@@ -8,9 +8,8 @@ from typing import Any
 import click
 
 import engine
-from backends import npz_write
-from engine import archive
 from engine.cli import calls, data
+from engine.io import archive, npz_write
 
 EPILOG = """\b
 Examples:

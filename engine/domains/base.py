@@ -98,7 +98,7 @@ class Domain:
         return array_namespace(x).abs(self.to_coordinates(x, x))
 
     def inactive_mask(self, x: Array, g: Array) -> Array | None:
-        """Where a step against g may go."""
+        """The part of a step against g that the domain admits."""
         return None
 
     def feasible(self, x: Array) -> Array | None:

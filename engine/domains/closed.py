@@ -20,7 +20,7 @@ Bound = Any
 
 
 class Closed(Domain):
-    """Where every step ends at the point that its end is projected to."""
+    """A domain in which every step ends at the projection of its end."""
 
     closed = True
 

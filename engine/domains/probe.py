@@ -11,11 +11,11 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from backends import components
 from backends.base import Backend
 from backends.types import Array, array_namespace
 from engine.domains.base import Domain, Shape
 from engine.errors import ExtensionError, LanewiseError
+from engine.sparsity import components
 
 CLOSE = 1e-5
 """The largest difference of numbers that shall be the same, as a share of them; a short step's difference has some ten digits."""

@@ -68,8 +68,8 @@ def _declaration(problem: Problem) -> tuple[Any, ...]:
         role: frozen.rebuild([Slot.of(place, array) for place, array in enumerate(frozen.arrays())])
         for role, frozen in problem.frozen.items()
     }
-    params = {name: (p.axes, p.domain) for name, p in problem.params.items() if isinstance(p, Param)}
-    starts = [id(param.start) for param in problem.params.values() if isinstance(param, Param) and callable(param.start)]
+    params = {name: (p.axes, p.domain) for name, p in problem.params.items()}
+    starts = [id(param.start) for param in problem.params.values() if callable(param.start)]
     shared = [starts.index(start) for start in starts]  # params that share a function share one call
     weights = tuple(problem.weights) if isinstance(problem.weights, Mapping) else problem.weights is None
     return (problem.name, dict(problem.data), params, problem.exact, weights, shared, functions)

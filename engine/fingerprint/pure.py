@@ -27,7 +27,12 @@ MODULES = frozenset(
     """.split()
 )
 
-OWN = frozenset({"backends", "engine", "engine.eye", "engine.smalllinalg", "engine.transforms"})
+OWN = frozenset(
+    """
+    backends engine engine.eye engine.transforms engine.smalllinalg engine.smalllinalg.basics engine.smalllinalg.jacobi
+    engine.smalllinalg.orthogonal engine.smalllinalg.selection engine.smalllinalg.symmetric engine.smalllinalg.triangular
+    """.split()
+)
 """Modules of this project's that are for users' functions."""
 
 OWN_NAMES = frozenset(

@@ -15,7 +15,6 @@ from engine import certificate
 from engine.errors import DeclaredFunctionError
 from engine.lane.scalars import code
 from engine.objective import Objective, Params
-from engine.problem import Param
 from engine.status import Status
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -37,7 +36,7 @@ def start_of(objective: Objective, shapes: Shapes, inputs: Inputs) -> Params:
         if f"start.{name}" in inputs:
             start[name] = inputs[f"start.{name}"]
             continue
-        function = id(param.start)  # type: ignore[union-attr]
+        function = id(param.start)
         if function not in shared:
             shared[function] = objective.call(f"start.{name}", {})
         start[name] = _own(objective, shapes, name, shared[function], inputs["tol"])
@@ -70,7 +69,7 @@ def check_inputs(objective: Objective, start: Params) -> Array:
     like = leaves(start)[0]
     xp = array_namespace(like)
     params = objective.problem.params.values()
-    bounds = {name for param in params for name in param.domain.names}  # type: ignore[union-attr]
+    bounds = {name for param in params for name in param.domain.names}
     given = [_unbounded(array) if name in bounds else array for name, array in objective.data.items()]
     found = code(like, RUNNING)
     for name, domain in objective.domains.items():
@@ -107,7 +106,6 @@ def _check_shape(objective: Objective, shapes: Shapes, owner: str, value: object
     if shape is None or tuple(shape) != shapes[name]:
         came = type(value).__name__ if shape is None else f"shape {tuple(shape)}"
         param = objective.problem.params[name]
-        assert isinstance(param, Param)
         raise DeclaredFunctionError(
             f"problem {objective.problem.name!r}: {owner} returned {came}; expected shape {shapes[name]} "
             f"({param.axes or 'a scalar array'}) for one lane, no batch axis"

@@ -5,24 +5,26 @@ Needs `certificate`.
 
 from __future__ import annotations
 
-from backends.base import State
 from backends.tree import leaves
-from backends.types import Array, array_namespace
+from backends.types import Array, State, array_namespace
 from engine import certificate
 from engine.lane.scalars import code
+from engine.lane.state import LaneState
 from engine.objective import Objective, Params
-from engine.solvers.trust_region import cosine
+from engine.solvers.trust_region import TrustRegionState, cosine
 from engine.status import Status
 
 FAR_FROM_SOLUTION = 1e3
 """Multiples of `tol` at which the residual of an exact problem counts as far from a solution."""
 
 
-def certified(objective: Objective, answer: Params, loss: Array, verdict: certificate.Verdict, tol: Array, state: State) -> Array:
+def certified(
+    objective: Objective, answer: Params, loss: Array, verdict: certificate.Verdict, tol: Array, state: LaneState
+) -> Array:
     """The status that the verdict supports; faults found while iterating stay."""
-    xp, status = array_namespace(verdict.optimality), state["status"]
+    xp, status = array_namespace(verdict.optimality), state.status
     finite = certificate.all_finite([loss, *leaves(answer)], loss)
-    stationary = stationarity(objective, answer, state["solver"])
+    stationary = stationarity(objective, answer, state.solver)
 
     def code_of(value: int) -> Array:
         return code(verdict.optimality, value)
@@ -46,6 +48,6 @@ def stationarity(objective: Objective, answer: Params, solver: State) -> Array |
     found = certificate.stationarity(objective, answer)
     if found is not None:
         return found
-    if "model" in solver:
-        return cosine(objective, solver["params"], solver["model"])
+    if isinstance(solver, TrustRegionState):
+        return cosine(objective, solver.params, solver.model)
     return certificate.cosine(objective, answer)

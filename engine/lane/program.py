@@ -8,15 +8,16 @@ for what becomes of it. Inputs are a flat dict of arrays:
     weight.k, setting.0        numbers that may change without compiling again
     tol, max_steps             scalars
 
-The state holds the solver's own state under `solver`, `status`, `steps`, `loss`, and what the monitor keeps.
+The state is a `LaneState`.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from backends.base import Backend, Inputs, Program, State
+from backends.base import Backend, Inputs, Program
 from backends.tree import leaves, tree_map
 from backends.types import Array
 from engine import certificate
@@ -28,14 +29,15 @@ from engine.lane.fixed_steps import FixedSteps
 from engine.lane.monitor import Monitor
 from engine.lane.own_optimality import OwnFixedSteps, OwnOptimality
 from engine.lane.scalars import code, nan_like, unscaled_loss
+from engine.lane.state import LaneState
 from engine.libraries import package
 from engine.objective import Objective, weights_of
 from engine.params import select
 from engine.problem import Problem
 from engine.solvers.base import Solver, said, static_key, with_numbers
 from engine.solvers.states import first_state, next_state
+from engine.sparsity.structure import Structure
 from engine.status import Status
-from engine.structure import Structure
 from engine.surroundings import Surroundings
 from engine.tangent import pow2_scales_at
 
@@ -76,7 +78,7 @@ class LaneProgram:
         known = (every, self.backend, *static_key(self.solver), self.shapes, self.free, self.structure)
         size = 0 if self.structure is None else self.structure.size + COLUMN * self.structure.width
         key = partial(fingerprint, self.problem, *known)
-        parts = [self.solver, *(param.domain for param in self.problem.params.values())]  # type: ignore[union-attr]
+        parts = [self.solver, *(param.domain for param in self.problem.params.values())]
         users = self.declared if all(package(type(part)) == "engine" for part in parts) else None
         return Program(self.init, self.step, self.terminate, self.postprocess, every, key, size, users)
 
@@ -84,47 +86,45 @@ class LaneProgram:
         """All that the problem's own functions give, called once at the start."""
         return declared.everything(self._bind(inputs)[0], self.shapes, inputs)
 
-    def init(self, inputs: Inputs) -> State:
+    def init(self, inputs: Inputs) -> LaneState:
         """Starts, the solver's first state, and NONFINITE_INPUT where data or start is not finite."""
         objective, solver = self._bind(inputs)
         start = declared.start_of(objective, self.shapes, inputs)
         like = leaves(start)[0]
         status = declared.check_inputs(objective, start)
         start = objective.project(start)
-        state: State = {}
         if said(solver, "CURVATURE") == "residual":
             objective.pow2_scales = pow2_scales_at(objective, start)
-            state |= {"pow2_scales": objective.pow2_scales}
-        state |= {"solver": first_state(solver, objective, start)}
-        loss = unscaled_loss(state["solver"]["loss"], objective)
-        state |= {"status": status, "steps": code(like, 0, "int32"), "loss": loss}
+        first = first_state(solver, objective, start)
+        loss, steps = unscaled_loss(first["loss"], objective), code(like, 0, "int32")
+        state = LaneState(objective.pow2_scales, first, status, steps, loss)
         if self.problem.residual is None:
-            state |= {"first": objective.loss(start)}
-        return state | self.monitor.begin(objective, start)
+            state = replace(state, first=objective.loss(start))
+        return self.monitor.begin(objective, start, state)
 
-    def step(self, inputs: Inputs, state: State) -> State:
+    def step(self, inputs: Inputs, state: LaneState) -> LaneState:
         """The solver's step, and what the monitor keeps of it."""
         objective, solver = self._bind(inputs)
-        objective.pow2_scales = state.get("pow2_scales")
-        return self.monitor.advance(objective, state, next_state(solver, objective, state["solver"]))
+        objective.pow2_scales = state.pow2_scales
+        return self.monitor.advance(objective, state, next_state(solver, objective, state.solver))
 
-    def terminate(self, inputs: Inputs, state: State) -> State:
+    def terminate(self, inputs: Inputs, state: LaneState) -> LaneState:
         """Decide whether the lane is done."""
         return self.monitor.terminate(inputs, self._bind(inputs)[0], state)
 
-    def postprocess(self, inputs: Inputs, state: State) -> dict[str, Any]:
+    def postprocess(self, inputs: Inputs, state: LaneState) -> dict[str, Any]:
         """The answer in its canonical form, and its status and figures recomputed from it."""
         objective, _ = self._bind(inputs)
-        objective.pow2_scales = state.get("pow2_scales")
-        status = state["status"]
+        objective.pow2_scales = state.pow2_scales
+        status = state.status
         answer = declared.canonical(objective, self.shapes, self.monitor.answer(state))
-        loss, verdict = objective.loss(answer), certificate.verdict(objective, answer, state.get("first"))
+        loss, verdict = objective.loss(answer), certificate.verdict(objective, answer, state.first)
         if not self.free:
             status = certified(objective, answer, loss, verdict, inputs["tol"], state)
         measures = declared.measures(objective, answer)
         results: dict[str, Any] = {"params": answer, "loss": loss, "residual": verdict.optimality, "measures": measures}
         results = select(status == Status.NONFINITE_INPUT, tree_map(nan_like, results), results)
-        return results | {"status": status, "steps": state["steps"]}
+        return results | {"status": status, "steps": state.steps}
 
     def _bind(self, inputs: Inputs) -> tuple[Objective, Solver]:
         """The objective and the solver of these inputs."""

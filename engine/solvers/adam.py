@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
+from backends.record import Record
 from backends.tree import leaves, tree_map
-from backends.types import array_namespace
+from backends.types import Array, Scalar, array_namespace
 from engine.errors import ArgumentError
 from engine.objective import Objective, Params, zero, zeros_like
 from engine.solvers.base import Solver, State, checked
+
+
+@dataclass(frozen=True, eq=False)
+class AdamState(Record):
+    """The state of Adam: a, q by parameter, the number t of steps, and the loss of the params before the step."""
+
+    params: Params
+    first: Params
+    second: Params
+    count: Scalar
+    loss: Scalar
 
 
 @dataclass(frozen=True)
@@ -62,30 +74,31 @@ class Adam(Solver):
         object.__setattr__(self, "complements", tuple(1 - beta for beta in betas))
         object.__setattr__(self, "logarithms", tuple(math.log(beta) if beta else -math.inf for beta in betas))
 
-    def init(self, objective: Objective, params: Params) -> State:
+    def init(self, objective: Objective, params: Params) -> AdamState:
         """Zero moments, step count 0."""
         first, second = (tree_map(zeros_like, params) for _ in range(2))
         count = zero(leaves(params)[0])
-        return {"params": params, "first": first, "second": second, "count": count, "loss": objective.loss(params)}
+        return AdamState(params, first, second, count, objective.loss(params))
 
-    def step(self, objective: Objective, state: State) -> State:
+    def step(self, objective: Objective, state: State) -> AdamState:
         """One step of algorithm 1."""
-        params = state["params"]
+        before = AdamState.of(state)
+        params = before.params
         loss, gradient = objective.value_and_gradient(params)
         gradient = tree_map(lambda g, x: g + self.weight_decay * x, gradient, params)
         gradient = objective.riemannian_gradient(
             params, gradient
         )  # else what points off the domain drowns the rest in the moments
-        first = tree_map(lambda a, g: a + self.complements[0] * (g - a), state["first"], gradient)
-        second = tree_map(lambda q, g: self.betas[1] * q + self.complements[1] * g * g, state["second"], gradient)
-        count = state["count"] + 1
+        first = tree_map(lambda a, g: a + self.complements[0] * (g - a), before.first, gradient)
+        second = tree_map(lambda q, g: self.betas[1] * q + self.complements[1] * g * g, before.second, gradient)
+        count = before.count + 1
         xp = array_namespace(count)
         corrections = [-xp.expm1(count * log) for log in self.logarithms]
         rate, root = self.learning_rate / corrections[0], xp.sqrt(corrections[1])
 
-        def move(a: Any, q: object) -> Any:
+        def move(a: Array, q: Array) -> Array:
             return -((rate * a) / (xp.sqrt(q) / root + self.eps))
 
         tangent = tree_map(move, first, second)
         moved = objective.retract(params, tangent)
-        return {"params": moved, "first": first, "second": second, "count": count, "loss": loss}
+        return AdamState(moved, first, second, count, loss)

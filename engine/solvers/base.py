@@ -14,10 +14,10 @@ from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
 from backends.tree import tree_map
+from backends.types import State as State
 from engine.errors import ArgumentError
 from engine.objective import Objective, Params
 
-State = dict[str, Any]
 S = TypeVar("S", bound="Solver")
 
 
@@ -43,7 +43,7 @@ class Solver:
 
     @abstractmethod
     def init(self, objective: Objective, params: Params) -> State:
-        """The state before the first step: at least `{"params": params, "loss": scalar}`."""
+        """The state before the first step: at least `{"params": params, "loss": scalar}`, a dict or a `Record`."""
         raise NotImplementedError
 
     @abstractmethod
@@ -80,7 +80,7 @@ def with_numbers(solver: S, values: list[Any]) -> S:
 
 
 def static_key(solver: Solver) -> tuple[Any, ...]:
-    """What of a solver is part of the compiled code: its class and all settings that are no floats."""
+    """The part of a solver that is compiled: its class and all settings that are no floats."""
     plain = _map_floats(solver, lambda _: 0.0)
     return (type(solver), *(getattr(plain, f.name) for f in dataclasses.fields(plain)))  # type: ignore[arg-type]
 

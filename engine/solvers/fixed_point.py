@@ -2,17 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from array_api_compat import device
 
-from backends.types import Array, array_namespace
+from backends.record import Record
+from backends.types import Array, Matrix, Scalar, Vector, array_namespace
 from engine import smalllinalg
 from engine.errors import ArgumentError
 from engine.objective import Objective, Params
 from engine.params import flat, shaped
 from engine.solvers.base import MEMORY, Solver, State, checked, whole
+
+
+@dataclass(frozen=True, eq=False)
+class History(Record):
+    """The last changes of a lane, the newest first.
+
+    Fields:
+        point, before: the flat params and the flat residual of the step before, `(size,)`.
+        moves, changes: the last changes of both, `(memory, size)`.
+        seen: 0 before the first step, when there is no step before.
+    """
+
+    point: Vector
+    before: Vector
+    moves: Matrix
+    changes: Matrix
+    seen: Scalar
+
+
+@dataclass(frozen=True, eq=False)
+class FixedPointState(Record):
+    """The state of a fixed-point iteration; without memory there is no history."""
+
+    params: Params
+    loss: Scalar
+    history: History | None = None
 
 
 @dataclass(frozen=True)
@@ -47,36 +74,38 @@ class FixedPoint(Solver):
         object.__setattr__(self, "damping", checked("FixedPoint", "damping", self.damping, 1e-15, 1e15))
         whole("FixedPoint", "memory", self.memory, 0, MEMORY)
 
-    def init(self, objective: Objective, params: Params) -> State:
+    def init(self, objective: Objective, params: Params) -> FixedPointState:
         """Nothing remembered."""
-        state: State = {"params": params, "loss": objective.loss(params)}
+        state = FixedPointState(params, objective.loss(params))
         x = flat(params)
-        if self.memory:
-            xp = array_namespace(x)
-            empty = xp.zeros((self.memory, x.shape[0]), dtype=x.dtype, device=device(x))
-            state |= {"point": x, "before": x * 0, "moves": empty, "changes": empty, "seen": xp.sum(x[:0])}
-        return state
-
-    def step(self, objective: Objective, state: State) -> State:
-        """One evaluation of the residual."""
-        params = state["params"]
-        loss, residual = objective.loss(params), _by_param(objective, params)
         if not self.memory:
+            return state
+        xp = array_namespace(x)
+        empty = xp.zeros((self.memory, x.shape[0]), dtype=x.dtype, device=device(x))
+        return replace(state, history=History(point=x, before=x * 0, moves=empty, changes=empty, seen=xp.sum(x[:0])))
+
+    def step(self, objective: Objective, state: State) -> FixedPointState:
+        """One evaluation of the residual."""
+        now = FixedPointState.of(state)
+        params = now.params
+        loss, residual = objective.loss(params), _by_param(objective, params)
+        if now.history is None:
             moved = objective.retract(params, {name: self.damping * r for name, r in residual.items()})
-            return {"params": moved, "loss": loss}
+            return FixedPointState(moved, loss)
+        last = now.history
         x, r = flat(params), flat(residual)
         xp = array_namespace(x)
-        known = state["seen"] > 0
-        moves = xp.where(known, _pushed(state["moves"], x - state["point"]), state["moves"])
-        changes = xp.where(known, _pushed(state["changes"], r - state["before"]), state["changes"])
+        known = last.seen > 0
+        moves = xp.where(known, _pushed(last.moves, x - last.point), last.moves)
+        changes = xp.where(known, _pushed(last.changes, r - last.before), last.changes)
         gram = changes @ xp.matrix_transpose(changes)
         size = xp.linalg.trace(gram) * (100 * float(xp.finfo(x.dtype).eps)) + float(xp.finfo(x.dtype).smallest_normal)
         eye = xp.eye(self.memory, dtype=x.dtype, device=device(x))
         share, _ = smalllinalg.solve_symmetric(gram + size * eye, changes @ r)
         change = self.damping * r - share @ (moves + self.damping * changes)
         moved = objective.retract(params, shaped(change, params))
-        seen = state["seen"] * 0 + 1
-        return {"params": moved, "loss": loss, "point": x, "before": r, "moves": moves, "changes": changes, "seen": seen}
+        seen = last.seen * 0 + 1
+        return FixedPointState(moved, loss, History(x, r, moves, changes, seen))
 
 
 def _by_param(objective: Objective, params: Params) -> Params:

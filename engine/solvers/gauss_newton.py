@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from backends.types import array_namespace
+from backends.types import Scalar, array_namespace
 from engine.curvature import least_squares, solve, structure_of
 from engine.objective import Objective, Params
 from engine.solvers.base import Solver, State
-from engine.solvers.trust_region import init_state, trial_step
+from engine.solvers.trust_region import TrustRegionState, init_state, trial_step
 from engine.tangent import Tangent
+
+
+@dataclass(frozen=True, eq=False)
+class SearchState(TrustRegionState):
+    """The state of a line search along Gauss-Newton steps; `length` is t."""
+
+    length: Scalar
 
 
 @dataclass(frozen=True)
@@ -33,19 +40,20 @@ class GaussNewton(Solver):
     CURVATURE: ClassVar[str] = "residual"
     OWN_OPTIMALITY: ClassVar[bool] = True
 
-    def init(self, objective: Objective, params: Params) -> State:
+    def init(self, objective: Objective, params: Params) -> SearchState:
         """The model at the start; full steps first."""
         state = init_state(objective, params, least_squares)
-        return state | {"length": array_namespace(state["loss"]).ones_like(state["loss"])}
+        return SearchState(**vars(state), length=array_namespace(state.loss).ones_like(state.loss))
 
-    def step(self, objective: Objective, state: State) -> State:
+    def step(self, objective: Objective, state: State) -> SearchState:
         """One trial."""
-        tangent = Tangent(objective, state["params"])
-        gradient, scale, length = state["model"]["gradient"], state["scale"], state["length"]
+        before = SearchState.of(state)
+        tangent = Tangent(objective, before.params)
+        gradient, scale, length = before.model.gradient, before.scale, before.length
         xp = array_namespace(gradient)
         info = xp.finfo(gradient.dtype)
         tiny = float(info.eps) * scale + float(info.smallest_normal)  # keeps a singular system finite
         structure = structure_of(objective, tangent)
-        u, _ = solve(state["model"]["blocks"], structure, tiny, -gradient, tangent.inactive_mask(gradient))
-        state, accepted, _ = trial_step(objective, state, length * u, None, least_squares)
-        return state | {"length": xp.where(accepted, xp.ones_like(length), length / 2)}
+        u, _ = solve(before.model.blocks, structure, tiny, -gradient, tangent.inactive_mask(gradient))
+        after, accepted, _ = trial_step(objective, before, length * u, None, least_squares)
+        return replace(after, length=xp.where(accepted, xp.ones_like(length), length / 2))

@@ -6,10 +6,21 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+from backends.record import Record
 from backends.tree import tree_map
+from backends.types import Scalar
 from engine.errors import ArgumentError
 from engine.objective import Objective, Params, zeros_like
 from engine.solvers.base import Solver, State, checked
+
+
+@dataclass(frozen=True, eq=False)
+class DescentState(Record):
+    """The state of gradient descent; `velocity` is v, by parameter, `loss` that of the params before the step."""
+
+    params: Params
+    velocity: Params
+    loss: Scalar
 
 
 @dataclass(frozen=True)
@@ -52,19 +63,20 @@ class GradientDescent(Solver):
         if self.nesterov and not self.momentum:
             raise ArgumentError("GradientDescent: nesterov=True came with momentum 0; expected a momentum: give momentum=0.9")
 
-    def init(self, objective: Objective, params: Params) -> State:
+    def init(self, objective: Objective, params: Params) -> DescentState:
         """Zero velocity; the loss is not known yet."""
         velocity = tree_map(zeros_like, params)
-        return {"params": params, "velocity": velocity, "loss": objective.loss(params)}
+        return DescentState(params, velocity, objective.loss(params))
 
-    def step(self, objective: Objective, state: State) -> State:
+    def step(self, objective: Objective, state: State) -> DescentState:
         """One step of v <- m v + g, x <- x - rate v."""
-        params = state["params"]
+        before = DescentState.of(state)
+        params = before.params
         loss, gradient = objective.value_and_gradient(params)
         gradient = objective.riemannian_gradient(params, gradient)
-        velocity = tree_map(lambda v, g: self.momentum * v + g, state["velocity"], gradient)
+        velocity = tree_map(lambda v, g: self.momentum * v + g, before.velocity, gradient)
         direction = velocity
         if self.nesterov:
             direction = tree_map(lambda g, v: g + self.momentum * v, gradient, velocity)
         tangent = tree_map(lambda d: -(self.learning_rate * d), direction)
-        return {"params": objective.retract(params, tangent), "velocity": velocity, "loss": loss}
+        return DescentState(objective.retract(params, tangent), velocity, loss)

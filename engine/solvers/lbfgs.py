@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from array_api_compat import device
 
-from backends.types import Array, array_namespace
+from backends.record import Record
+from backends.types import Array, Matrix, Scalar, Vector, array_namespace
 from engine.objective import Objective, Params
 from engine.params import select
 from engine.solvers.base import MEMORY, Solver, State, whole
@@ -15,6 +16,26 @@ from engine.tangent import Tangent
 
 DECREASE = 1e-4
 NOISE = 8.0
+
+
+@dataclass(frozen=True, eq=False)
+class LBFGSState(Record):
+    """The state of L-BFGS.
+
+    Fields:
+        here, gradient: loss and gradient at the params.
+        moves, turns: the last changes of coordinates and gradient, the newest first, `(memory, size)`.
+        loss: that of the params before the trial.
+        length: t of the next trial.
+    """
+
+    params: Params
+    here: Scalar
+    gradient: Vector
+    moves: Matrix
+    turns: Matrix
+    loss: Scalar
+    length: Scalar
 
 
 @dataclass(frozen=True)
@@ -47,23 +68,23 @@ class LBFGS(Solver):
     def __post_init__(self) -> None:
         whole("LBFGS", "memory", self.memory, 1, MEMORY)
 
-    def init(self, objective: Objective, params: Params) -> State:
+    def init(self, objective: Objective, params: Params) -> LBFGSState:
         """Nothing remembered; the first step has length 1 or |g|, the smaller."""
         loss, gradient = _evaluate(objective, params)
         xp = array_namespace(gradient)
         loss = xp.where(xp.isfinite(xp.sum(gradient)), loss, xp.ones_like(loss) * float("nan"))  # no step leads away from there
         empty = xp.zeros((self.memory, gradient.shape[0]), dtype=gradient.dtype, device=device(gradient))
-        state = {"params": params, "here": loss, "gradient": gradient, "moves": empty, "turns": empty, "loss": loss}
-        return state | {"length": _first(gradient)}
+        return LBFGSState(params, loss, gradient, empty, empty, loss, _first(gradient))
 
-    def step(self, objective: Objective, state: State) -> State:
+    def step(self, objective: Objective, state: State) -> LBFGSState:
         """One trial."""
-        params, loss, gradient, length = (state[k] for k in ("params", "here", "gradient", "length"))
+        before = LBFGSState.of(state)
+        params, loss, gradient, length = before.params, before.here, before.gradient, before.length
         tangent = Tangent(objective, params)
         xp = array_namespace(gradient)
         free = tangent.inactive_mask(gradient)
         slope = gradient if free is None else gradient * free
-        u = length * self._direction(state, slope, free)
+        u = length * self._direction(before, slope, free)
         moved = tangent.move(u)
         taken = tangent.effective_step(moved, u)
         trial, after = _evaluate(objective, moved)
@@ -76,17 +97,17 @@ class LBFGS(Solver):
         cut = xp.clip(xp.where(xp.isfinite(cut), cut, cut * 0 + 0.1), 0.1, 0.5)
         one = xp.ones_like(length)
         lost = ~accepted & (length < 1e-8)
-        kept = {"params": moved, "here": trial, "gradient": after} | _remembered(state, taken, after - gradient)
-        rest = {name: state[name] for name in kept}
-        rest |= {name: xp.where(lost, xp.zeros_like(state[name]), state[name]) for name in ("moves", "turns")}
+        kept = (moved, trial, after, *_remembered(before, taken, after - gradient))
+        memory = [xp.where(lost, xp.zeros_like(own), own) for own in (before.moves, before.turns)]
+        rest = (params, loss, gradient, *memory)
         length = xp.where(accepted, one, xp.where(lost, _first(gradient), length * xp.where(xp.isnan(cut), one / 10, cut)))
-        chosen: State = state | select(accepted, kept, rest) | {"length": length, "loss": loss}
-        return chosen
+        params, here, gradient, moves, turns = select(accepted, kept, rest)
+        return LBFGSState(params, here, gradient, moves, turns, loss, length)
 
-    def _direction(self, state: State, slope: Array, free: Array | None) -> Array:
+    def _direction(self, state: LBFGSState, slope: Array, free: Array | None) -> Array:
         """-H g by the two-loop recursion; what is not remembered has a zero row."""
         xp = array_namespace(slope)
-        moves, turns = state["moves"], state["turns"]
+        moves, turns = state.moves, state.turns
         products = xp.sum(moves * turns, axis=1)
         inverse = xp.where(products > 0, 1 / xp.where(products > 0, products, products * 0 + 1), products * 0)
         q, shares = slope, {}
@@ -113,7 +134,7 @@ def _first(gradient: Array) -> Array:
     return 1 / xp.maximum(size, xp.ones_like(size))
 
 
-def _remembered(state: State, move: Array, turn: Array) -> dict[str, Array]:
+def _remembered(state: LBFGSState, move: Array, turn: Array) -> tuple[Array, Array]:
     """The newest change in front of the others, if it has positive curvature."""
     xp = array_namespace(move)
     product = xp.sum(move * turn)
@@ -122,4 +143,4 @@ def _remembered(state: State, move: Array, turn: Array) -> dict[str, Array]:
     def pushed(rows: Array, row: Array) -> Array:
         return xp.where(good, xp.concat([row[None], rows[:-1]]), rows)
 
-    return {"moves": pushed(state["moves"], move), "turns": pushed(state["turns"], turn)}
+    return pushed(state.moves, move), pushed(state.turns, turn)

@@ -10,7 +10,7 @@ from engine.curvature import least_squares
 from engine.errors import ArgumentError
 from engine.objective import Objective, Params
 from engine.solvers.base import Solver, State, checked
-from engine.solvers.damped import damped_init, damped_step
+from engine.solvers.damped import DampedState, damped_init, damped_step
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,10 @@ class LevenbergMarquardt(Solver):
             )
         object.__setattr__(self, "damping", checked("LevenbergMarquardt", "damping", self.damping, 1e-15, 1e15))
 
-    def init(self, objective: Objective, params: Params) -> State:
+    def init(self, objective: Objective, params: Params) -> DampedState:
         """The model at the start."""
         return damped_init(objective, params, self.damping, least_squares)
 
-    def step(self, objective: Objective, state: State) -> State:
+    def step(self, objective: Objective, state: State) -> DampedState:
         """One trial."""
         return damped_step(objective, state, least_squares, self.geodesic_acceleration)

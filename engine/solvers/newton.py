@@ -8,7 +8,7 @@ from typing import ClassVar
 from engine.curvature import second_order
 from engine.objective import Objective, Params
 from engine.solvers.base import Solver, State, checked
-from engine.solvers.damped import damped_init, damped_step
+from engine.solvers.damped import DampedState, damped_init, damped_step
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,10 @@ class Newton(Solver):
     def __post_init__(self) -> None:
         object.__setattr__(self, "damping", checked("Newton", "damping", self.damping, 1e-15, 1e15))
 
-    def init(self, objective: Objective, params: Params) -> State:
+    def init(self, objective: Objective, params: Params) -> DampedState:
         """The model at the start."""
         return damped_init(objective, params, self.damping, second_order)
 
-    def step(self, objective: Objective, state: State) -> State:
+    def step(self, objective: Objective, state: State) -> DampedState:
         """One trial."""
         return damped_step(objective, state, second_order)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from backends.record import Record
 from backends.tree import leaves, names, tree_map, unflatten
 from engine.errors import ExtensionError
 from engine.libraries import package
@@ -31,7 +32,7 @@ def first_state(solver: Solver, objective: Objective, params: Params) -> State:
                 "as 0 * objective.loss(params) + number"
             )
     _check_alike(who, state["params"], params, "the params of the start", "params.")
-    for name in state.keys() & {"loss", *_needed(solver, objective)} - {"params"}:
+    for name in {*state.keys()} & {"loss", *_needed(solver, objective)} - {"params"}:
         if tuple(getattr(state[name], "shape", (...,))) != ():
             raise ExtensionError(f"{who} {name!r} of shape {_shape(state[name])}; expected a scalar of one lane: reduce it")
     return state
@@ -60,7 +61,7 @@ def _needed(solver: Solver, objective: Objective) -> tuple[str, ...]:
 
 
 def _check_entries(who: str, state: object, needed: tuple[str, ...]) -> None:
-    if not isinstance(state, dict):
+    if not isinstance(state, dict | Record):
         raise ExtensionError(
             f"{who} {type(state).__name__}; expected a dict with at least 'params' and 'loss': "
             'return {"params": params, "loss": loss}'

@@ -14,19 +14,21 @@ Source:
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from backends.types import Array, array_namespace
+from backends.record import Record
+from backends.types import Array, Scalar, Vector, array_namespace
 from engine.curvature import Model, apply, diagonal, structure_of
 from engine.objective import Objective, Params, at_zero, zero
 from engine.params import select
-from engine.solvers.base import State
 from engine.tangent import Tangent, rows, scaled_down
 
 NOISE = 8.0
 """Changes of the loss below this many units in the last place say nothing."""
 
 PROGRESS = 0.9
-"""Where the loss says nothing, a step that leaves more than this share of the optimality is no progress."""
+"""Share of the optimality above which a step that leaves it is no progress, if rounding hides the change of the loss."""
 
 STALLED_TRIALS = 3
 """Trials without progress at rounding level after which a lane is stuck: a shorter or damped step may still help."""
@@ -43,116 +45,178 @@ HALVED = 6
 Evaluate = Callable[[Objective, Params, "Array | None", Array], Model]
 
 
-def init_state(objective: Objective, params: Params, evaluate: Evaluate) -> State:
+@dataclass(frozen=True, eq=False)
+class TrustRegionState(Record):
+    """The state of a solver that tries steps on a local model.
+
+    Fields:
+        params: the best so far.
+        model: at the params.
+        scale: the largest squared lengths of J's columns so far, `(size,)`.
+        size: the largest magnitudes of the params so far, `(size,)`; none in an exact problem.
+        rate: the share of the optimality that the last step left; none in an exact problem.
+        reference: the loss, or the squared size of the residual's terms, that a loss is compared with.
+        halving: whether the last steps still halved the optimality.
+        stuck: whether neither the loss nor the optimality improves by more than rounding error.
+        ill: whether the normal equations lose too many digits of a step.
+        stalled_trials: trials without progress, in a row.
+        steps_since_halved: trials since the optimality was halved.
+        column_norms_sq: the squared lengths of J's columns where they were last known well, `(size,)`.
+        loss: that of the params before the trial.
+        optimality: the scalar that `tol` is compared with.
+        last_halved: the optimality when it was last halved.
+        slope: the measure that decides where the loss is silent.
+    """
+
+    params: Params
+    model: Model
+    scale: Vector
+    size: Vector | None
+    rate: Scalar | None
+    reference: Scalar
+    halving: Scalar
+    stuck: Scalar
+    ill: Scalar
+    stalled_trials: Scalar
+    steps_since_halved: Scalar
+    column_norms_sq: Vector
+    loss: Scalar
+    optimality: Scalar
+    last_halved: Scalar
+    slope: Scalar
+
+
+S = TypeVar("S", bound=TrustRegionState)
+
+
+def init_state(objective: Objective, params: Params, evaluate: Evaluate) -> TrustRegionState:
     """The state at the start."""
     never = zero(next(iter(params.values()))) > 0
     model = evaluate(objective, params, None, never)
     tangent = Tangent(objective, params)
-    diag = diagonal(model["blocks"], structure_of(objective, tangent))
+    diag = diagonal(model.blocks, structure_of(objective, tangent))
     xp = array_namespace(diag)
     size = tangent.typical_scale()
-    state: State = {"params": params, "model": model, "scale": _scale(tangent, model, diag, size)}
-    if not objective.problem.exact:
-        state |= {"size": size, "rate": zero(model["loss"])}
-    state |= {
-        "reference": _reference(objective, params, model["loss"]),
-        "halving": never,
-        "stuck": never,
-        "ill": never,
-        "stalled_trials": zero(model["loss"]),
-        "steps_since_halved": zero(model["loss"]),
-        "column_norms_sq": diag * 0 + _largest(xp.abs(diag)),
-        "loss": model["loss"],
-    }
-    now = optimality(objective, params, model, state["reference"])
-    return state | {"optimality": now, "last_halved": now, "slope": _slope(objective, params, model, now)}
+    scale = _scale(tangent, model, diag, size)
+    rate = None if objective.problem.exact else zero(model.loss)
+    reference = _reference(objective, params, model.loss)
+    stalled_trials, steps_since_halved = zero(model.loss), zero(model.loss)
+    column_norms_sq = diag * 0 + _largest(xp.abs(diag))
+    now = optimality(objective, params, model, reference)
+    return TrustRegionState(
+        params=params,
+        model=model,
+        scale=scale,
+        size=None if objective.problem.exact else size,
+        rate=rate,
+        reference=reference,
+        halving=never,
+        stuck=never,
+        ill=never,
+        stalled_trials=stalled_trials,
+        steps_since_halved=steps_since_halved,
+        column_norms_sq=column_norms_sq,
+        loss=model.loss,
+        optimality=now,
+        last_halved=now,
+        slope=_slope(objective, params, model, now),
+    )
 
 
 def trial_step(
-    objective: Objective, state: State, u: Array, gain: Array | None, evaluate: Evaluate, bend: Array | None = None,
+    objective: Objective, state: S, u: Array, gain: Array | None, evaluate: Evaluate, bend: Array | None = None,
     allowed: Array | None = None, keep_rejected_curvature: bool = False,
-) -> tuple[State, Array, Array]:  # fmt: skip
+) -> tuple[S, Array, Array]:  # fmt: skip
     """Try a step: the state after it, whether it was accepted, and the gain ratio (1 within rounding).
 
     The gain is that of the model along u, or as given where it is not NaN; the step goes along u + bend. Where it is not
     allowed it is rejected. With `keep_rejected_curvature` a rejected point close by leaves its curvature, which knew more
     of the lengths of columns.
     """
-    params, model = state["params"], state["model"]
+    params, model = state.params, state.model
     tangent = Tangent(objective, params)
     structure = structure_of(objective, tangent)
     moved = tangent.move(u if bend is None else u + bend)
     gain = _gain(tangent, model, tangent.effective_step(moved, u), gain)
     xp = array_namespace(gain)
-    column_norms_sq = xp.abs(diagonal(model["blocks"], structure))
-    after = evaluate(objective, moved, column_norms_sq, state["ill"])
-    now = optimality(objective, moved, after, state["reference"])
+    column_norms_sq = xp.abs(diagonal(model.blocks, structure))
+    after = evaluate(objective, moved, column_norms_sq, state.ill)
+    now = optimality(objective, moved, after, state.reference)
     slope = _slope(objective, moved, after, now)
-    loss, trial = model["loss"], after["loss"]
-    noise = NOISE * float(xp.finfo(loss.dtype).eps) * _known(objective, params, model, state["reference"])
-    diag = diagonal(after["blocks"], structure)
-    finite = _all_finite([trial, diag, after["gradient"], *moved.values()])
-    accepted = finite & ((trial < loss) | ((trial <= loss + noise) & (slope < state["slope"])))
+    loss, trial = model.loss, after.loss
+    noise = NOISE * float(xp.finfo(loss.dtype).eps) * _known(objective, params, model, state.reference)
+    diag = diagonal(after.blocks, structure)
+    finite = _all_finite([trial, diag, after.gradient, *moved.values()])
+    accepted = finite & ((trial < loss) | ((trial <= loss + noise) & (slope < state.slope)))
     accepted = accepted if allowed is None else accepted & allowed
-    kept = select(accepted, {"params": moved, "model": after}, {"params": params, "model": model})
+    kept, kept_model = select(accepted, (moved, after), (params, model))
     known = accepted
     if keep_rejected_curvature:
         known = accepted | (finite & (trial <= 2 * loss))
-        kept["model"] = kept["model"] | {"blocks": select(known, after["blocks"], model["blocks"])}
+        kept_model = replace(kept_model, blocks=select(known, after.blocks, model.blocks))
     there = Tangent(objective, moved)
-    if not objective.problem.exact:
-        rate = xp.where(accepted, _ratio(now, state["optimality"]), state["rate"])
-        kept |= {"size": xp.where(accepted, xp.maximum(state["size"], there.typical_scale()), state["size"]), "rate": rate}
-    scale = xp.maximum(state["scale"], _scale(there, after, diag, kept.get("size", diag)))
-    changed = kept | {
-        "slope": xp.where(accepted, slope, state["slope"]),
-        "scale": xp.where(accepted, scale, state["scale"]),
-        "column_norms_sq": xp.where(known, column_norms_sq, state["column_norms_sq"]),
-        "loss": loss,
-    }
-    ratio = xp.where(gain > noise, (loss - trial) / xp.where(gain > noise, gain, noise + 1), gain * 0 + 1)
-    return (
-        state | changed | _progress(objective, state, accepted, now, xp.abs(gain) <= noise, loss - trial > noise),
-        accepted,
-        ratio,
+    rate, size = state.rate, state.size
+    if rate is not None and size is not None:
+        rate = xp.where(accepted, _ratio(now, state.optimality), rate)
+        size = xp.where(accepted, xp.maximum(size, there.typical_scale()), size)
+    scale = xp.maximum(state.scale, _scale(there, after, diag, diag if size is None else size))
+    tried = replace(
+        state,
+        params=kept,
+        model=kept_model,
+        size=size,
+        rate=rate,
+        slope=xp.where(accepted, slope, state.slope),
+        scale=xp.where(accepted, scale, state.scale),
+        column_norms_sq=xp.where(known, column_norms_sq, state.column_norms_sq),
+        loss=loss,
     )
+    ratio = xp.where(gain > noise, (loss - trial) / xp.where(gain > noise, gain, noise + 1), gain * 0 + 1)
+    return _progress(objective, tried, accepted, now, xp.abs(gain) <= noise, loss - trial > noise), accepted, ratio
 
 
-def _progress(objective: Objective, state: State, accepted: Array, now: Array, silent: Array, lower: Array) -> State:
+def _progress(objective: Objective, state: S, accepted: Array, now: Array, silent: Array, lower: Array) -> S:
     """The optimality, and whether a lane is still on its way: lower by more than rounding, or nearer to optimal.
 
     A trial that was rejected says nothing where the model had promised more than rounding: a shorter one may do.
     """
     xp = array_namespace(now)
     exact = objective.problem.exact
-    halved = accepted & (now <= state["last_halved" if exact else "optimality"] / 2)
-    steps_since_halved = xp.where(halved, now * 0, state["steps_since_halved"] + 1)
-    ahead = accepted & (lower | (now < PROGRESS * state["optimality"]))
+    halved = accepted & (now <= (state.last_halved if exact else state.optimality) / 2)
+    steps_since_halved = xp.where(halved, now * 0, state.steps_since_halved + 1)
+    ahead = accepted & (lower | (now < PROGRESS * state.optimality))
     stalled = (silent | accepted) & ~ahead
-    stalled_trials = xp.where(ahead, now * 0, xp.where(stalled, state["stalled_trials"] + 1, state["stalled_trials"]))
-    return {
-        "optimality": xp.where(accepted, now, state["optimality"]),
-        "steps_since_halved": steps_since_halved,
-        "halving": steps_since_halved < (HALVED if exact else 1),
-        "last_halved": xp.where(halved, now, state["last_halved"]),
-        "stalled_trials": stalled_trials,
-        "stuck": stalled_trials >= STALLED_TRIALS,
-    }
+    stalled_trials = xp.where(ahead, now * 0, xp.where(stalled, state.stalled_trials + 1, state.stalled_trials))
+    return replace(
+        state,
+        optimality=xp.where(accepted, now, state.optimality),
+        steps_since_halved=steps_since_halved,
+        halving=steps_since_halved < (HALVED if exact else 1),
+        last_halved=xp.where(halved, now, state.last_halved),
+        stalled_trials=stalled_trials,
+        stuck=stalled_trials >= STALLED_TRIALS,
+    )
 
 
 def optimality(objective: Objective, params: Params, model: Model, reference: Array) -> Array:
-    """What `tol` is compared with, from what the model holds; `certificate` has the definitions.
+    """The optimality, which `tol` is compared with, by the entries of the model; `certificate` has the definitions.
 
     The size of the terms of an exact problem's residual is taken from the diagonal of J'J and the params' magnitudes.
     """
-    loss = model["loss"]
+    loss = model.loss
     xp = array_namespace(loss)
     if objective.problem.residual is None:
         known = float(xp.finfo(loss.dtype).eps) * xp.abs(loss)
-        return xp.sqrt(_ratio(xp.maximum(model["decrement"], 0 * loss), xp.maximum(reference - loss, 0 * loss) + known))
+        return xp.sqrt(_ratio(xp.maximum(_decrement(model), 0 * loss), xp.maximum(reference - loss, 0 * loss) + known))
     if not objective.problem.exact:
-        return xp.sqrt(_ratio(xp.maximum(model["decrement"], 0 * loss), loss))
+        return xp.sqrt(_ratio(xp.maximum(_decrement(model), 0 * loss), loss))
     return xp.sqrt(_ratio(loss, _terms(objective, params, model, reference)))
+
+
+def _decrement(model: Model) -> Array:
+    """The decrement of a model that has one: all have but those of exact problems by products."""
+    assert model.decrement is not None
+    return model.decrement
 
 
 def cosine(objective: Objective, params: Params, model: Model) -> Array:
@@ -163,13 +227,13 @@ def cosine(objective: Objective, params: Params, model: Model) -> Array:
 
 def _squared_cosine(objective: Objective, params: Params, model: Model) -> Array:
     tangent = Tangent(objective, params)
-    diag = diagonal(model["blocks"], structure_of(objective, tangent))
-    slope = tangent.opened(model["gradient"])
-    return _largest(_ratio(slope * slope, array_namespace(slope).abs(diag) * model["loss"]))
+    diag = diagonal(model.blocks, structure_of(objective, tangent))
+    slope = tangent.opened(model.gradient)
+    return _largest(_ratio(slope * slope, array_namespace(slope).abs(diag) * model.loss))
 
 
 def _slope(objective: Objective, params: Params, model: Model, now: Array) -> Array:
-    """What says whether a step was one down where the loss is silent.
+    """The measure that tells whether a step went down if rounding hides the change of the loss.
 
     Of least squares the cosine, which takes no solve: the next step need not wait for the optimality.
     """
@@ -178,10 +242,10 @@ def _slope(objective: Objective, params: Params, model: Model, now: Array) -> Ar
 
 
 def _gain(tangent: Tangent, model: Model, taken: Array, given: Array | None) -> Array:
-    """What the model promises of a step."""
+    """The reduction of the loss that the model promises of a step."""
     xp = array_namespace(taken)
-    curved = apply(model["blocks"], structure_of(tangent.objective, tangent), taken)
-    gain = -(2 * xp.sum(model["gradient"] * taken) + xp.sum(taken * curved))
+    curved = apply(model.blocks, structure_of(tangent.objective, tangent), taken)
+    gain = -(2 * xp.sum(model.gradient * taken) + xp.sum(taken * curved))
     return gain if given is None else xp.where(xp.isnan(given), gain, given)
 
 
@@ -199,7 +263,7 @@ def _scale(tangent: Tangent, model: Model, diag: Array, size: Array) -> Array:
     if problem.exact or not diag.shape[0]:
         return diag
     if problem.residual is None:
-        loss, slope, sizes = xp.abs(model["loss"]), xp.abs(model["gradient"]), xp.where(size > 0, size, xp.ones_like(size))
+        loss, slope, sizes = xp.abs(model.loss), xp.abs(model.gradient), xp.where(size > 0, size, xp.ones_like(size))
         slope = xp.maximum(slope, LEVEL * xp.max(slope * sizes) / sizes)
         return xp.maximum(diag, xp.where(loss > 0, 2 * slope * slope / xp.where(loss > 0, loss, loss + 1), 0 * slope))
     size_sq = size * size
@@ -214,7 +278,7 @@ def _all_finite(arrays: list[Array]) -> Array:
 
 
 def _reference(objective: Objective, params: Params, loss: Array) -> Array:
-    """What the loss is compared with: of a residual problem that of zero params, else the loss at the start."""
+    """The reference of the loss: of a residual problem the loss of zero params, else the loss at the start."""
     if objective.problem.residual is None:
         return loss
     vector, factor = rows(objective, scaled_down(objective, at_zero(objective, params)))
@@ -223,8 +287,8 @@ def _reference(objective: Objective, params: Params, loss: Array) -> Array:
 
 
 def _known(objective: Objective, params: Params, model: Model, reference: Array) -> Array:
-    """What the loss's rounding is relative to: a residual that stays carries that of the terms whose difference it is."""
-    loss = model["loss"]
+    """The size to which the loss's rounding is relative: a residual that stays carries that of the terms whose difference it is."""
+    loss = model.loss
     xp = array_namespace(loss)
     if objective.problem.residual is None or objective.problem.exact:
         return xp.abs(loss)
@@ -234,7 +298,7 @@ def _known(objective: Objective, params: Params, model: Model, reference: Array)
 def _terms(objective: Objective, params: Params, model: Model, reference: Array) -> Array:
     """The squared size of the terms of a residual: J's columns, each times its parameter, and the residual of zero params."""
     tangent = Tangent(objective, params)
-    diag, typical_scale = diagonal(model["blocks"], structure_of(objective, tangent)), tangent.typical_scale()
+    diag, typical_scale = diagonal(model.blocks, structure_of(objective, tangent)), tangent.typical_scale()
     xp = array_namespace(diag)
     return xp.sum(xp.abs(diag) * typical_scale * typical_scale) + reference
 

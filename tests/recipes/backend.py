@@ -20,7 +20,7 @@ STEP = float(np.finfo(float).eps) ** (1 / 3)
 
 
 class Differences(Backend):
-    """What a backend has to write; the rest it has from its base class."""
+    """The methods that a backend has to write; the others come from its base class."""
 
     name = "differences"
     library = "numpy"

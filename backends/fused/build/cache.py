@@ -49,7 +49,7 @@ def lookup(folder: Path, key: str) -> Path | None:
 
 
 def read(folder: Path, key: str, suffix: str) -> bytes | None:
-    """What the whole, own and private entry of `key` holds, or None."""
+    """The content of the whole, own and private entry of `key`, or None."""
     path = folder / f"{key}{suffix}"
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)

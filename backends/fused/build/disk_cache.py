@@ -31,18 +31,31 @@ def cached(key: str, make: Callable[[], Any], holds: Callable[[], bool] = lambda
     An empty key keeps nothing. A result is kept where `holds` says, once it is made, that the key is still right: modules that
     `make` loads may come from files that were edited since.
     """
+    found = lookup(key)
+    if found is not None:
+        return found
+    found = make()
     if not key:
-        return make()
-    name = _name(key)
-    with contextlib.suppress(OSError, ValueError):
-        entry = cache.read(cache.directory(), name, SUFFIX)
-        if entry is not None:
-            return json.loads(entry)
-    text = json.dumps(make())
+        return found
     if holds():
+        keep(key, found)
+    return json.loads(json.dumps(found))  # as it will be read
+
+
+def lookup(key: str) -> Any:
+    """The value that is kept under a key; None where there is none."""
+    with contextlib.suppress(OSError, ValueError):
+        entry = cache.read(cache.directory(), _name(key), SUFFIX) if key else None
+        return None if entry is None else json.loads(entry)
+    return None
+
+
+def keep(key: str, value: object) -> None:
+    """Keep a value under a key, where the cache can be written; nothing under an empty one."""
+    if key:
+        text = json.dumps(value)
         with contextlib.suppress(OSError):
-            cache.store(cache.directory(), name, text.encode(), SUFFIX)
-    return json.loads(text)
+            cache.store(cache.directory(), _name(key), text.encode(), SUFFIX)
 
 
 def _name(key: str) -> str:

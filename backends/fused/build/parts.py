@@ -40,7 +40,7 @@ def units(source: str) -> list[str]:
 
 
 def unit(source: str, bit: int) -> str:
-    """What one part of a source reads of it."""
+    """The text that one part of a source reads of it."""
     kept, depth, taken = list[str](), 0, True
     for line in source.splitlines():
         if not depth and line.startswith("#if LW_IN("):
@@ -138,7 +138,7 @@ class Parts:
                 raise self.compiler.slow()
 
     def _made(self, key: str) -> bytes:
-        """What a compiler that has ended made; kept on disk where that can be done."""
+        """The object of a compiler that has ended; kept on disk where that can be done."""
         job = self.jobs[key]
         self.compiler.judge(job.process.returncode, job.said.read_text(errors="replace"))
         if not job.made.is_file():

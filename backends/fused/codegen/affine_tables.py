@@ -19,6 +19,7 @@ def as_affine_loops(values: np.ndarray) -> list[tuple[int, int]] | None:
     >>> as_affine_loops(np.array([0, 1, 5, 3])) is None
     True
     """
+    # From the innermost loop outwards: a run of equal differences is a loop, and the firsts of all runs are the next problem.
     found: list[tuple[int, int]] = []
     while values.size > 1:
         stride = int(values[1] - values[0])

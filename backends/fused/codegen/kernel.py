@@ -1,22 +1,23 @@
-"""The C++ text of a whole kernel: vector math, emitted functions, the loop over lanes. Needs `emit`, `lower`, `ir`.
+"""From a program to its kernel: four functions traced, lowered and written, then the loop over lanes around them.
 
 A kernel solves lanes of one shape and dtype. Inputs are laid out as vectors, one a number of the lane; what all lanes
-share is a plain array. The state's `status` and `loss` are where the loop over lanes finds them.
+share is a plain array. The state's `status` and `loss` are where the loop over lanes finds them. Needs `pipeline`, `source`.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from backends.base import Program
 from backends.fused.build.parts import unit
 from backends.fused.build.target import Target
-from backends.fused.codegen.emit import Address, ConstantPool, Emitter, scalar_type
+from backends.fused.codegen.emit import Emitter
 from backends.fused.codegen.layout import Field, Kernel, layout, packed
+from backends.fused.codegen.operands import Address, ConstantPool
 from backends.fused.codegen.shared_work import SharedWork
+from backends.fused.codegen.source import DECLARED, DECLARED_FUNCTIONS, FUNCTIONS, Part, assembled, loader, part_of, storer
 from backends.fused.ir.graph import Graph, View
 from backends.fused.lowering.lower import NotLowered
 from backends.fused.native import header
@@ -34,14 +35,14 @@ SOURCE_LIMIT = 4_000_000
 WORKING_SET_LIMIT = 64 * 2**20
 """Bytes of one thread's block of lanes, scratch included."""
 
-OPTIMISE_BELOW_CHARS = 70_000
-"""Characters of a function that runs once a lane up to which it is optimised as a step is, where lanes end after few steps."""
-
-LONG = 140_000
-"""Characters of a step up to which it is optimised in full; beyond, that takes seconds, and wins nothing that can be measured."""
-
 FLOPS_PER_POLL = 100_000_000
 """Flops of a block of lanes between two looks at whether to stop: 0.1 s for a core that does one a nanosecond."""
+
+ORDER = ("init", "postprocess", "step", "terminate")
+"""In which they are traced: what takes long to compile is begun with first, and needs only the state that `init` gives."""
+
+RUNTIME = 4.0
+"""Weight of the loop over lanes."""
 
 
 def build(
@@ -53,166 +54,179 @@ def build(
 
     Raises NotLowered where an operation, a dtype or the size stands in the way.
     """
-    given = layout(list(example), list(example.values()))
-    floats = {leaf.dtype for leaf in given if leaf.dtype.startswith("float")}
-    if len(floats) != 1:
-        raise NotLowered("inputs of several float dtypes")
-    (dtype,) = floats
-    lane_inputs, shared_inputs = (packed([g for g in given if (g.name in shared) == own]) for own in (False, True))
-    if any(leaf.dtype != dtype for leaf in lane_inputs):
-        raise NotLowered("an input of every lane that is not of the working dtype")
-    width = target.vector_bytes // (8 if dtype == "float64" else 4)
-    places = {
-        leaf.name: Address("sh" if leaf.name in shared else "in", leaf.offset, leaf.name in shared)
-        for leaf in (*lane_inputs, *shared_inputs)
-    }
-
+    inputs = Inputs.of(example, shared)
     tensors = {name: BACKEND.load(array) for name, array in example.items()}
     lanes = proven(program, [random_lane(tensors, seed) for seed in (1, 2)])
     init = Traced(program.init, [(lane,) for lane in lanes], for_torch_kernels=False)
-    states = init.results
-    state = layout(names(states[0]), leaves(states[0]))
-    if any(leaf.dtype.startswith("float") and leaf.dtype != dtype for leaf in state):
-        raise NotLowered("a state of several float dtypes")
-    arguments = list(zip(lanes, states, strict=True))
-    tables, emitters, parts, deferred = ConstantPool(dtype), dict[str, Emitter](), dict[str, Part](), None
-    shared_work = SharedWork(sum(leaf.size for leaf in shared_inputs), tables)
-    before = [(leaf, Address("s", leaf.offset)) for leaf in state]
-
-    def defer(graph: Graph, views: list[View], outputs: list[View], addresses: list[Address]) -> Deferred | None:
-        found = find(graph, views[len(given) :], outputs, names(states[0]).index("status"))
-        if found:
-            remove_deferred(found, outputs, addresses, Address("s", sum(leaf.size for leaf in state)))
-        return found
-
+    kernel = Functions(inputs, _state(init, inputs.dtype), target, program.every)
+    arguments = list(zip(lanes, init.results, strict=True))
     for name in ORDER:
         traced = init if name == "init" else Traced(getattr(program, name), arguments, for_torch_kernels=False)
-        made = written(
+        part = kernel.add(name, traced)
+        begin(unit(assembled(inputs.dtype, kernel.width, kernel.tables, DECLARED_FUNCTIONS, [part]), 1))
+    return kernel.assembled()
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Inputs in order of the program, and where a kernel has them: vectors of a lane's own, numbers that all lanes share."""
+
+    given: list[Field]
+    lane: list[Field]
+    shared: list[Field]
+    dtype: str
+
+    @classmethod
+    def of(cls, example: Mapping[str, Array], shared: frozenset[str]) -> Inputs:
+        """The layout of inputs like an example's. Raises NotLowered where they have not one float dtype."""
+        given = layout(list(example), list(example.values()))
+        floats = {leaf.dtype for leaf in given if leaf.dtype.startswith("float")}
+        if len(floats) != 1:
+            raise NotLowered("inputs of several float dtypes")
+        (dtype,) = floats
+        lane, common = (packed([leaf for leaf in given if (leaf.name in shared) == own]) for own in (False, True))
+        if any(leaf.dtype != dtype for leaf in lane):
+            raise NotLowered("an input of every lane that is not of the working dtype")
+        return cls(given, lane, common, dtype)
+
+    def addressed(self) -> list[tuple[Field, Address]]:
+        """The inputs in order of the program, each with its address."""
+        places = {leaf.name: Address("in", leaf.offset) for leaf in self.lane}
+        places |= {leaf.name: Address("sh", leaf.offset, True) for leaf in self.shared}
+        return [(leaf, places[leaf.name]) for leaf in self.given]
+
+
+def _state(init: Traced, dtype: str) -> list[Field]:
+    """The layout of the state that `init` gives."""
+    state = layout(names(init.results[0]), leaves(init.results[0]))
+    if any(leaf.dtype.startswith("float") and leaf.dtype != dtype for leaf in state):
+        raise NotLowered("a state of several float dtypes")
+    return state
+
+
+class Functions:
+    """The four functions of a program, written one by one, and the kernel that they make."""
+
+    def __init__(self, inputs: Inputs, state: list[Field], target: Target, every: int) -> None:
+        self.inputs, self.state, self.target, self.every = inputs, state, target, every
+        self.width = target.vector_bytes // (8 if inputs.dtype == "float64" else 4)
+        self.tables = ConstantPool(inputs.dtype)
+        self.shared_work = SharedWork(_size(inputs.shared), self.tables)
+        self.emitters: dict[str, Emitter] = {}
+        self.parts: dict[str, Part] = {}
+        self.deferred: Deferred | None = None
+        self.results: list[Field] = []
+        self.form: Tree = None
+
+    def add(self, name: str, traced: Traced) -> Part:
+        """Lower a function, and write it."""
+        state = [(leaf, Address("s", leaf.offset)) for leaf in self.state]
+        done = written(
             traced,
-            [*((leaf, places[leaf.name]) for leaf in given), *(before if name != "init" else ())],
-            partial(_results, traced) if name == "postprocess" else lambda _: before,
-            tables,
-            (2, 2) if name != "step" else (4, 4) if target.name in ("avx512", "neon") else (4, 2),
-            unroll=name == "step" or program.every == 1,  # who tests at every step ends after a few
-            defer=defer if name == "step" else None,
-            shared_work=shared_work,
+            [*self.inputs.addressed(), *(state if name != "init" else ())],
+            partial(_results, traced) if name == "postprocess" else lambda _: state,
+            self.tables,
+            self._tile(name),
+            unroll=name == "step" or self.every == 1,  # who tests at every step ends after a few
+            defer=self._defer if name == "step" else None,
+            shared_work=self.shared_work,
         )
-        emitters[name], deferred = made.emitter, made.deferred or deferred
-        parts[name] = _part(name, made.emitter)
-        begin(unit(assembled(dtype, width, tables, DECLARED_FUNCTIONS, [parts[name]]), 1))
+        self.emitters[name], self.deferred = done.emitter, done.deferred or self.deferred
+        self.parts[name] = part_of(name, done.emitter)
         if name == "postprocess":
-            form, results = traced.output, [leaf for leaf, _ in made.results]
-    return _assemble(
-        emitters,
-        parts,
-        program.every,
-        lane_inputs,
-        shared_inputs,
-        state,
-        deferred,
-        results,
-        form,
-        dtype,
-        width,
-        tables,
-        shared_work,
-    )
+            self.form, self.results = traced.output, [leaf for leaf, _ in done.results]
+        return self.parts[name]
+
+    def _tile(self, name: str) -> tuple[int, int]:
+        """Rows and columns of a contraction's accumulators: 16 where there are 32 vector registers, 8 where there are 16."""
+        if name != "step":
+            return 2, 2
+        return (4, 4) if self.target.name in ("avx512", "neon") else (4, 2)
+
+    def _defer(self, graph: Graph, views: list[View], outputs: list[View], addresses: list[Address]) -> Deferred | None:
+        """Take deferred selects out of a step; their mask comes behind the state."""
+        before, status = views[len(self.inputs.given) :], [leaf.name for leaf in self.state].index("status")
+        found = find(graph, before, outputs, status)
+        if found:
+            remove_deferred(found, outputs, addresses, Address("s", _size(self.state)))
+        return found
+
+    def assembled(self) -> Kernel:
+        """The kernel of all four. Raises NotLowered where it is too large."""
+        numbers, flops = self._numbers(), {name: emitter.flops() for name, emitter in self.emitters.items()}
+        vectors = [numbers[name] for name in ("N_INPUT", "N_STATE", "N_RESULT")]
+        functions = [*(self.parts[name] for name in FUNCTIONS), Part(self.shared_work.source(), 1)]
+        parts = [Part(self._runtime(numbers), RUNTIME), *functions]
+        source = assembled(self.inputs.dtype, self.width, self.tables, DECLARED_FUNCTIONS, parts)
+        block = 3 * (vectors[0] + vectors[1]) + vectors[2] + numbers["N_SCRATCH"] + vectors[1] + numbers["N_DEFERRED"]
+        working_set = block * self.width * (8 if self.inputs.dtype == "float64" else 4)
+        if len(source) > SOURCE_LIMIT:
+            raise NotLowered("a kernel", f"its source has {len(source):,} characters, more than {SOURCE_LIMIT:,}")
+        if working_set > WORKING_SET_LIMIT:
+            raise NotLowered("a kernel", f"a block of lanes takes {working_set:,} bytes, more than {WORKING_SET_LIMIT:,}")
+        return Kernel(
+            source,
+            self.inputs.lane,
+            self.inputs.shared,
+            self.results,
+            self.form,
+            self.inputs.dtype,
+            self.width,
+            flops=flops["step"],
+            once=sum(vectors) + flops["init"] + 2 * flops["terminate"] + flops["postprocess"],
+            steps_per_poll=numbers["STEPS_PER_POLL"],
+            working_set=working_set,
+        )
+
+    def _numbers(self) -> dict[str, int]:
+        """The constants that runtime.h and lane_io.h read."""
+        where = {leaf.name: leaf.offset for leaf in self.state}
+        return dict(
+            N_INPUT=_size(self.inputs.lane),
+            N_STATE=_size(self.state) + (self.deferred is not None),
+            N_RESULT=_size(self.results),
+            N_SCRATCH=max(emitter.scratch for emitter in self.emitters.values()) + 1,
+            LOSS=where["loss"],
+            STATUS=where["status"],
+            CHECK_EVERY=self.every,
+            STEPS_PER_POLL=max(1, FLOPS_PER_POLL // (self.emitters["step"].flops() * self.width + 1)),
+            DEFER_MASK=_size(self.state) if self.deferred else -1,
+            N_DEFERRED=sum(size for *_, size in self._copies()),
+            N_SHARED=self.shared_work.given,
+            N_HOISTED=self.shared_work.size,
+            N_HOIST=self.shared_work.scratch,
+        )
+
+    def _copies(self) -> list[tuple[int, int, int]]:
+        """Deferred copies in the state: (to, from, size)."""
+        if self.deferred is None:
+            return [(0, 0, 0)]
+        return [(self.state[to].offset, self.state[of].offset, self.state[to].size) for to, of in self.deferred.dst_src]
+
+    def _runtime(self, numbers: Mapping[str, int]) -> str:
+        """The loop over lanes."""
+        last = _stretches(self.emitters["postprocess"].reads(), self.inputs.lane, self.state)
+        lines = [
+            "\n".join(f"constexpr long {name} = {value};" for name, value in numbers.items()),
+            f"constexpr long DEFERRED[][3] = {{{', '.join(f'{{{to}, {of}, {size}}}' for to, of, size in self._copies())}}};",
+            f"constexpr long POSTPROCESS_READS[][2] = {{{', '.join(f'{{{first}, {size}}}' for first, size in last)}}};",
+            DECLARED,
+            header("lane_io.h"),
+            header("runtime.h"),
+            loader(self.inputs.lane),
+            storer(self.results),
+        ]
+        return "\n".join(lines)
+
+
+def _size(fields: Iterable[Field]) -> int:
+    """Numbers of some arrays together."""
+    return sum(leaf.size for leaf in fields)
 
 
 def _results(traced: Traced, outputs: list[View]) -> list[tuple[Field, Address]]:
     """The results, one after the other."""
     return [(leaf, Address("r", leaf.offset)) for leaf in layout(names(traced.output), outputs)]
-
-
-def _assemble(
-    emitters: Mapping[str, Emitter], written_out: Mapping[str, Part], every: int, lane_inputs: list[Field], shared_inputs: list[Field], state: list[Field],
-    deferred: Deferred | None, results: list[Field], form: Tree, dtype: str, width: int, tables: ConstantPool, shared_work: SharedWork,
-) -> Kernel:  # fmt: skip
-    vectors = [sum(leaf.size for leaf in group) for group in (lane_inputs, state, results)]
-    scratch = max(emitter.scratch for emitter in emitters.values()) + 1
-    copies = [(state[to].offset, state[of].offset, state[to].size) for to, of in deferred.dst_src] if deferred else [(0, 0, 0)]
-    mask = vectors[1] if deferred else -1
-    vectors[1] += deferred is not None
-    where = {leaf.name: leaf.offset for leaf in state}
-    last = _stretches(emitters["postprocess"].reads(), lane_inputs, state)
-    flops = {name: emitter.flops() for name, emitter in emitters.items()}
-    once = sum(vectors) + flops["init"] + 2 * flops["terminate"] + flops["postprocess"]
-    numbers = dict(
-        N_INPUT=vectors[0],
-        N_STATE=vectors[1],
-        N_RESULT=vectors[2],
-        N_SCRATCH=scratch,
-        LOSS=where["loss"],
-        STATUS=where["status"],
-        CHECK_EVERY=every,
-        STEPS_PER_POLL=max(1, FLOPS_PER_POLL // (flops["step"] * width + 1)),
-        DEFER_MASK=mask,
-        N_DEFERRED=sum(size for *_, size in copies),
-        N_SHARED=shared_work.given,
-        N_HOISTED=shared_work.size,
-        N_HOIST=shared_work.scratch,
-    )
-    runtime = [
-        "\n".join(f"constexpr long {name} = {value};" for name, value in numbers.items()),
-        f"constexpr long DEFERRED[][3] = {{{', '.join(f'{{{to}, {of}, {size}}}' for to, of, size in copies)}}};",
-        f"constexpr long POSTPROCESS_READS[][2] = {{{', '.join(f'{{{first}, {size}}}' for first, size in last)}}};",
-        DECLARED,
-        header("lane_io.h"),
-        header("runtime.h"),
-        loader(lane_inputs),
-        storer(results),
-    ]
-    functions = [*(written_out[name] for name in FUNCTIONS), Part(shared_work.source(), 1)]
-    source = assembled(dtype, width, tables, DECLARED_FUNCTIONS, [Part("\n".join(runtime), RUNTIME), *functions])
-    block = 3 * (vectors[0] + vectors[1]) + vectors[2] + scratch + vectors[1] + numbers["N_DEFERRED"]
-    working_set = block * width * (8 if dtype == "float64" else 4)
-    if len(source) > SOURCE_LIMIT:
-        raise NotLowered("a kernel", f"its source has {len(source):,} characters, more than {SOURCE_LIMIT:,}")
-    if working_set > WORKING_SET_LIMIT:
-        raise NotLowered("a kernel", f"a block of lanes takes {working_set:,} bytes, more than {WORKING_SET_LIMIT:,}")
-    sizes = dict(width=width, flops=flops["step"], once=once, steps_per_poll=numbers["STEPS_PER_POLL"], working_set=working_set)
-    return Kernel(source, lane_inputs, shared_inputs, results, form, dtype, **sizes)
-
-
-@dataclass(frozen=True)
-class Part:
-    """Some of a kernel's text, which can be compiled apart, and how long a character of it takes, in a compiler's time."""
-
-    text: str
-    weight: float
-
-
-FUNCTIONS = ("init", "step", "terminate", "postprocess")
-
-ORDER = ("init", "postprocess", "step", "terminate")
-"""In which they are traced: what takes long to compile is begun with first, and needs only the state that `init` gives."""
-
-RUNTIME = 4.0
-"""Weight of the loop over lanes."""
-
-
-def assembled(dtype: str, width: int, tables: ConstantPool, declared: Sequence[str], parts: Sequence[Part]) -> str:
-    """A kernel's whole text: what all parts need, and each part, with the tables that it reads, where its bit is asked for."""
-    scalar, integer = ("double", "long") if dtype == "float64" else ("float", "int")
-    lines = [
-        header("vmath.h"),
-        f"typedef {scalar} T;\ntypedef {integer} Int;\nconstexpr long W = {width};",
-        header("block.h"),
-        *declared,
-    ]
-    split_names = [set(re.findall(r"\bk\d+\b", part.text)) for part in parts]
-    for name, text in tables.texts.items():
-        mask = sum(1 << k for k, own in enumerate(split_names) if name in own)
-        lines.append(f"#if LW_IN({mask})\n{text}\n#endif")
-    for k, part in enumerate(parts):
-        lines.append(f"#if LW_IN({1 << k})  // part {k}: {part.weight * len(part.text):.0f}\n{part.text}\n#endif")
-    return "\n".join([*lines, ""])
-
-
-def _declared(function: str) -> str:
-    """A function's declaration by its text, without how it is compiled."""
-    head = function[: function.index(" {\n")]
-    return f"LW_OWN {head[head.index('void') :]};"
 
 
 def _stretches(read: Iterable[Address], lane_inputs: list[Field], state: list[Field]) -> list[tuple[int, int]]:
@@ -228,55 +242,3 @@ def _stretches(read: Iterable[Address], lane_inputs: list[Field], state: list[Fi
                 else:
                     found.append((base + leaf.offset, leaf.size))
     return found
-
-
-def _part(name: str, emitter: Emitter) -> Part:
-    """A function by its emitter."""
-    body = emitter.body()
-    per_step = emitter.unroll and len(body) <= (LONG if name == "step" else OPTIMISE_BELOW_CHARS)
-    return Part(_function(name, body, per_step, emitter.has_interleaved_chains), 3 if per_step else 1)
-
-
-def _function(name: str, body: str, per_step: bool, has_interleaved_chains: bool) -> str:
-    """A function apart, so that its one copy rounds in one way wherever it is called from."""
-    kind = "CHAINED" if has_interleaved_chains else "noinline" if per_step else "ONCE"
-    arguments = "const V *__restrict in, V *__restrict s, const T *__restrict sh, V *__restrict w"
-    if name == "step":
-        name, arguments = "steps", f"{arguments}, long n"
-        body = f'for (; n > 0; n--) {{\nasm volatile("" ::: "memory");  // or the whole state goes to registers, and spills\n{body}\n}}'
-    elif name == "postprocess":
-        arguments += ", V *__restrict r"
-    return f"LW_OWN __attribute__(({kind})) void {name}({arguments}) {{\n{body}\n}}"
-
-
-DECLARED_FUNCTIONS = [
-    *(_declared(_function(name, "", True, False)) for name in FUNCTIONS),
-    "LW_OWN void hoist(T *sh, V *h, V *w);",
-]
-
-DECLARED = """struct Task;
-static inline void load(const Task &, long, int, V *);
-static inline void store(const Task &, long, const V *, int);"""
-
-
-def loader(lane_inputs: list[Field]) -> str:
-    """`count` lanes of every input into a block."""
-    lines = [
-        f"gather_lanes(t.in[{n}], first, count, in + {leaf.offset}, {leaf.size}, W * t.threads);"
-        for n, leaf in enumerate(lane_inputs)
-    ]
-    return "static inline void load(const Task &t, long first, int count, V *in) {\n" + "\n".join(lines) + "\n}"
-
-
-STORED = {"float32": "float", "float64": "double", "int8": "signed char", "int16": "short", "int32": "int", "int64": "long"}
-STORED |= {"bool": "bool", "uint8": "unsigned char"}
-
-
-def storer(results: list[Field]) -> str:
-    """Place `lane` of the results into lane `id` of the outputs, in their own dtypes."""
-    lines = []
-    for n, leaf in enumerate(results):
-        kind = STORED[leaf.dtype]
-        read = f"(({scalar_type(leaf.dtype)} *)(r + {leaf.offset}))[k * W + lane]"
-        lines.append(f"for (long k = 0; k < {leaf.size}; k++) (({kind} *)t.out[{n}])[id * {leaf.size} + k] = ({kind}){read};")
-    return "static inline void store(const Task &t, long id, const V *r, int lane) {\n" + "\n".join(lines) + "\n}"

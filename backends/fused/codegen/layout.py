@@ -1,4 +1,4 @@
-"""What a caller must know of a kernel: its inputs and results, one array after the other, and figures. Needs no torch."""
+"""A kernel as its caller sees it: inputs and results, one array after the other, and figures. Needs no torch."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def packed(leaves_: list[Field]) -> list[Field]:
 
 @dataclass(frozen=True)
 class Kernel:
-    """What is compiled, and what a caller must know: layouts of inputs and results, and figures.
+    """A kernel's text, the layouts of its inputs and results, and figures.
 
     `flops` of a lane-step, `once` of all that a lane takes beside its steps; `piece` steps go between two looks at `stop`.
     """

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from backends.fused.codegen.emit import Address, ConstantPool, Emitter, scalar_type, vector_type
+from backends.fused.codegen.emit import Emitter
+from backends.fused.codegen.operands import Address, ConstantPool, scalar_type, vector_type
 from backends.fused.ir.graph import Node, View, full_view
 from backends.fused.passes.arrange import arranged
 from backends.fused.passes.schedule import needed
@@ -29,7 +30,7 @@ class SharedWork:
         self.copies: list[str] = []
 
     def places(self, nodes: Sequence[Node], where: Mapping[Node, Address], outputs: Sequence[View]) -> dict[Node, Address]:
-        """Where the shared results that a function needs will lie."""
+        """Addresses of the shared results that a function needs."""
         live = needed(nodes, outputs)
         shared = {node for node in live if node in where and where[node].shared}
         for node in live:

@@ -1,1 +1,1 @@
-"""What a kernel computes, before it is text: `graph` of one lane, and the pointwise operations in `ops`."""
+"""The computation of a kernel before it is text: `graph` of one lane, and the pointwise operations in `ops`."""

@@ -161,12 +161,14 @@ class Graph:
         return full_view(self._node("reduce", join, (a.at(index),), len(index), a.dtype), shape)
 
     def _factor_out_of_sum(self, node: Node, at: Indices, lanes: bool) -> tuple[View, list[View]]:
-        """What a node is, element by element, without factors that do not change along the rows of `at`; and these.
+        """The elements of a node without the factors that do not change along the rows of `at`; and these factors.
 
         sum_k s v_k = s sum_k v_k. Constants are near 1; with `lanes` numbers of the lane are drawn out, too, though not out
         of a square. Where there are several, or one is computed, one may scale what the other makes far too large or small:
         then none is.
         """
+        # Distributivity, which the C++ compiler may not use: it changes the rounding. It is done here once for all targets, so
+        # that they round alike.
         own = full_view(node, (node.size,))
         if node.kind != "map" or node.name not in ("mul", "neg"):
             return own, []
@@ -247,6 +249,7 @@ class Graph:
 
     def _node(self, kind: str, name: str, args: tuple[View, ...], size: int, dtype: str) -> Node:
         args = tuple(_see_through_concat(a) for a in args)
+        # Hash-consing, also called local value numbering (Aho et al., Compilers, section 6.1.2): equal nodes are one node.
         views = [(id(a.node), a.shape, a.index.tobytes()) for a in args]
         if kind == "map" and name in ("add", "mul", "max", "min", "and", "or", "eq"):
             views.sort()  # the same either way round, to the bit

@@ -18,6 +18,9 @@ Operand = View | float
 Dim = int | list[int] | None
 """Axes by number; None: all."""
 
+LoweringRule = Callable[..., Any]
+"""The meaning of an operation: (context, its arguments, tensors as views) -> view, or a list of views."""
+
 
 @dataclass(frozen=True)
 class LoweringContext:

@@ -18,8 +18,9 @@ from torch.fx.node import map_arg
 from backends.errors import ExtensionError, Unsupported
 from backends.fused.ir.graph import Graph, Loop, View
 from backends.fused.lowering import movement
-from backends.fused.lowering.aten import DECOMPOSED, LOWERINGS
+from backends.fused.lowering.aten import LOWERINGS
 from backends.fused.lowering.call import LoweringContext, checked
+from backends.fused.lowering.decomposed import DECOMPOSED
 from backends.torch.fori_loop import BODIES
 from backends.torch.recorder import RecordedGraph, record_graph
 from backends.torch.trace import Traced, fold

@@ -1,4 +1,4 @@
-"""What operations that compare a lane's own numbers along an axis mean in the lane IR: sorting, ranks, running extremes.
+"""Operations that compare a lane's own numbers along an axis, in the lane IR: sorting, ranks, running extremes.
 
 A lane cannot branch, so each entry's rank is counted: of n entries n^2 comparisons, for small axes. Needs `ir`; `aten`
 lists the entries. Values with their places come as two views.

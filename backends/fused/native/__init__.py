@@ -1,4 +1,17 @@
-"""Headers of C++ that kernels are made of; unlike Python code they are read when a kernel is made."""
+"""Headers of C++ that kernels are made of; unlike Python code they are read when a kernel is made.
+
+vmath.h     vectors and their functions, to 4 units in the last place
+block.h     lanes in vectors: loads, masks, selects
+lane_io.h   inputs gathered into blocks, threads
+runtime.h   the loop over lanes
+map.h       the loop of a mapped function
+
+The loop over lanes replaces lanes as rays are replaced in persistent-thread ray tracing (Aila and Laine, Understanding the
+efficiency of ray traversal on GPUs, HPG 2009): threads take the next W lanes of the batch by one atomic counter, a
+lane that is done leaves its element of the block to one that is ready, and answers are written W at a time. Every lane runs the
+same instructions wherever it stands, so that its bits depend on neither element, block nor thread. Comments are part of a
+kernel's text: an edit of a header compiles all kernels anew.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Which nodes of a function are computed, which of them only where a lane wants them, and in what loops.
 
-Needs `schedule` and `branches`; the passes in the order in which they run.
+Needs `schedule` and `branches`; the passes in the order in which they run: dead code first, for branches weigh what is left,
+then branches, for the nodes of one stand together, then loops.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class Arrangement:
 
 
 def arranged(nodes: Sequence[Node], outputs: Sequence[View], given: Container[Node] = ()) -> Arrangement:
-    """What the outputs need of a graph, beyond what is given."""
+    """The nodes of a graph that the outputs need, beyond those that are given."""
     live = needed(nodes, outputs, given)
     branches = find(live, outputs, flops)
     return Arrangement(live, branches, schedule(live, [b.nodes for b in branches], {b.predicate.node for b in branches}))

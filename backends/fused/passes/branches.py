@@ -2,6 +2,10 @@
 
 A vector of lanes skips them when no lane takes that side; each lane selects by its own condition either
 way, so that no lane's numbers depend on another. Needs `ir`.
+
+Source:
+    Shin, Introducing control flow into vectorized code, PACT 2007 (branches on superword condition codes): a trace has turned
+    every branch into selects, and this takes those back that are worth a jump.
 """
 
 from __future__ import annotations
@@ -71,6 +75,8 @@ def _ordered(nodes: Sequence[Node], chosen: list[Branch]) -> list[Branch]:
 
 def _stages(nodes: Sequence[Node], only: frozenset[Node]) -> list[frozenset[Node]]:
     """The work cut where it reads what rests on a choice that it made before: all of a stage can stand together."""
+    # The stage of a node counts how often its inputs went into the work, out of it by a select, and in again: work behind a
+    # select of this truth cannot stand in one region with the work before it.
     stage: dict[Node, int] = {}
     for node in nodes:
         own = node in only
@@ -85,7 +91,8 @@ def _stages(nodes: Sequence[Node], only: frozenset[Node]) -> list[frozenset[Node
 
 
 def _only(nodes: Sequence[Node], readers: dict[Node, list[tuple[Node, int]]], kept: set[Node], truth: Node) -> frozenset[Node]:
-    """What is read by selects by this truth, as what they take where it holds, and by nothing else."""
+    """Nodes that are read by selects by this truth alone, as their value where it holds."""
+    # Backwards, readers first: a node is only for this truth if all its readers are, or are selects that take it where it holds.
     only: set[Node] = set()
     for node in reversed(nodes):
         if node.kind in ("input", "const") or node in kept or node not in readers:

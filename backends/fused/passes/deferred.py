@@ -2,6 +2,9 @@
 
 Of a row of steps only the last one's P matters where its m is true, so the loop over lanes copies it once in many steps
 (`step_with_deferred` in runtime.h) and the steps between load, choose and store nothing. Needs `ir` and `schedule`.
+
+That is speculation with a rollback: a row of steps runs as if m held in all of them; where it did not hold for a lane in the
+last one, the row starts again from a snapshot, step by step. m is false only as a lane ends, so that this is rare.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from backends.fused.ir.graph import Graph, View
 from backends.fused.passes.schedule import needed
 
 P = TypeVar("P")
-"""Where an output is stored."""
+"""The place of an output."""
 
 
 @dataclass(frozen=True)

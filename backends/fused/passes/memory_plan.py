@@ -1,4 +1,4 @@
-"""Where buffers lie in scratch memory: what is dead lends its room, so that a block of lanes stays in the caches."""
+"""Places of buffers in scratch memory: dead ones lend their room, so that a block of lanes stays in the caches."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Buffer:
 
 
 def pack(buffers: Sequence[Buffer]) -> tuple[list[int], int]:
-    """Where each buffer starts, and how much all take: the largest first, each at the lowest place that is free while it lives.
+    """The start of each buffer, and the room of all: the largest first, each at the lowest place that is free while it lives.
 
     Source:
         Pisarchyk and Lee, Efficient memory management for deep neural net inference, arXiv 2001.03288, section 5.1
@@ -33,6 +33,8 @@ def pack(buffers: Sequence[Buffer]) -> tuple[list[int], int]:
     first, last = (np.array([getattr(b, name) for b in buffers], dtype=np.int64) for name in ("first", "last"))
     size = np.array([b.size for b in buffers], dtype=np.int64)
     start, placed = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=bool)
+    # Intervals of time and of places: two buffers may overlap in one of them. Large ones first, as small ones fit into the gaps
+    # between them and not the other way round; finding the least room is NP-hard (dynamic storage allocation).
     for k in np.argsort(-size, kind="stable"):
         beside = np.flatnonzero(placed & (first <= last[k]) & (first[k] <= last))
         at = 0

@@ -3,6 +3,10 @@
 A `Group` is one loop over `size` elements, led by a contraction or not. A node joins a loop where everything it reads of
 that loop it reads element by element; a sum over a whole loop becomes an accumulator of it. What only its own loop reads
 is never stored.
+
+Source:
+    Kennedy and McKinley, Maximizing loop parallelism and improving data locality via loop fusion and distribution, LCPC 1993:
+    greedy fusion in topological order, as here; finding the fewest loops is NP-hard.
 """
 
 from __future__ import annotations
@@ -114,6 +118,8 @@ def _place(made: Schedule, node: Node) -> None:
 
 def _sink(made: Schedule, truths: Container[Node]) -> None:
     """Move maps of inputs to the one later loop that reads them, where they need no storing."""
+    # From the last group to the first, so that a chain of maps over several groups moves as one. A map that reads a node of its own group stays: its
+    # argument would have to be stored for it. Into or out of a branch nothing moves: it would be computed for other lanes.
     for k in range(len(made.groups) - 1, -1, -1):
         group = made.groups[k]
         maps = [n for n in group.members[::-1] if n.kind == "map" and n not in truths]

@@ -177,7 +177,7 @@ def _solve(library: Library, task: Task, counters: object, memory: tuple[Any, ..
 
 
 def pointers(arrays: Sequence[np.ndarray]) -> ctypes.Array[Pointer]:
-    """Where arrays stand."""
+    """Addresses of arrays."""
     return (Pointer * max(1, len(arrays)))(*map(address, arrays))
 
 

@@ -18,9 +18,11 @@ from torch import Tensor
 
 from backends.errors import Unsupported
 from backends.fused.build.toolchain import ToolchainError, build, host_target
-from backends.fused.codegen.emit import Address, ConstantPool, Emitter
-from backends.fused.codegen.kernel import DECLARED, SOURCE_LIMIT, Part, _function, assembled, loader, storer
+from backends.fused.codegen.emit import Emitter
+from backends.fused.codegen.kernel import SOURCE_LIMIT
 from backends.fused.codegen.layout import Field, layout, packed
+from backends.fused.codegen.operands import Address, ConstantPool
+from backends.fused.codegen.source import DECLARED, Part, assembled, function_text, loader, storer
 from backends.fused.ir.graph import View
 from backends.fused.lowering.lower import NotLowered, dtype_name
 from backends.fused.native import header
@@ -174,7 +176,7 @@ def _roomy(results: list[Field], dtype: torch.dtype) -> list[Field]:
 def _source(
     emitter: Emitter, own: list[Field], results: list[Field], tables: ConstantPool, dtype: torch.dtype, width: int
 ) -> str:
-    postprocess = _function("postprocess", emitter.body(), False, emitter.has_interleaved_chains)
+    postprocess = function_text("postprocess", emitter.body(), False, emitter.has_interleaved_chains)
     room = [sum(leaf.size for leaf in own), sum(2 * leaf.size + 1 for leaf in results), emitter.scratch + 1]
     runtime = [
         "\n".join(

@@ -1,10 +1,14 @@
 """The sparsity of the curvature: which tangent coordinates it couples, at any parameters and data.
 
-Needs a backend that can take a function apart (`examine`), `jacobian` for numbers, `backends.components` to look at them. Two
+Needs a backend that can take a function apart (`examine`), `jacobian` for numbers, `components` to look at them. Two
 coordinates are coupled where a row of the residual depends on both; that depends on no number. Numbers may deny a coupling
 only where the residual is a polynomial with constants of ordinary size: one that vanishes at random points vanishes
 (Schwartz and Zippel), as the products of an SVD's columns do, which are orthogonal. A column that is 0 or not finite at
 one of the points counts as coupled with all. Captured arrays are drawn like data, so that their zeros play no part.
+
+Source:
+    Schwartz, Fast probabilistic algorithms for verification of polynomial identities, J. ACM 27 (1980); Zippel, Probabilistic
+    algorithms for sparse polynomials, EUROSAM 1979.
 """
 
 from __future__ import annotations
@@ -17,14 +21,14 @@ from typing import Any
 
 import backends
 from backends import arrays as _arrays
-from backends import components
 from backends.base import Backend
 from backends.types import Array
 from engine.curvature import hessian
 from engine.objective import Objective, Params
 from engine.params import flat, shaped
-from engine.problem import Param, Problem
-from engine.structure import Structure
+from engine.problem import Problem
+from engine.sparsity import components
+from engine.sparsity.structure import Structure
 from engine.tangent import Tangent, rows
 
 Shape = tuple[int, ...]
@@ -70,6 +74,8 @@ def detect(problem: Problem, backend: str, shapes: dict[str, Shape], data: dict[
             return found if kind == "loss" else replace(found, rows=_own_rows(found.blocks, moved, reach))
         if kind == "loss" or not anatomy.polynomial or size > LARGEST:
             return dense
+        # A polynomial that is not 0 vanishes at a random point with probability 0. Several points, of sizes that differ by powers
+        # of two, are for what floats make of that: an entry that is 0 by underflow or cancellation at one is not at all of them.
         points = [first]
         if size <= MANY:
             points += [_point(problem, backend, shapes, data, seed) for seed in range(1, len(SIZES))]
@@ -79,8 +85,7 @@ def detect(problem: Problem, backend: str, shapes: dict[str, Shape], data: dict[
 
 def unknowns(problem: Problem, shapes: dict[str, Shape]) -> int:
     """The number of tangent coordinates of all params of some shapes."""
-    domains = {name: param.domain for name, param in problem.params.items() if isinstance(param, Param)}
-    return sum(domains[name].size(shape) for name, shape in shapes.items())
+    return sum(problem.params[name].domain.size(shape) for name, shape in shapes.items())
 
 
 def _is_empty(shapes: dict[str, Shape], data: dict[str, Shape]) -> bool:
@@ -113,7 +118,7 @@ def is_flat(problem: Problem, backend: str, shapes: dict[str, Shape], data: dict
 def _hessian(objective: Objective, params: Params) -> Any:
     tangent = Tangent(objective, params)
     model = hessian(tangent, Structure.dense(tangent.size))
-    return _arrays.to_host(next(iter(model["blocks"].values())))
+    return _arrays.to_host(next(iter(model.blocks.values())))
 
 
 def _flat(objective: Objective, params: Params, kind: str) -> tuple[Callable[[Array], Array], Array]:
@@ -155,6 +160,7 @@ def _own_rows(
 
 def _coupled(points: list[tuple[Objective, Params]], size: int) -> tuple[tuple[int, ...], ...]:
     """The blocks of J'J at some points, a chunk of its rows at a time: neither it nor J is ever whole."""
+    # Rows of J'J one chunk at a time, by a product with J and one with J' for each unit vector: storage stays at CHUNK * size.
     label = components.singletons(size)
     for objective, params in points:
         column, row = _products(Tangent(objective, params))

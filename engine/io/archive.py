@@ -16,8 +16,8 @@ from typing import Any
 from backends.arrays import library, to_host
 from engine.answers import Answers
 from engine.errors import ArgumentError, FileError
-from engine.figures import Losses
 from engine.libraries import package
+from engine.plots.figures import Losses
 from engine.status import Status
 
 LONGEST = 1000
@@ -27,7 +27,7 @@ FIGURES = ("status", "steps", "loss", "residual", "lane_steps", "history")
 
 
 def arrays(solution: Answers) -> dict[str, Any]:
-    """What a file holds of a solution.
+    """The arrays of a file that holds a solution.
 
     Raises:
         ValueError: a parameter has the name of a figure.
@@ -72,7 +72,7 @@ def _settings(solver: object) -> list[Any] | None:
 
 
 def losses(saved: Mapping[str, Any], path: str) -> Losses:
-    """What `figures.convergence` draws, from the arrays of a file that nobody vouches for.
+    """The losses for `figures.convergence`, from the arrays of a file that nobody vouches for.
 
     Raises:
         FileError: naming the file, what is missing or of the wrong form.

@@ -1,8 +1,14 @@
 """The sparsity of the curvature in tangent coordinates: static knowledge of a solver's step.
 
-Needs nothing; `sparsity` finds one. The curvature is J'J of a residual problem, the Hessian of another loss. Coordinates
+Needs nothing; `detect` finds one. The curvature is J'J of a residual problem, the Hessian of another loss. Coordinates
 that it couples form blocks: one product with the sum of the k-th members of all blocks gives the k-th column of
 every block at once, so that as many products as the largest block has members give all entries.
+
+Source:
+    Curtis, Powell and Reid, On the estimation of sparse Jacobian matrices, J. Inst. Maths Applics 13 (1974): columns that share
+    no row are taken together; Coleman and More, Estimation of sparse Jacobian matrices and graph coloring problems, SIAM J.
+    Numer. Anal. 20 (1983): a colouring of the graph in which coupled coordinates are neighbours. Here its components are
+    taken for complete, so that the k-th member of each has the colour k.
 """
 
 from __future__ import annotations
@@ -56,6 +62,8 @@ class Structure:
         widths = sorted({len(block) for block in self.blocks}, reverse=True)
         return tuple(tuple(block for block in self.blocks if len(block) == width) for width in widths)
 
+    # A component of k coordinates needs at least as many colours as its largest clique; k are always enough, and let the solver
+    # factor dense blocks. Members of one colour lie in different blocks: no entry of the product mixes two columns.
     @property
     def colours(self) -> tuple[tuple[int, ...], ...]:
         """For each k, the k-th members of all blocks that have so many."""

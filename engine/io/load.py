@@ -1,6 +1,6 @@
 """A Solution from a file that `Solution.save` or the command line wrote, by somebody whom nobody vouches for.
 
-Needs `archive` for what such a file holds, `backends.npz_read` to read it. Nothing is unpickled.
+Needs `archive` for what such a file holds, `npz_read` to read it. Nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from backends import npz_read
 from backends.arrays import in_library
 from engine import solvers
 from engine.answers import Array, Call
 from engine.errors import ArgumentError, FileError, LanewiseError
+from engine.io import npz_read
 from engine.objective import Objective, Params
 from engine.plan import Plan
 from engine.solution import Solution
 from engine.solvers.base import Solver, State
-from engine.structure import Structure
+from engine.sparsity.structure import Structure
 
 KINDS = {"status": "i", "steps": "i", "loss": "f", "residual": "f"}
 """Figure of a lane -> the kind of its dtype."""

@@ -1,6 +1,6 @@
 """One lane's own story in plain words: start, steps, the end, the parameters that the data leaves open, and a remedy.
 
-Needs `one_lane` for its functions, `advice` for the words of its status, `backends.spectrum` for the curvature at the answer.
+Needs `one_lane` for its functions, `advice` for the words of its status, `spectrum` for the curvature at the answer.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ import math
 from typing import Any
 
 from backends import arrays as _arrays
-from backends import spectrum
 from engine import advice, curvature, dead_start, jacobian
 from engine.answers import Answers
 from engine.objective import Objective, Params
 from engine.one_lane import OneLane, index_of, one_lane
+from engine.sparsity.structure import Structure
 from engine.status import Status
-from engine.structure import Structure
+from engine.story import spectrum
 from engine.tangent import Tangent
 
 MOST = 256
@@ -82,7 +82,7 @@ def _curvature(story: OneLane, solution: Answers) -> list[str]:
 def _spectrum(tangent: Tangent, eps: float) -> spectrum.Spectrum | None:
     objective = tangent.objective
     if objective.problem.residual is None:
-        blocks = curvature.hessian(tangent, Structure.dense(tangent.size))["blocks"]
+        blocks = curvature.hessian(tangent, Structure.dense(tangent.size)).blocks
         matrix = _arrays.to_host(next(iter(blocks.values())))[0]
     else:
         matrix = _arrays.to_host(jacobian.columns(tangent)[0]).T

@@ -1,4 +1,4 @@
-"""Plotly figures of a solve. Needs `backends.loss_quantiles` for quantiles; plotly is imported when called."""
+"""Plotly figures of a solve. Needs `loss_quantiles` for quantiles; plotly is imported when called."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from backends import loss_quantiles as _curves
+from engine.plots import loss_quantiles as _curves
 
 BANDS = ((0.0, 1.0, 0.15, "all lanes"), (0.1, 0.9, 0.3, "10% to 90% of lanes"))
 BLUE = {False: "31, 119, 180", True: "110, 184, 240"}
@@ -17,7 +17,7 @@ TEMPLATE = {False: "plotly_white", True: "plotly_dark"}
 
 @dataclass(frozen=True)
 class Losses:
-    """What a figure of convergence is made of: `history` `(..., T)`, every how many steps, words, counts by status."""
+    """The data of a figure of convergence: `history` `(..., T)`, every how many steps, words, counts by status."""
 
     history: Any
     every: int

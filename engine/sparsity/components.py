@@ -1,4 +1,9 @@
-"""Numerics on the host, in float64 NumPy: what a plan looks at once, never what a lane computes."""
+"""Connected components of coordinates that share rows, on the host in float64: a plan looks at them once, a lane never.
+
+Disjoint sets as labels: each coordinate has the least number of its set, and a union relabels all members (quick-find:
+Sedgewick and Wayne, Algorithms, section 1.5). NumPy relabels a vector faster than Python
+follows a tree of parents.
+"""
 
 from __future__ import annotations
 
@@ -50,6 +55,8 @@ def blocks(moved: Sequence[np.ndarray], reach: Sequence[np.ndarray]) -> tuple[tu
     label = singletons(1 + max((int(rows.max()) for rows in reach if len(rows)), default=0))
     for entry in np.unique(np.concatenate(moved)):
         label = _joined(label, reach[entry])
+    # Rows that one entry reaches are joined above; a coordinate then belongs to the set of any row that its entries reach, and
+    # joins the sets of all of them. Labels of coordinates are those of their rows, shifted where a coordinate has no row.
     firsts = np.array([rows[0] if len(rows) else -1 for rows in reach])
     found = singletons(len(moved)) + len(label)  # of a coordinate that reaches no row, its own
     for k, entries in enumerate(moved):

@@ -1,0 +1,104 @@
+"""The text of a whole kernel: functions apart, the arrays that they read, headers, and how lanes come and go. Needs `operands`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from backends.fused.codegen.emit import Emitter
+from backends.fused.codegen.layout import Field
+from backends.fused.codegen.operands import ConstantPool, scalar_type
+from backends.fused.native import header
+
+OPTIMISE_BELOW_CHARS = 70_000
+"""Characters of a function that runs once a lane up to which it is optimised as a step is, where lanes end after few steps."""
+
+LONG = 140_000
+"""Characters of a step up to which it is optimised in full; beyond, that takes seconds, and wins nothing that can be measured."""
+
+FUNCTIONS = ("init", "step", "terminate", "postprocess")
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some of a kernel's text, which can be compiled apart, and how long a character of it takes, in a compiler's time."""
+
+    text: str
+    weight: float
+
+
+def assembled(dtype: str, width: int, tables: ConstantPool, declared: Sequence[str], parts: Sequence[Part]) -> str:
+    """A kernel's whole text: what all parts need, and each part, with the tables that it reads, where its bit is asked for."""
+    scalar, integer = ("double", "long") if dtype == "float64" else ("float", "int")
+    lines = [
+        header("vmath.h"),
+        f"typedef {scalar} T;\ntypedef {integer} Int;\nconstexpr long W = {width};",
+        header("block.h"),
+        *declared,
+    ]
+    split_names = [set(re.findall(r"\bk\d+\b", part.text)) for part in parts]
+    for name, text in tables.texts.items():
+        mask = sum(1 << k for k, own in enumerate(split_names) if name in own)
+        lines.append(f"#if LW_IN({mask})\n{text}\n#endif")
+    for k, part in enumerate(parts):
+        lines.append(f"#if LW_IN({1 << k})  // part {k}: {part.weight * len(part.text):.0f}\n{part.text}\n#endif")
+    return "\n".join([*lines, ""])
+
+
+def _declared(function: str) -> str:
+    """A function's declaration by its text, without how it is compiled."""
+    head = function[: function.index(" {\n")]
+    return f"LW_OWN {head[head.index('void') :]};"
+
+
+def part_of(name: str, emitter: Emitter) -> Part:
+    """A function by its emitter."""
+    body = emitter.body()
+    per_step = emitter.unroll and len(body) <= (LONG if name == "step" else OPTIMISE_BELOW_CHARS)
+    return Part(function_text(name, body, per_step, emitter.has_interleaved_chains), 3 if per_step else 1)
+
+
+def function_text(name: str, body: str, per_step: bool, has_interleaved_chains: bool) -> str:
+    """The text of a function apart, so that its one copy rounds in one way wherever it is called from."""
+    kind = "CHAINED" if has_interleaved_chains else "noinline" if per_step else "ONCE"
+    arguments = "const V *__restrict in, V *__restrict s, const T *__restrict sh, V *__restrict w"
+    if name == "step":
+        name, arguments = "steps", f"{arguments}, long n"
+        body = f'for (; n > 0; n--) {{\nasm volatile("" ::: "memory");  // or the whole state goes to registers, and spills\n{body}\n}}'
+    elif name == "postprocess":
+        arguments += ", V *__restrict r"
+    return f"LW_OWN __attribute__(({kind})) void {name}({arguments}) {{\n{body}\n}}"
+
+
+DECLARED_FUNCTIONS = [
+    *(_declared(function_text(name, "", True, False)) for name in FUNCTIONS),
+    "LW_OWN void hoist(T *sh, V *h, V *w);",
+]
+
+DECLARED = """struct Task;
+static inline void load(const Task &, long, int, V *);
+static inline void store(const Task &, long, const V *, int);"""
+
+
+def loader(lane_inputs: list[Field]) -> str:
+    """`count` lanes of every input into a block."""
+    lines = [
+        f"gather_lanes(t.in[{n}], first, count, in + {leaf.offset}, {leaf.size}, W * t.threads);"
+        for n, leaf in enumerate(lane_inputs)
+    ]
+    return "static inline void load(const Task &t, long first, int count, V *in) {\n" + "\n".join(lines) + "\n}"
+
+
+STORED = {"float32": "float", "float64": "double", "int8": "signed char", "int16": "short", "int32": "int", "int64": "long"}
+STORED |= {"bool": "bool", "uint8": "unsigned char"}
+
+
+def storer(results: list[Field]) -> str:
+    """Place `lane` of the results into lane `id` of the outputs, in their own dtypes."""
+    lines = []
+    for n, leaf in enumerate(results):
+        kind = STORED[leaf.dtype]
+        read = f"(({scalar_type(leaf.dtype)} *)(r + {leaf.offset}))[k * W + lane]"
+        lines.append(f"for (long k = 0; k < {leaf.size}; k++) (({kind} *)t.out[{n}])[id * {leaf.size} + k] = ({kind}){read};")
+    return "static inline void store(const Task &t, long id, const V *r, int lane) {\n" + "\n".join(lines) + "\n}"
