@@ -22,7 +22,7 @@ LOOKS = SITE.parent / "looks"
 WIDTHS = {"wide": 1400, "middle": 1000, "phone": 390}
 PICTURES = ("wide", "phone")
 TALLEST = 6000
-WIDER = "document.documentElement.scrollWidth - window.innerWidth"
+WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 READY = "document.readyState === 'complete' && [...document.querySelectorAll('.plotly-plot')].every(p => p.querySelector('svg'))"
 
 
