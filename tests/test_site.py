@@ -105,6 +105,9 @@ def test_commands_of_the_guide_run(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_docstrings_become_restructured_text() -> None:
     converted = extension("docstrings").converted
     assert converted(["A `x * y` of |g| in *all*, a_ b.", ""]) == ["A ``x * y`` of \\|g\\| in \\*all\\*, a\\_ b.", ""]
+    assert converted(["See `Newton` and `engine.solve`."]) == [
+        "See :py:obj:`Newton <lanewise.solvers.Newton>` and :py:obj:`engine.solve <lanewise.solve>`."
+    ]
     assert converted(["| code | meaning |", "|---|---|", "| `A` | one |"])[3:7] == [
         "   * - code",
         "     - meaning",

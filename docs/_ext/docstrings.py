@@ -1,6 +1,6 @@
 """Docstrings as they are written here, plain text with `code` in single backticks, for Sphinx, which reads reStructuredText.
 
-Napoleon takes the sections (Args, Raises, Source ...) after this.
+Code that is a public name becomes a link. Napoleon takes the sections (Args, Raises, Source ...) after this.
 """
 
 from __future__ import annotations
@@ -9,8 +9,17 @@ import re
 from itertools import groupby
 from typing import Any
 
+import lanewise
+
 CODE = re.compile(r"(`[^`]+`)")
+MARKS = re.compile(r"([*|\\]|(?<=\w)_(?!\w))")
 COLUMNS = re.compile(r"\s*\S+(?: \S+)* {3,}\S")
+
+MODULES = {"solvers": lanewise.solvers, "domains": lanewise.domains, "errors": lanewise.errors, "problems": lanewise.problems}
+LINKS = {name: f"lanewise.{kind}.{name}" for kind, module in MODULES.items() for name in module.__all__}
+LINKS |= {name: f"lanewise.{name}" for name in lanewise.__all__ if name not in {*MODULES, *lanewise.errors.__all__}}
+LINKS |= {f"engine.{name}": target for name, target in LINKS.items() if target == f"lanewise.{name}"}
+"""Names in docstrings -> the objects of the reference."""
 
 
 def converted(lines: list[str]) -> list[str]:
@@ -24,22 +33,20 @@ def converted(lines: list[str]) -> list[str]:
 def _paragraph(lines: list[str]) -> list[str]:
     if lines[0].lstrip().startswith("|"):
         return _table(lines)
-    if COLUMNS.match(lines[0]) and not lines[0].lstrip().startswith(">>>"):
+    if COLUMNS.match(lines[0]) and ">>>" not in lines[0]:
         return [".. code-block:: text", "", *("    " + line for line in lines), ""]
-    kept: list[str] = []
-    example = False
-    for line in lines:
-        example = example or line.lstrip().startswith(">>>")
-        if example and kept and not kept[-1].strip().startswith((">>>", "...")) and line.lstrip().startswith(">>>"):
-            kept += [""] if kept[-1].strip().endswith(".") else []
-        kept.append(line if example else escaped(line))
-    return kept
+    example = next((k for k, line in enumerate(lines) if line.lstrip().startswith(">>>")), len(lines))
+    return [*map(escaped, lines[:example]), *lines[example:]]
 
 
 def escaped(line: str) -> str:
-    """A line of prose whose code has two backticks, and whose other marks mean nothing."""
+    """A line of prose whose code is a link or has two backticks, and whose other marks mean nothing."""
     parts = CODE.split(line)
-    return "".join(f"`{part}`" if k % 2 else re.sub(r"([*|\\]|(?<=\w)_(?!\w))", r"\\\1", part) for k, part in enumerate(parts))
+    return "".join(_code(part[1:-1]) if k % 2 else MARKS.sub(r"\\\1", part) for k, part in enumerate(parts))
+
+
+def _code(text: str) -> str:
+    return f":py:obj:`{text} <{LINKS[text]}>`" if text in LINKS else f"``{text}``"
 
 
 def _table(lines: list[str]) -> list[str]:
