@@ -1,10 +1,12 @@
-"""The documentation site, without building it: toctrees, anchors, public names, and the code of the guide."""
+"""The documentation site: toctrees, anchors, public names, the code of the guide, and one build, in some ten seconds."""
 
 from __future__ import annotations
 
 import importlib.util
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -66,6 +68,13 @@ def test_links_to_anchors_resolve(page: Path) -> None:
     links = re.findall(r"\]\(([^)#: ]*)#([^) ]+)\)", page.read_text())
     missing = [f"{file}#{name}" for file, name in links if name not in anchors(page.parent / file if file else page)]
     assert missing == []
+
+
+def test_the_site_builds_without_warnings_and_its_links_and_search_lead_somewhere(tmp_path: Path) -> None:
+    build = ["-m", "sphinx", "-q", "-E", "-W", "--keep-going", "-d", str(tmp_path / "trees"), str(DOCS), str(tmp_path / "site")]
+    for arguments in (build, [str(DOCS / "check.py"), str(tmp_path / "site")]):
+        done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, timeout=240)
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
 
 
 def test_every_public_name_is_in_the_reference() -> None:
