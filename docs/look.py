@@ -1,7 +1,7 @@
 """Look at the built site in a Chrome or Chromium: `python docs/look.py [PAGE ...]`. Needs the pictures extra, and `make docs` before.
 
-Every page, or those that are named, at each width: exit code 1 where a page is wider than its window. Pictures of both themes go
-to `out/looks`.
+Every page, or those that are named, at each width: exit code 1 where a page is wider than its window, or cuts off what does not
+scroll. Pictures of both themes go to `out/looks`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,13 @@ WIDTHS = {"wide": 1400, "middle": 1000, "phone": 390}
 PICTURES = ("wide", "phone")
 TALLEST = 6000
 WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+CUT = """[...document.querySelectorAll('.bd-article-container *')].filter(element => {
+    if (element.getBoundingClientRect().right <= document.documentElement.clientWidth + 1) return false;
+    const main = element.closest('.bd-article-container');
+    for (let box = element; box !== main; box = box.parentElement)
+        if (/auto|scroll/.test(getComputedStyle(box).overflowX)) return false;
+    return element.checkVisibility();
+}).length"""
 READY = "document.readyState === 'complete' && [...document.querySelectorAll('.plotly-plot')].every(p => p.querySelector('svg'))"
 
 
@@ -57,7 +64,7 @@ async def _picture(tab: Any, file: Path, width: int) -> None:
 
 
 async def look(base: str, pages: list[str]) -> list[str]:
-    """The pages that are wider than their window, and by how much."""
+    """The pages that are wider than their window or cut something off."""
     found = []
     async with choreographer.Browser() as browser:
         tab = await browser.create_tab()
@@ -65,8 +72,8 @@ async def look(base: str, pages: list[str]) -> list[str]:
             for name, width in WIDTHS.items():
                 for theme in ("light", "dark") if name in PICTURES else ("light",):
                     await _open(tab, f"{base}/{page}", width, theme)
-                    over = await _value(tab, WIDER)
-                    found += [f"{page} at {width} px: {over} px too wide"] if over > 0 else []
+                    over, cut = await _value(tab, WIDER), await _value(tab, CUT)
+                    found += [f"{page} at {width} px: {over} px too wide, {cut} elements cut off"] if over > 0 or cut else []
                     if name in PICTURES:
                         await _picture(tab, LOOKS / f"{page.removesuffix('.html').replace('/', '-')}-{name}-{theme}.png", width)
     return found
@@ -77,7 +84,7 @@ def main() -> int:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     every = [path.relative_to(SITE).as_posix() for path in sorted(SITE.rglob("*.html")) if "_static" not in path.parts]
     found = asyncio.run(look(f"http://127.0.0.1:{server.server_port}", sys.argv[1:] or every))
-    print(*found or ["no page is wider than its window"], sep="\n")
+    print(*found or ["no page is wider than its window, nothing is cut off"], sep="\n")
     return bool(found)
 
 

@@ -20,7 +20,7 @@
     for (const name of Object.keys(own).filter((key) => /^[xy]axis\d*$/.test(key))) {
       Object.assign(own[name], { gridcolor: grid, linecolor: grid, zerolinecolor: grid, automargin: true, color: ink });
       // powers are set a quarter larger than other ticks
-      own[name].tickfont = { size: own[name].type === "log" ? 0.8 * own.font.size : own.font.size };
+      own[name].tickfont = { size: own[name].exponentformat === "power" ? 0.8 * own.font.size : own.font.size };
     }
     return own;
   }
