@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test lint bench report tutorials clean
+.PHONY: demo test lint bench report tutorials docs clean
 
 test: lint
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n 2
@@ -26,6 +26,11 @@ report: $(VENV)/ready
 tutorials: $(VENV)/ready
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[pictures]'
 	$(RUN) docs/tutorials/build.py
+
+docs: $(VENV)/ready
+	rm -rf out/site
+	$(RUN) -m sphinx -q -E -W --keep-going -b html docs out/site
+	$(RUN) docs/check.py
 
 clean:
 	rm -rf $(VENV) out

@@ -1,0 +1,154 @@
+"""The documentation site: toctrees, anchors, public names, the code of the guide, and one build, in some ten seconds."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+import lanewise as lw
+from engine.cli import main
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = [*sorted(DOCS.rglob("*.md")), *sorted(DOCS.rglob("*.ipynb"))]
+GUIDE = [DOCS / "index.md", *sorted((DOCS / "guide").glob("*.md"))]
+COLUMNS = 92
+"""Width of code, 88 beside a prompt: more is cut off on the page."""
+
+
+def extension(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, DOCS / "_ext" / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def toctrees(page: Path) -> list[Path]:
+    """The pages that the toctrees of a page name."""
+    found = []
+    for block in re.findall(r"^```\{toctree\}\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE):
+        for name in (line for line in block.split() if not line.startswith(":")):
+            found += [path for end in (".md", ".ipynb") for path in page.parent.glob(name + end)]
+    return found
+
+
+def anchors(page: Path) -> set[str]:
+    """Labels and headings of a page, as links name them."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    slugs = {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+    return slugs | set(re.findall(r"^\(([\w-]+)\)=$", text, re.MULTILINE))
+
+
+def blocks(page: Path) -> list[tuple[str, str]]:
+    """Language and text of the code blocks of a page, directives left out."""
+    return re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
+
+
+def test_every_page_is_reached_by_toctrees() -> None:
+    reached, todo = set[Path](), [DOCS / "index.md"]
+    while todo:
+        page = todo.pop()
+        reached.add(page)
+        todo += [] if page.suffix == ".ipynb" else [path for path in toctrees(page) if path not in reached]
+    assert [str(page.relative_to(DOCS)) for page in PAGES if page not in reached] == []
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.suffix == ".md"], ids=lambda page: str(page.relative_to(DOCS)))
+def test_links_to_anchors_resolve(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#: ]*)#([^) ]+)\)", page.read_text())
+    missing = [f"{file}#{name}" for file, name in links if name not in anchors(page.parent / file if file else page)]
+    assert missing == []
+
+
+def test_the_site_builds_without_warnings_and_its_links_and_search_lead_somewhere(tmp_path: Path) -> None:
+    build = ["-m", "sphinx", "-q", "-E", "-W", "--keep-going", "-d", str(tmp_path / "trees"), str(DOCS), str(tmp_path / "site")]
+    for arguments in (build, [str(DOCS / "check.py"), str(tmp_path / "site")]):
+        done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, timeout=240)
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    text = "".join(page.read_text() for page in (DOCS / "reference").glob("*.md"))
+    documented = set(re.findall(r"^\.\. (?:auto\w+|py:data):: (?:lanewise::)?([\w.]+)", text, re.MULTILINE))
+    modules = {"solvers": lw.solvers, "domains": lw.domains, "errors": lw.errors, "problems": lw.problems}
+    public = {*lw.__all__} - {*modules, *lw.errors.__all__} | {
+        f"{kind}.{name}" for kind, module in modules.items() for name in module.__all__
+    }
+    assert public - documented == set()
+
+
+def test_every_status_has_its_anchor() -> None:
+    assert {status.name.lower().replace("_", "-") for status in lw.Status} <= anchors(DOCS / "guide" / "statuses.md")
+
+
+@pytest.mark.parametrize("page", GUIDE, ids=lambda page: page.stem)
+def test_code_of_the_guide_runs_and_fits_the_page(page: Path) -> None:
+    """Python as doctests, which pytest collects; commands are run below."""
+    for language, text in blocks(page):
+        assert text.startswith({"python": ">>> ", "console": "$ "}[language]), text
+        assert [line for line in text.splitlines() if len(line) > COLUMNS] == []
+
+
+def test_commands_of_the_guide_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("A.npy", np.stack([np.eye(2), np.diag([2.0, 4.0])]))
+    lines = [line for _, text in blocks(DOCS / "guide" / "cli.md") for line in text.splitlines()]
+    assert len(lines) >= 6
+    for line in lines:
+        program, *words = shlex.split(line.removeprefix("$ "))
+        quick = ["--backend", "numpy"] if words[0] == "solve" else []
+        assert (program, main([*words, *quick])) == ("lanewise", 0), line
+    assert {path.name for path in tmp_path.iterdir()} >= {"out.npz", "out.html", "right.npz", "lbfgs.npz", "lbfgs.html"}
+
+
+def test_docstrings_become_restructured_text() -> None:
+    converted = extension("docstrings").converted
+    assert converted(["A `x * y` of |g| in *all*, a_ b.", ""]) == ["A ``x * y`` of \\|g\\| in \\*all\\*, a\\_ b.", ""]
+    assert converted(["See `Newton` and `engine.solve`."]) == [
+        "See :py:obj:`Newton <lanewise.solvers.Newton>` and :py:obj:`engine.solve <lanewise.solve>`."
+    ]
+    assert converted(["| code | meaning |", "|---|---|", "| `A` | one |"])[3:7] == [
+        "   * - code",
+        "     - meaning",
+        "   * - ``A``",
+        "     - one",
+    ]
+    assert converted(["MAX_STEPS      the limit", "CHECK     steps"])[:3] == [
+        ".. code-block:: text",
+        "",
+        "    MAX_STEPS      the limit",
+    ]
+    assert converted([">>> a*b   # x", "2"]) == [">>> a*b   # x", "2"]
+
+
+def test_figures_are_data_that_cannot_end_their_script() -> None:
+    figures = extension("figures")
+    bundle = {figures.PLOTLY: {"data": [], "layout": {"title": {"text": "A title"}, "x": "</script>"}}, "image/png": "iVBO\n"}
+    html = figures.page(bundle)
+    assert html.count("</script>") == 1 and "<figcaption>A title</figcaption>" in html and "base64,iVBO" in html
+    source = ['{"cells": [{"outputs": [{"data": {"%s": {"data": [], "layout": {}}}}]}]}' % figures.PLOTLY]  # noqa: UP031
+    figures._with_figures(None, "tutorials/1", source)
+    assert figures.PLOTLY not in source[0] and "plotly-figure" in source[0]
+
+
+def test_the_gallery_shows_pictures_beside_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gallery = extension("gallery")
+    monkeypatch.setattr(gallery, "EXAMPLES", tmp_path / "examples")
+    (tmp_path / "examples" / "gallery").mkdir(parents=True)
+    source = tmp_path / "examples" / "gallery" / "dose_response.py"
+    source.write_text('"""A plate of wells.\n\nSome are dead."""\n')
+    assert "![" not in gallery.section(source)
+    source.with_suffix(".png").write_bytes(b"")
+    text = gallery.section(source)
+    assert text.startswith("## A plate of wells\n\nSome are dead.\n\n![A plate of wells](../examples/gallery/dose_response.png)")
+    assert "{literalinclude} ../examples/gallery/dose_response.py" in text
