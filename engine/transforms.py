@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import backends
 from backends import Backend
@@ -18,6 +18,16 @@ from engine.closures import freeze
 from engine.errors import ArgumentError, TraceError, Unsupported
 
 Function = Callable[..., Any]
+
+
+@runtime_checkable
+class Vmapped(Protocol):
+    """A function that `vmap` made: it says of what, so that `jit` can make one kernel of it."""
+
+    of_one_lane: tuple[Function, Any, Any]
+    """The function of one lane, `in_axes` and `out_axes`."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
 
 
 def grad(f: ScalarFunction, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
@@ -165,10 +175,9 @@ def jit(f: Function) -> Function:
 
 def _fused(f: Function) -> Callable[[str, Any], Any] | None:
     """The native kernel of a vmapped function; arrays that the function captures are read at every call."""
-    one_lane = getattr(f, "of_one_lane", None)
-    if one_lane is None:
+    if not isinstance(f, Vmapped):
         return None
-    function, in_axes, out_axes = one_lane
+    function, in_axes, out_axes = f.of_one_lane
     frozen = freeze(function)
     made: list[Function] = []
 

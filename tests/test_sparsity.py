@@ -17,6 +17,7 @@ from backends.torch import anatomy
 from backends.torch.anatomy import examine
 from engine import Param, Problem
 from engine.bind import bind
+from engine.plan import choose, prepare
 from engine.sparsity import components, detect
 from engine.sparsity.structure import Structure
 
@@ -166,3 +167,14 @@ def test_a_column_that_is_zero_or_not_finite_is_coupled_with_all() -> None:
     for length in (0.0, np.nan, np.inf):
         assert components.is_one(components.linked(components.singletons(3), 0, rows, np.array([1.0, length, 1.0])))
     assert backends.get("torch").examine(lambda x: x, torch.ones(2)) is not None
+
+
+def test_a_plan_is_chosen_without_a_look_at_the_curvature(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = own(lambda p, z: p * z, z="k")
+    bound = bind(problem, {"z": np.ones(4)}, None, 0)
+    monkeypatch.setattr(detect, "detect", lambda *_: pytest.fail("the curvature was looked at"))
+    plan, key = choose(problem, None, "torch", bound.signature, {}, free=False)
+    assert plan.structure is None
+    monkeypatch.undo()
+    found = prepare(problem, plan, key, bound, {})[0].structure
+    assert found is not None and found.blocks == ((0,), (1,), (2,), (3,))
