@@ -1,4 +1,4 @@
-# Each target sets up all that it needs: a private environment with the pinned dependencies.
+# Each target sets up all that it needs, and no more: a private environment with the pinned dependencies.
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -8,29 +8,28 @@ RUN := $(VENV)/bin/python
 test: lint
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n 2
 
-lint: $(VENV)/ready
+lint: $(VENV)/ready-dev
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 
-demo: $(VENV)/ready
+demo: $(VENV)/ready-demo
 	OMP_WAIT_POLICY=passive $(RUN) -m demo
 
-bench: $(VENV)/ready
+bench: $(VENV)/ready-dev
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[peers]'
 	$(RUN) -m pytest -q bench --benchmark-enable --benchmark-only --benchmark-disable-gc --benchmark-autosave --benchmark-storage=file://.benchmarks
 
-report: $(VENV)/ready
+report: $(VENV)/ready-dev
 	$(RUN) -m bench.report
 
-tutorials: $(VENV)/ready
+tutorials: $(VENV)/ready-dev
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[pictures]'
 	$(RUN) docs/tutorials/build.py
 
 clean:
 	rm -rf $(VENV) out
 
-$(VENV)/ready: pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,demo,docs]'
-	touch $@
+# `make demo` installs what the demo needs, `make test` the tools for changing the code on top of it.
+$(VENV)/ready-%: pyproject.toml constraints.txt
+	$(PYTHON) -m tools.environment $*
