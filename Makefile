@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test lint bench report tutorials clean
+.PHONY: demo gallery test lint bench report tutorials clean
 
 test: lint
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n 2
@@ -14,7 +14,11 @@ lint: $(VENV)/ready-dev
 	$(RUN) -m mypy
 
 demo: $(VENV)/ready-demo
-	OMP_WAIT_POLICY=passive $(RUN) -m demo
+	OMP_WAIT_POLICY=passive $(RUN) -u -m demo
+
+gallery: $(VENV)/ready-dev
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[gallery,pictures]'
+	for file in examples/gallery/[a-r]*.py examples/gallery/sqrtm.py; do LANEWISE_GALLERY=examples/gallery $(RUN) $$file || exit 1; done
 
 bench: $(VENV)/ready-dev
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[peers]'

@@ -53,10 +53,16 @@ OUTER = Problem(
 )
 
 
-def solved(problem: Problem, A: np.ndarray, **options: Any) -> Solution:
-    """The problem for all matrices, with a line every few seconds: the first time, its kernel is compiled."""
+def solved(title: str, problem: Problem, A: np.ndarray, **options: Any) -> Solution:
+    """The problem for all matrices, and its report; with a line every few seconds, as the first time compiles a kernel."""
     with ticking(f"Solving {problem.name} for {len(A):,} matrices", lambda: ", the first call compiles its kernel"):
-        return engine.solve(problem, A, **options)
+        solution = engine.solve(problem, A, **options)
+        summary = solution.summary().rstrip()
+    print(f"\n{title}\n{'-' * len(title)}\n{summary}")
+    if solution.lane_steps > len(A):  # else most lanes have done without
+        speed = solution.lane_steps / solution.timings["run_s"]
+        print(f"throughput: {speed:,.0f} matrix steps/s ({solution.lane_steps:,} in all)")
+    return solution
 
 
 def digits() -> None:
@@ -66,8 +72,7 @@ def digits() -> None:
     rest, rows = A, [Row("original", "", A[:SHOWN], np.zeros(0))]
     answers: dict[str, Any] = {}
     for rank in RANKS:
-        first = solved(OUTER, rest, history=True)
-        report(f"Rank {rank}: {HOW[rank]}", first)
+        first = solved(f"Rank {rank}: {HOW[rank]}", OUTER, rest, history=True)
         solution = first.retry(max_steps=20_000)
         u, v = solution
         rest = rest - u[:, :, None] * v[:, None]
@@ -94,13 +99,12 @@ def digits() -> None:
 def decompositions() -> None:
     """Decompose all digits and compare with numpy.linalg.svd."""
     A = load_digits().images / 16.0
-    solution = solved(problems.svd(), A)
+    solution = solved("The SVD of 1,797 handwritten digits, most of them singular", problems.svd(), A)
     U, S, V = solution
     size = np.linalg.norm(A, axis=(1, 2))
     back = np.linalg.norm((U * S[:, None]) @ V.swapaxes(1, 2) - A, axis=(1, 2)) / size
     error = np.abs(S - np.linalg.svd(A, compute_uv=False)).max(axis=1) / size
 
-    report("The SVD of 1,797 handwritten digits, most of them singular", solution)
     print(f"start   sweeps of Jacobi rotations; it already was the answer for {np.sum(solution.steps == 0):,} digits")
     print(f"solver  Levenberg-Marquardt, {solution.steps.max()} step at most; |U S V' - A| / |A| at worst {back.max():.0e}")
     print(f"LAPACK  its singular values differ by at most {error.max():.0e} of |A|\n")
@@ -110,13 +114,12 @@ def decompositions() -> None:
 def inverses() -> None:
     """Invert 10,000 uniform random matrices and compare with numpy.linalg.inv."""
     A = np.random.default_rng(314).random((10_000, 4, 4))
-    solution = solved(problems.inverse(), A)
+    solution = solved("The inverses of 10,000 random 4x4 matrices", problems.inverse(), A)
     X, good = solution["X"], solution.converged
     exact = np.linalg.inv(A)
     error = np.linalg.norm(X - exact, axis=(1, 2)) / np.linalg.norm(exact, axis=(1, 2))
     condition = np.linalg.cond(A)
 
-    report("The inverses of 10,000 random 4x4 matrices", solution)
     print("start   one uniform random matrix for all lanes")
     print(f"solver  Levenberg-Marquardt, {np.median(solution.steps):.0f} steps in the median, {solution.steps.max()} at most")
     print(f"LAPACK  its inverses differ by {np.median(error[good]):.0e} in the median, {error[good].max():.0e} at worst", end="")
@@ -127,14 +130,6 @@ def inverses() -> None:
 def status_words(solution: Solution) -> str:
     """Counts by status on one line."""
     return ", ".join(f"{count:,} {status.name}" for status, count in solution.counts().items())
-
-
-def report(title: str, solution: Solution) -> None:
-    """Counts by status, quantiles of steps and figures, throughput."""
-    print(f"\n{title}\n{'-' * len(title)}\n{solution.summary().rstrip()}")
-    if solution.lane_steps > len(solution.status):  # else most lanes have done without
-        speed = solution.lane_steps / solution.timings["run_s"]
-        print(f"throughput: {speed:,.0f} matrix steps/s ({solution.lane_steps:,} in all)")
 
 
 def save(name: str, solution: Solution, **more: Any) -> None:
