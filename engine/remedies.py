@@ -10,7 +10,7 @@ import math
 from backends import arrays as _arrays
 from engine.answers import Answers
 from engine.domains import Real
-from engine.problem import Problem
+from engine.problem import Param
 from engine.status import Status
 
 RANDOM = ("normal", "uniform")
@@ -24,7 +24,8 @@ def remedy(solution: Answers, status: Status) -> str:
     if solution.plan.dtype == "float32":
         clauses.append("solve in float64")
     if problem is not None:
-        clauses += [_start(problem), *_domains(problem)]
+        params = {name: param for name, param in problem.params.items() if isinstance(param, Param)}
+        clauses += [_start(params), *_domains(params)]
     clauses += _tolerance(solution, status)
     return "; ".join(clauses)
 
@@ -49,18 +50,18 @@ def _steps(solution: Answers, status: Status) -> list[str]:
     return [f"retry(start=solution.params, max_steps={max(10, 10 * solution.call.limit)}) goes on from here"]
 
 
-def _start(problem: Problem) -> str:
+def _start(params: dict[str, Param]) -> str:
     """Another start: another draw, or a point that the user knows."""
-    drawn = [name for name, param in problem.params.items() if isinstance(param.start, str) and param.start in RANDOM]
+    drawn = [name for name, param in params.items() if isinstance(param.start, str) and param.start in RANDOM]
     if drawn:
         return f"retry(seed=1) draws another start of {' and '.join(drawn)}"
-    named = ", ".join(f"'{name}': ..." for name in problem.params)
+    named = ", ".join(f"'{name}': ..." for name in params)
     return f"retry(start={{{named}}}) from another point, with data and params scaled to numbers near 1"
 
 
-def _domains(problem: Problem) -> list[str]:
+def _domains(params: dict[str, Param]) -> list[str]:
     """A question about params whose domain has an edge that they may lean against."""
-    edged = {name: param.domain for name, param in problem.params.items() if not isinstance(param.domain, Real)}
+    edged = {name: param.domain for name, param in params.items() if not isinstance(param.domain, Real)}
     if not edged:
         return []
     name, domain = next(iter(edged.items()))

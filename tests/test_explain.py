@@ -106,6 +106,8 @@ def test_a_name_of_a_param_is_no_attribute_but_a_key() -> None:
         print(solution.a)
     with pytest.raises(AttributeError, match=r"expected solution\.measures\['twice'\]"):
         print(solution.twice)
+    with pytest.raises(AttributeError, match=r"has no 'X'; expected solution\['a'\]"):
+        print(solution.X)
     assert not hasattr(solution, "__array__")
 
 

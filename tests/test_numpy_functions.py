@@ -264,7 +264,7 @@ def test_an_array_that_no_variable_holds_is_refused_on_either_side() -> None:
             engine.solve(problem(residual=function), A, backend="torch", **STILL)
 
 
-CRASHING = {
+CRASHING: dict[str, Callable[[Any], Any]] = {
     "std": np.std,
     "var": np.var,
     "arctanh": np.arctanh,

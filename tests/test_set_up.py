@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import demo
+import engine
 from tools import environment, picture
 from tools.ticker import ticking
 
@@ -86,7 +87,7 @@ def test_the_picture_has_a_dark_pixel_where_an_image_is_one_and_numbers_below() 
 
 def test_the_outer_product_of_the_demo_is_the_best_of_rank_1() -> None:
     A = np.random.default_rng(0).random((3, 4, 3))
-    solution = demo.engine.solve(demo.OUTER, A, backend="torch")
+    solution = engine.solve(demo.OUTER, A, backend="torch")
     np.testing.assert_allclose(solution.loss, np.sum(np.linalg.svd(A, compute_uv=False)[:, 1:] ** 2, axis=-1) / 12, rtol=1e-9)
     assert demo.status_words(solution) == "3 CONVERGED"
 

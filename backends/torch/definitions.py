@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -25,10 +26,10 @@ def variance(
     >>> variance(torch.tensor([1.0, 3.0])).item(), variance(torch.tensor([[1.0], [3.0]]), 0, correction=0).tolist()
     (2.0, [1.0])
     """
-    if isinstance(dim, bool):
-        dim, unbiased = None, dim
-    dim, keepdim = more.get("axis", dim), more.get("keepdims", keepdim)
-    axes = tuple(range(x.ndim)) if dim is None or dim == () else (dim,) if isinstance(dim, int) else tuple(dim)
+    unbiased = dim if isinstance(dim, bool) else unbiased
+    along: Dim = None if isinstance(dim, bool) else more.get("axis", dim)
+    keepdim = more.get("keepdims", keepdim)
+    axes = tuple(range(x.ndim)) if along is None or along == () else (along,) if isinstance(along, int) else along
     centred = x - x.mean(axes, keepdim=True) if axes else x - x
     number = 1
     for axis in axes:
@@ -91,7 +92,7 @@ def degrees(x: Tensor) -> Tensor:
 
 
 _T = torch.Tensor
-DEFINITIONS = {
+DEFINITIONS: dict[Any, Callable[..., Tensor]] = {
     **dict.fromkeys((torch.var, _T.var), variance),
     **dict.fromkeys((torch.std, _T.std), deviation),
     **dict.fromkeys((torch.trapezoid, torch.trapz), trapezoid),

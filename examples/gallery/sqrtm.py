@@ -3,7 +3,7 @@
 X is the square root of A where X X = A. A matrix has many roots; exactly one of them is positive definite, and `PositiveDefinite`
 says that this one is sought: no iterate leaves that domain. The equations are declared `exact`, so CONVERGED means that they hold
 to rounding. The usual tool is SciPy's `sqrtm`, one matrix after the other, by a Schur decomposition.
-It is the faster one for this equation; the declaration also solves X X X = A, or any other, by a change in one line.
+It is about as fast for this equation; the declaration also solves X X X = A, or any other, by a change in one line.
 """
 
 import numpy as np
