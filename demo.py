@@ -10,11 +10,11 @@ Writes answers and pictures to out/. Needs the `demo` extra: scikit-learn and pi
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.datasets import load_digits
 
 import engine
 import problems
@@ -65,9 +65,18 @@ def solved(title: str, problem: Problem, A: np.ndarray, **options: Any) -> Solut
     return solution
 
 
+@functools.cache
+def images() -> np.ndarray:
+    """The digits, `(1797, 8, 8)`, between 0 and 1. Scikit-learn is loaded here, as that takes seconds the first time."""
+    with ticking("Loading scikit-learn and its digits"):
+        from sklearn.datasets import load_digits
+
+        return np.asarray(load_digits().images / 16.0)
+
+
 def digits() -> None:
     """Approximate all digits, one outer product at a time, and compare with the theorem of Eckart and Young."""
-    A = load_digits().images / 16.0
+    A = images()
     best = np.cumsum(np.linalg.svd(A, compute_uv=False)[:, ::-1] ** 2, axis=-1)[:, ::-1] / A[0].size
     rest, rows = A, [Row("original", "", A[:SHOWN], np.zeros(0))]
     answers: dict[str, Any] = {}
@@ -98,7 +107,7 @@ def digits() -> None:
 
 def decompositions() -> None:
     """Decompose all digits and compare with numpy.linalg.svd."""
-    A = load_digits().images / 16.0
+    A = images()
     solution = solved("The SVD of 1,797 handwritten digits, most of them singular", problems.svd(), A)
     U, S, V = solution
     size = np.linalg.norm(A, axis=(1, 2))

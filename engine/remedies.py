@@ -13,6 +13,9 @@ from engine.domains import Real
 from engine.problem import Param
 from engine.status import Status
 
+FAR = 1e8
+"""Size of an entry above which a parameter counts as one that ran off."""
+
 RANDOM = ("normal", "uniform")
 """Declared starts that are drawn."""
 
@@ -21,6 +24,7 @@ def remedy(solution: Answers, status: Status) -> str:
     """Clauses for MAX_STEPS or STALLED, the nearest remedy first."""
     problem = solution.call.problem
     clauses = [*_solver(solution, status), *_steps(solution, status)]
+    clauses += _runaways(solution, status)
     if solution.plan.dtype == "float32":
         clauses.append("solve in float64")
     if problem is not None:
@@ -66,6 +70,19 @@ def _domains(params: dict[str, Param]) -> list[str]:
         return []
     name, domain = next(iter(edged.items()))
     return [f"look whether {name} lies at the edge of its {type(domain).__name__} domain, and start inside"]
+
+
+def _runaways(solution: Answers, status: Status) -> list[str]:
+    """Bounds for params that went far away in some of these lanes."""
+    of_status = _arrays.to_host(solution.status) == int(status)
+    far = {}
+    for name, array in solution.params.items():
+        entries = _arrays.to_host(array)[of_status].reshape(-1).tolist()
+        largest = max(entries, key=abs, default=0.0)
+        if abs(largest) > FAR:
+            far[name] = largest
+    words = " and ".join(f"{name} ran off to {value:.0e}" for name, value in far.items())
+    return [f"{words} in some: give bounds (engine.domains.Box, bounds= of curve_fit)"] if far else []
 
 
 def _tolerance(solution: Answers, status: Status) -> list[str]:

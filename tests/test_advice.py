@@ -81,5 +81,7 @@ def test_a_stalled_lane_is_told_the_tol_that_it_reached() -> None:
     solution.residual[...] = [np.nan, 3e-7, 4e-7]
     words = advice.remedy(solution, Status.STALLED)
     assert "half of these lanes reached 4e-07: retry(tol=1e-06)" in words and "goes on from here" not in words
+    solution.params["X"][1, 0, 0] = -3e12
+    assert "X ran off to -3e+12 in some: give bounds" in advice.remedy(solution, Status.STALLED)
     solution.residual[...] = 0.5
     assert "retry(tol" not in advice.remedy(solution, Status.STALLED)
