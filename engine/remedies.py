@@ -9,12 +9,16 @@ import math
 
 from backends import arrays as _arrays
 from engine.answers import Answers
-from engine.domains import Real
+from engine.domains import Positive, PositiveDefinite
+from engine.domains.closed import Closed
 from engine.problem import Param
 from engine.status import Status
 
 FAR = 1e8
 """Size of an entry above which a parameter counts as one that ran off."""
+
+EDGED = (Closed, Positive, PositiveDefinite)
+"""Domains with an edge."""
 
 RANDOM = ("normal", "uniform")
 """Declared starts that are drawn."""
@@ -65,7 +69,7 @@ def _start(params: dict[str, Param]) -> str:
 
 def _domains(params: dict[str, Param]) -> list[str]:
     """A question about params whose domain has an edge that they may lean against."""
-    edged = {name: param.domain for name, param in params.items() if not isinstance(param.domain, Real)}
+    edged = {name: param.domain for name, param in params.items() if isinstance(param.domain, EDGED)}
     if not edged:
         return []
     name, domain = next(iter(edged.items()))

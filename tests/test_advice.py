@@ -72,6 +72,7 @@ def test_the_step_limit_has_remedies_for_this_solver_problem_start_domain_and_dt
     lossy = remedies(solvers.Adam(), params={"X": "n n"}, residual=None, loss=lambda X, A: np.mean((X @ X - A) ** 2))
     assert "LBFGS() or Newton())" in lossy and "retry(seed=1) draws another start of X" in lossy
     narrow = remedies(None, dtype="float32", params={"X": Param("n n", engine.domains.PositiveDefinite(), start="eye")})
+    assert "edge" not in remedies(None, params={"X": Param("n n", engine.domains.Symmetric(), start="eye")})
     assert "solve in float64" in narrow and "X lies at the edge of its PositiveDefinite domain" in narrow
 
 

@@ -19,8 +19,8 @@ PYTHON = VENV / "bin" / "python"
 OLDEST = (3, 11)
 
 NEEDS: dict[str, tuple[str, str, int, int]] = {
-    "demo": ("demo", "PyTorch, NumPy, plotly, scikit-learn with its digits, pillow", 370, 1200),
-    "dev": ("dev,demo,docs,gallery", "what the demo needs, linters, type checker, pytest, notebooks", 450, 1500),
+    "demo": ("demo", "PyTorch, NumPy, plotly, scikit-learn with its digits, pillow", 280, 1100),
+    "dev": ("dev,demo,docs,gallery", "what the demo needs, linters, type checker, pytest, notebooks", 330, 1300),
 }
 """Target -> extras, words, megabytes to fetch, megabytes on disk; with the CPU build of PyTorch on Linux, x86-64."""
 
