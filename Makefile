@@ -1,33 +1,37 @@
-# Each target sets up all that it needs: a private environment with the pinned dependencies.
+# Each target sets up all that it needs, and no more: a private environment with the pinned dependencies.
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test lint bench report tutorials docs clean
+.PHONY: demo gallery test lint bench report tutorials docs clean
 
 test: lint
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n 2
 
-lint: $(VENV)/ready
+lint: $(VENV)/ready-dev
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 
-demo: $(VENV)/ready
-	OMP_WAIT_POLICY=passive $(RUN) -m demo
+demo: $(VENV)/ready-demo
+	OMP_WAIT_POLICY=passive $(RUN) -u -m demo
 
-bench: $(VENV)/ready
+gallery: $(VENV)/ready-dev
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[gallery,pictures]'
+	for file in $(filter-out %/show.py,$(wildcard examples/gallery/*.py)); do LANEWISE_GALLERY=examples/gallery $(RUN) $$file || exit 1; done
+
+bench: $(VENV)/ready-dev
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[peers]'
 	$(RUN) -m pytest -q bench --benchmark-enable --benchmark-only --benchmark-disable-gc --benchmark-autosave --benchmark-storage=file://.benchmarks
 
-report: $(VENV)/ready
+report: $(VENV)/ready-dev
 	$(RUN) -m bench.report
 
-tutorials: $(VENV)/ready
+tutorials: $(VENV)/ready-dev
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[pictures]'
 	$(RUN) docs/tutorials/build.py
 
-docs: $(VENV)/ready
+docs: $(VENV)/ready-dev
 	rm -rf out/site
 	$(RUN) -m sphinx -q -E -W --keep-going -b html docs out/site
 	$(RUN) docs/check.py
@@ -35,7 +39,6 @@ docs: $(VENV)/ready
 clean:
 	rm -rf $(VENV) out
 
-$(VENV)/ready: pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,demo,docs]'
-	touch $@
+# `make demo` installs what the demo needs, `make test` the tools for changing the code on top of it.
+$(VENV)/ready-%: pyproject.toml constraints.txt
+	$(PYTHON) -m tools.environment $*

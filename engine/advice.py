@@ -6,7 +6,7 @@ Needs `status` for the codes, a Solution for its plan and its call.
 from __future__ import annotations
 
 from backends import arrays as _arrays
-from engine import dead_start
+from engine import dead_start, remedies
 from engine.answers import Answers
 from engine.status import Status
 
@@ -23,17 +23,12 @@ MEANINGS = {
 """Status -> what happened."""
 
 RATE = {
-    Status.MAX_STEPS: "retry(solver=...) with a higher or, where the loss swings, a lower learning rate; retry(max_steps=...)",
-    Status.STALLED: "retry(solver=...) with a lower learning rate, or with a second-order solver; raise tol",
     Status.NONFINITE: "retry(solver=...) with a lower learning rate; scale the data to numbers near 1",
 }
 """Remedies of solvers that have a learning rate."""
 
 ANY = {
     Status.ILL_CONDITIONED: "use float64, or scale rows and columns to one size",
-    Status.MAX_STEPS: "retry(start=solution.params, max_steps=...) goes on from here; another start or scaling of the params is "
-    "often nearer",
-    Status.STALLED: "retry(start=...) from another point; scale data and params to numbers near 1; use float64; or raise tol",
     Status.INFEASIBLE: "retry(start=...) or retry(seed=...) from another point; look at the data of these lanes",
     Status.NONFINITE: "retry(start=...) where the loss is finite; give bounds (engine.domains) that keep out what is not",
     Status.NONFINITE_INPUT: "clean these lanes, or mask what is missing in the residual",
@@ -62,6 +57,8 @@ def remedy(solution: Answers, status: Status, dead: bool | None = None) -> str:
     """The remedy of a status for this call, as a clause."""
     if dead if dead is not None else dead_start.starts_dead(solution, status):
         return dead_start.REMEDY
+    if status in (Status.MAX_STEPS, Status.STALLED):
+        return remedies.remedy(solution, status)
     has_rate = hasattr(solution.plan.solver, "learning_rate")
     return RATE[status] if has_rate and status in RATE else ANY[status]
 

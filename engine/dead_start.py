@@ -5,6 +5,7 @@ from __future__ import annotations
 from backends import arrays as _arrays
 from engine.answers import Answers
 from engine.errors import LanewiseError
+from engine.objective import Objective, Params
 from engine.one_lane import OneLane, one_lane
 from engine.status import Status
 from engine.tangent import Tangent
@@ -27,7 +28,14 @@ def is_dead(lane: OneLane) -> bool:
     pulled = _arrays.to_host(Tangent(objective, start).to_coordinates(gradient))
     same = all(bool((_arrays.to_host(start[name]) == _arrays.to_host(x)).all()) for name, x in lane.answer.items())
     lost = objective.problem.residual is None or bool(_arrays.to_host(value) > 0)
-    return pulled.size > 0 and same and lost and not pulled.any()
+    return pulled.size > 0 and same and lost and not pulled.any() and _matters(objective, start)
+
+
+def _matters(objective: Objective, start: Params) -> bool:
+    """Whether the gradient at another point is not zero: else no params have an effect with this data, and no start is better."""
+    elsewhere = objective.project({name: 1.37 * array + 0.61 for name, array in start.items()})
+    gradient = objective.value_and_gradient(elsewhere)[1]
+    return bool(_arrays.to_host(Tangent(objective, elsewhere).to_coordinates(gradient)).any())
 
 
 def starts_dead(solution: Answers, status: Status) -> bool:

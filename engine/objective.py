@@ -122,7 +122,8 @@ class Objective:
             if not hasattr(block, "shape"):
                 raise DeclaredFunctionError(
                     f"problem {self.problem.name!r}: residual returned {type(block).__name__}"
-                    f"{f' for block {name!r}' if name else ''}; expected an array or a dict of arrays"
+                    f"{f' for block {name!r}' if name else ''}; expected an array or a dict of arrays: "
+                    "np.stack([...]) of numbers, np.concatenate([...]) of vectors, or {'name': array, ...}"
                 )
         return {name: in_dtype_of(params, block) for name, block in blocks.items()}
 

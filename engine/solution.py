@@ -62,7 +62,8 @@ class Solution(Answers):
                     f"a Solution has no attribute {name!r}; expected {place.format(name)}, which is the {kind[:-1]} of that name"
                 )
         derived = self.call.derived if "call" in self.__dict__ else ()
-        return f"a Solution has no {name!r}{f'; this one derives {sorted(derived)}' if derived else ''}"
+        params = ", ".join(f"solution[{param!r}]" for param in self.__dict__.get("params", {}))
+        return f"a Solution has no {name!r}; expected {params}{f', or one that it derives: {sorted(derived)}' if derived else ''}"
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self.call.derived]

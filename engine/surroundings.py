@@ -51,6 +51,18 @@ class Names:
         return repr(self._value)
 
 
+class Universal(Names):
+    """A universal function of NumPy: `np.log([1, 2])` of numbers alone is an array like the lane's; `np.add.reduce` is as ever."""
+
+    def __init__(self, value: object, see: Callable[[Any, str], Any], name: str, call: Callable[..., Any]) -> None:
+        super().__init__(value, see, name)
+        self._call = call
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The function."""
+        return self._call(*args, **kwargs)
+
+
 class Surroundings:
     """The surroundings of declared functions on one backend's arrays; `like` is an array of the lane that runs.
 
@@ -110,8 +122,10 @@ class Surroundings:
         if last == "vectorize":
             return _refusing(f"calls {name}", (MEANING, REMEDIES["vectorize"]))
         universal = type(value).__name__ == "ufunc"
-        if isinstance(value, type) or not callable(value) or (universal and name.startswith("np.")):
+        if isinstance(value, type) or not callable(value):
             return value
+        if universal and name.startswith("np."):
+            return self._once(value, lambda: Universal(value, self.see, name, self._wrapped(value, name, last)))
         return self._once(value, lambda: self._wrapped(value, name, last))
 
     def _wrapped(self, function: Callable[..., Any], name: str, last: str) -> Callable[..., Any]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 
 ROOT = Path(__file__).parents[1]
-TREE = ("engine", "backends", "problems", "bench", "tests")
+TREE = ("engine", "backends", "problems", "bench", "tests", "tools")
 BODY, FILE = 45, 400
 NO_SUBJECT = re.compile(r"\s*(what|where|whatever|who)\b", re.IGNORECASE)
 

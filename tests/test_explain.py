@@ -65,6 +65,12 @@ def test_each_lane_has_its_own_story() -> None:
     assert ["exactly zero" in solution.explain(lane) for lane in range(2)] == [True, False]
 
 
+def test_data_with_which_no_param_matters_is_no_dead_start() -> None:
+    solution = engine.solve(problems.inverse(), np.zeros((1, 2, 2)), backend="torch")
+    text = solution.explain(0) + solution.summary()
+    assert "INFEASIBLE" in text and "exactly zero at the start" not in text and "none near this point solves them" in text
+
+
 def test_a_maximum_is_named() -> None:
     hill = Problem(name="hill", data={"y": ""}, params={"a": Param("", start="zeros")}, loss=lambda a, y: y - a * a)
     solution = engine.solve(hill, {"y": np.ones(1)}, solver=Newton(), backend="torch")
@@ -106,6 +112,8 @@ def test_a_name_of_a_param_is_no_attribute_but_a_key() -> None:
         print(solution.a)
     with pytest.raises(AttributeError, match=r"expected solution\.measures\['twice'\]"):
         print(solution.twice)
+    with pytest.raises(AttributeError, match=r"has no 'X'; expected solution\['a'\]"):
+        print(solution.X)
     assert not hasattr(solution, "__array__")
 
 

@@ -262,3 +262,25 @@ def test_an_array_that_no_variable_holds_is_refused_on_either_side() -> None:
             TypeError, match=r"problem 'own': residual \(line \d+, .*\) mixes a NumPy array that it did not capture .* write"
         ):
             engine.solve(problem(residual=function), A, backend="torch", **STILL)
+
+
+CRASHING: dict[str, Callable[[Any], Any]] = {
+    "std": np.std,
+    "var": np.var,
+    "arctanh": np.arctanh,
+    "deg2rad": np.deg2rad,
+    "rad2deg": np.rad2deg,
+    "trapezoid": np.trapezoid,
+    "take": lambda v: np.take(v, 1),
+    "column_stack": lambda v: np.column_stack([v, 2.0 * v]),
+}
+"""Functions whose derivatives of derivatives torch lacks, or ends the process at, if they are left to it."""
+
+
+def test_second_order_solvers_take_functions_that_torch_crashes_at() -> None:
+    def residual(A: Any, v: Any) -> Any:
+        return v + 0.01 * sum(np.sum(f(v)) for f in CRASHING.values()) - A[0]
+
+    found = [engine.solve(problem(residual=residual), A, backend=backend) for backend in ("torch", "numpy")]
+    assert found[0].converged and np.abs(residual(A, found[0]["v"])).max() < 1e-12
+    np.testing.assert_allclose(found[0]["v"], found[1]["v"], rtol=1e-10)

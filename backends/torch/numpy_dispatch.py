@@ -67,6 +67,12 @@ def is_input(tensor: Tensor) -> bool:
     return bool(given) and _memory(tensor) in map(_memory, given)
 
 
+def lane_dtype() -> torch.dtype:
+    """The float dtype of the lane whose function runs, or torch's default."""
+    given = [value.dtype for value in _inside.inputs or () if isinstance(value, Tensor) and value.is_floating_point()]
+    return given[0] if given else torch.get_default_dtype()
+
+
 def _memory(tensor: Tensor) -> int:
     """An identity that all views of one tensor share, within transforms too."""
     while not torch._C._functorch.is_functionaltensor(tensor) and torch._C._functorch.is_functorch_wrapped_tensor(tensor):

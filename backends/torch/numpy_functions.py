@@ -41,7 +41,7 @@ OTHER_NAMES = {
 
 SAME = frozenset(
     """
-    tensordot kron matrix_transpose moveaxis hstack vstack dstack column_stack atleast_1d atleast_2d atleast_3d nan_to_num
+    tensordot kron matrix_transpose moveaxis hstack vstack dstack atleast_1d atleast_2d atleast_3d nan_to_num
     flipud fliplr rot90 vander cov corrcoef count_nonzero isclose sinc broadcast_arrays unstack quantile searchsorted
     linalg.inv linalg.det linalg.slogdet linalg.pinv linalg.matrix_power linalg.eigh linalg.eigvalsh linalg.svd linalg.svdvals
     linalg.matrix_norm linalg.matrix_rank
@@ -169,6 +169,16 @@ def _diff(x: Tensor, n: int = 1, axis: int = -1) -> Any:
     return torch.diff(x, n, dim=axis)
 
 
+def _take(x: Tensor, at: Any, axis: int | None = None) -> Tensor:
+    if axis is None:
+        x, axis = x.reshape(-1), 0
+    if isinstance(at, int):
+        return x.select(axis, at)
+    axis, index = axis % x.ndim, torch.as_tensor(at, device=x.device)
+    picked = torch.index_select(x, axis, index.reshape(-1) % x.shape[axis])
+    return picked.reshape(*x.shape[:axis], *index.shape, *x.shape[axis + 1 :])
+
+
 def _trapezoid(y: Tensor, x: Tensor | None = None, dx: float = 1.0, axis: int = -1) -> Any:
     return torch.trapezoid(y, dx=dx, dim=axis) if x is None else torch.trapezoid(y, x, dim=axis)
 
@@ -242,7 +252,7 @@ TABLE: dict[str, Function] = {
     "stack": lambda arrays, axis=0: xp.stack(tuple(arrays), axis=axis), "concatenate": _concatenate, "concat": _concatenate,
     "split": _split, "array_split": _split, "repeat": _repeat, "tile": lambda x, reps: torch.tile(x, (reps,) if isinstance(reps, int) else reps),
     "roll": lambda x, shift, axis=None: xp.roll(x, shift, axis=axis), "clip": _clip, "where": _where, "polyval": _polyval,
-    "take": lambda x, at, axis=None: xp.take(x.reshape(-1) if axis is None else x, torch.as_tensor(at), axis=axis or 0),
+    "take": _take, "column_stack": lambda arrays: torch.cat([x.reshape(-1, 1) if x.ndim < 2 else x for x in arrays], 1),
     "take_along_axis": lambda x, at, axis=-1: torch.take_along_dim(x, at, dim=axis),
     "sort": lambda x, axis=-1: torch.sort(x, dim=axis).values, "argsort": lambda x, axis=-1: torch.argsort(x, dim=axis),
     "median": lambda x, axis=None: torch.quantile(x, 0.5, dim=axis), "diff": _diff, "trapezoid": _trapezoid, "cbrt": _cbrt, "sign": _sign,

@@ -14,10 +14,11 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from backends.refusals import NUMPY, RANDOM, VALUES, WHERE, WRITES
+from backends.torch.definitions import DEFINITIONS
 from backends.torch.determinant import det
-from backends.torch.numpy_dispatch import Stop, hidden, is_input
+from backends.torch.numpy_dispatch import Stop, hidden, is_input, lane_dtype
 from backends.torch.quantile import replacement
-from backends.tree import leaves
+from backends.tree import leaves, tree_map
 
 _T = torch.Tensor
 UNTRACEABLE: dict[Any, tuple[str, str, str]] = {
@@ -72,11 +73,27 @@ REPLACED: dict[Any, Callable[..., Any]] = {
     torch.det: det,
     _T.det: det,
     torch.nn.functional.mse_loss: _mse_loss,
+    **DEFINITIONS,
     **{own: replacement(torch.quantile) for own in (torch.quantile, _T.quantile)},
     **{own: replacement(torch.nanquantile) for own in (torch.nanquantile, _T.nanquantile)},
 }
 """Calls that raise for some matrices, which the example lanes, random ones, may well be; the others tell lane by lane. And
 those whose derivatives torch has not, or crashes at, or has by operations that do not lower."""
+
+
+FRACTIONS = frozenset(
+    "__truediv__ __rtruediv__ div divide true_divide sqrt rsqrt reciprocal exp exp2 expm1 log log2 log10 log1p sin cos tan sinh cosh "
+    "tanh asin acos atan arcsin arccos arctan asinh acosh atanh atan2 arctan2 erf sigmoid lgamma digamma hypot".split()
+)
+"""Functions that make fractions of whole numbers: torch's would have its default dtype, float32, and the digits of that."""
+
+
+def _is_fraction(value: object) -> bool:
+    return isinstance(value, _T) and (value.is_floating_point() or value.is_complex())
+
+
+def _as_lane(value: object) -> Any:
+    return value.to(lane_dtype()) if isinstance(value, _T) else value
 
 
 class Guard(TorchFunctionMode):
@@ -92,4 +109,6 @@ class Guard(TorchFunctionMode):
             raise Stop(*WRITES)
         if any(isinstance(leaf, np.ndarray) for leaf in leaves(args)) and types:
             raise hidden(getattr(func, "__name__", "a call").strip("_"))
+        if getattr(func, "__name__", "") in FRACTIONS and not any(map(_is_fraction, leaves(args))):
+            args = tuple(tree_map(_as_lane, list(args)))
         return REPLACED.get(func, func)(*args, **(kwargs or {}))

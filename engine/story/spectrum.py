@@ -43,6 +43,12 @@ def of_hessian(hessian: np.ndarray, eps: float) -> Spectrum:
 
     >>> of_hessian(np.diag([4.0, -1.0]), 2e-16)
     Spectrum(silent=[], flat=[], falling=[1], condition=1.0)
+
+    A curvature that is negative by less than the root of eps counts as flat: it is what a gradient that is nearly zero makes of
+    a direction without curvature.
+
+    >>> of_hessian(np.diag([4.0, -1e-12]) + np.array([[0.0, 2.0], [2.0, 1.0]]), 2e-16).falling
+    []
     """
     lengths = np.sqrt(np.abs(hessian).max(axis=0))
     seen = np.flatnonzero(lengths > 0)
@@ -51,7 +57,8 @@ def of_hessian(hessian: np.ndarray, eps: float) -> Spectrum:
         return Spectrum(silent, [], [], np.inf if silent else 1.0)
     values, vectors = np.linalg.eigh(hessian[np.ix_(seen, seen)] / np.outer(lengths[seen], lengths[seen]))
     rounding = eps * len(hessian) * np.abs(values).max()
-    tiny, falling = np.abs(values) <= rounding, values < -rounding
+    falling = values < -np.sqrt(eps) * np.abs(values).max()
+    tiny = (values <= rounding) & ~falling
     condition = np.inf if tiny.any() or silent else float(np.abs(values).max() / np.abs(values).min())
     return Spectrum(silent, _taking_part(vectors.T[tiny], seen), _taking_part(vectors.T[falling], seen), condition)
 

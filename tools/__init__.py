@@ -1,0 +1,1 @@
+"""Helpers of the Makefile: environments, and lines while something takes long. Standard library alone."""
