@@ -131,13 +131,24 @@ def refusal(array: Any) -> str | None:
     if library(array) == "torch":
         import torch
 
-        if torch._C._functorch.is_functorch_wrapped_tensor(array):
-            return "got a tensor that torch.func is transforming; expected a plain one: call solve outside the transform"
-        if array.requires_grad:
-            return "got a tensor that requires grad; expected a plain one: pass it with .detach()"
         if array.layout is not torch.strided:
             return f"got a tensor of layout {array.layout}; expected a dense one: use .to_dense()"
     return None
+
+
+def is_tracked(array: Any) -> bool:
+    """Whether somebody may take a derivative of an array, or a transform of torch.func is at work on it."""
+    if is_plain(array) or library(array) != "torch":
+        return False
+    import torch
+    from torch.autograd import forward_ad
+
+    return bool(array.requires_grad or torch._C._functorch.is_functorch_wrapped_tensor(array) or forward_ad._current_level >= 0)
+
+
+def detached(array: Any) -> Any:
+    """The numbers of an array without derivatives, forward or reverse, of any transform."""
+    return array.detach() if library(array) == "torch" else array
 
 
 def has_nonfinite(value: object) -> bool:

@@ -1,0 +1,210 @@
+"""A call whose tensors somebody differentiates: a plain solve of detached tensors, and its answers re-attached.
+
+Needs `run` for the solve, `attach` for derivatives. Within a transform of torch.func the solve is one opaque operation, which
+runs on plain tensors; the rest is ordinary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+from backends import arrays as _arrays
+from backends.torch import BACKEND, opaque
+from backends.tree import leaves, tree_map, unflatten
+from backends.types import Array, Inputs, array_namespace
+from engine import bind as _bind
+from engine import plan as _plan
+from engine.derivatives.attach import LaneInputs, inverses, reattached
+from engine.derivatives.condition import Condition, Matrices
+from engine.errors import ArgumentError
+from engine.run import Asked, run
+from engine.solution import Solution
+from engine.sparsity import unknowns
+
+LIMITS = {1: 1, 2: 3}
+"""`derivatives` -> the highest order that is exact."""
+
+DENSE = 32
+"""Unknowns up to which no structure of a Hessian is looked for."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrackedCall:
+    """A checked call on tensors that are differentiated or mapped.
+
+    Fields:
+        seen: what the last plain solve behind it found: its solution, and the condition.
+    """
+
+    asked: Asked
+    bound: _bind.Bound
+    captured: dict[str, Array]
+    seen: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def derivatives(self) -> int:
+        """The orders that were asked for, 0 to 2."""
+        return int(self.asked.options["derivatives"])
+
+    def plain(self, tensors: Inputs, check: str = "status") -> tuple[Any, Matrices]:
+        """Figures and matrices of a solve with these tensors in place of those that are tracked, by input name."""
+        asked = self.asked
+        given = {name: tensors.get(f"data.{name}", self.bound.arrays[f"data.{name}"]) for name in asked.problem.data}
+        starts = {name.partition(".")[2]: array for name, array in tensors.items() if name.startswith("start.")}
+        start = {**asked.start, **starts} if asked.start else starts
+        bound = _bind.bind(asked.problem, given, start, asked.options["seed"])
+        captured = {name: tensors.get(name, array) for name, array in self.captured.items()}
+        solution = run(asked, bound, captured)
+        self.seen["solution"] = solution
+        if check == "raise":
+            solution.raise_for_status()
+        batch = bound.signature.batch
+        matrices: Matrices = ()
+        if self.derivatives:
+            condition = self.seen["condition"] = _condition(self.asked, solution, bound.signature, captured)
+            lanes = len(batch)
+            inputs = lane_inputs(asked.problem, bound, captured)
+            params, status = tree_map(lambda a: _flat(a, lanes), (solution.params, solution.status))
+            matrices = inverses(inputs, condition, params, status) if condition.structure.size else ()
+            matrices = tuple(array_namespace(m).reshape(m, (*batch, *m.shape[1:])) for m in matrices)
+        return _figures(solution), matrices
+
+    def attached(self, figures: Any, matrices: Matrices) -> Solution:
+        """The solution with derivatives."""
+        batch, solution = self.bound.signature.batch, self.seen["solution"]
+        params, loss, measures, residual, status, steps = figures
+        if self.derivatives and matrices:
+            flat = partial(_flat, axes=len(batch))
+            inputs = lane_inputs(self.asked.problem, self.bound, self.captured)
+            moved = reattached(
+                inputs, self.seen["condition"], self.derivatives, tree_map(flat, (params, loss, measures)), flat(status),
+                tuple(map(flat, matrices)),
+            )  # fmt: skip
+            params, loss, measures = tree_map(lambda a: array_namespace(a).reshape(a, (*batch, *a.shape[1:])), moved)
+        found: Solution = replace(
+            solution, params=params, loss=loss, measures=measures, residual=residual, status=status, steps=steps
+        )
+        return found
+
+
+def solve_tracked(asked: Asked, bound: _bind.Bound, captured: dict[str, Array], check: str) -> Solution:
+    """The solution of a call on tensors that are differentiated or mapped, with derivatives.
+
+    Raises:
+        TypeError, ValueError: more orders of derivatives than were asked for; `tol=0`, whose last iterate has none; a tracked
+            tensor that NumPy data captures.
+    """
+    inputs: dict[str, Any] = {name: a for name, a in {**bound.arrays, **captured}.items() if _arrays.library(a) == "torch"}
+    moving = {name: a for name, a in inputs.items() if not name.startswith(("start.", "capture.start."))}
+    orders = {name: opaque.orders(a) for name, a in moving.items()}
+    derivatives = asked.options["derivatives"] if max(orders.values(), default=0) else 0
+    mapped = next((name for name, array in inputs.items() if opaque.is_wrapped(array)), "")
+    _check(asked, bound, orders, mapped)
+    if derivatives == 1:
+        again = _words(asked, "a second derivative")
+        held = {name: opaque.raise_twice(a, again) for name, a in moving.items() if orders[name] and not opaque.is_wrapped(a)}
+        bound = replace(bound, arrays={name: held.get(name, a) for name, a in bound.arrays.items()})
+        captured = {name: held.get(name, a) for name, a in captured.items()}
+    options = asked.options
+    call = TrackedCall(replace(asked, options={**options, "derivatives": derivatives}), bound, captured)
+    if not mapped:
+        figures, matrices = call.plain({name: _arrays.detached(a) for name, a in inputs.items()}, check)
+    else:
+        figures, matrices = _opaque(call, inputs, check)
+    solution = call.attached(figures, matrices)
+    return replace(solution, call=replace(solution.call, batch=bound.signature.batch, options=options))
+
+
+def _opaque(call: TrackedCall, inputs: dict[str, Any], check: str) -> tuple[Any, Matrices]:
+    """Figures and matrices by the opaque operation, which may be mapped."""
+    if call.asked.options["history"]:
+        raise ArgumentError(
+            f"problem {call.asked.problem.name!r}: history came as {call.asked.options['history']!r} within a transform of torch.func; "
+            "expected False: its length depends on the lanes; call solve outside"
+        )
+    names: list[str] = list(inputs)
+    form: list[Any] = []
+
+    def flat(tensors: list[Any]) -> list[Any]:
+        found = call.plain(dict(zip(names, tensors, strict=True)), check)
+        form[:] = [found]
+        return [a.clone() for a in leaves(found)]
+
+    ranks = [_rank(call, name) for name in names]
+    found = opaque.solve(flat, list(inputs.values()), ranks, len(call.bound.signature.batch))
+    result: tuple[Any, Matrices] = unflatten(form[0], found)
+    return result
+
+
+def _rank(call: TrackedCall, name: str) -> int | None:
+    kind, _, own = name.partition(".")
+    return None if kind == "capture" else len(call.asked.problem.axes[own])
+
+
+def _figures(solution: Solution) -> Any:
+    return (
+        solution.params, solution.loss, solution.measures, solution.residual, solution.status, solution.steps,
+    )  # fmt: skip
+
+
+def lane_inputs(problem: Any, bound: _bind.Bound, captured: Mapping[str, Array]) -> LaneInputs:
+    """The data of all lanes and the captured arrays, as tensors of the working dtype."""
+    signature, load = bound.signature, BACKEND.load
+    arrays, dtype, device = {}, bound.signature.dtype, bound.signature.device
+    for name in (f"data.{name}" for name in problem.data):
+        array = load(bound.arrays[name], dtype, device)
+        arrays[name] = array if name in signature.shared else _arrays.to_lanes(array, signature.batch, len(signature.lane[name]))
+    for name, value, own in _bind.common_inputs(signature, dict(captured), {}):
+        arrays[name] = load(value, own, device)
+    return LaneInputs(problem, arrays, frozenset(captured) | signature.shared)
+
+
+def _flat(array: Array, axes: int) -> Array:
+    """An array with one lane axis for all of its batch axes."""
+    return array_namespace(array).reshape(array, (-1, *array.shape[axes:])) if axes != 1 else array
+
+
+def _condition(asked: Asked, solution: Solution, signature: _bind.Signature, captured: dict[str, Array]) -> Condition:
+    """The form of the problem's condition, with the structure of its matrix."""
+    problem, plan = asked.problem, solution.plan
+    kind = "residual" if problem.exact else "loss"
+    structure = plan.structure if problem.exact else None
+    if structure is None:
+        size = unknowns(problem, signature.shapes)
+        structure = _plan.structure(problem, plan.backend, signature, captured, kind, size if size <= DENSE else None)
+    return Condition.of(problem.exact, structure)
+
+
+def _check(asked: Asked, bound: _bind.Bound, orders: Mapping[str, int], mapped: str) -> None:
+    name, most = max(orders.items(), key=lambda item: item[1], default=("", 0))
+    derivatives = asked.options["derivatives"]
+    if bound.signature.library != "torch" and (mapped or (most and derivatives)):
+        raise ArgumentError(
+            f"problem {asked.problem.name!r}: {_spoken(mapped or name)} is differentiated or mapped, and the data came as NumPy "
+            "arrays, which carry no derivative; expected tensors: convert the data, or pass it with .detach()"
+        )
+    if not most or not derivatives:
+        return
+    if most > LIMITS[derivatives]:
+        raise ArgumentError(_words(asked, f"derivative {most} by {_spoken(name)}"))
+    if asked.options["tol"] == 0:
+        raise ArgumentError(
+            f"problem {asked.problem.name!r}: tol came as 0 with {_spoken(name)}, which is differentiated; expected a tol above 0: "
+            "the last iterate of a fixed number of steps is no solution and has no derivative here; derivatives=0 detaches it"
+        )
+
+
+def _words(asked: Asked, what: str) -> str:
+    derivatives = asked.options["derivatives"]
+    remedy = "pass derivatives=2, which is exact through third order" if derivatives == 1 else "there is no higher one"
+    return f"problem {asked.problem.name!r}: {what} was taken of a solution with derivatives={derivatives}: {remedy}"
+
+
+def _spoken(name: str) -> str:
+    kind, _, own = name.partition(".")
+    if kind == "start":
+        return f"the start of {own!r}"
+    return f"datum {own!r}" if kind == "data" else f"a tensor that {own.rpartition('.')[0]} captures"
