@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import sys
 import zlib
 from collections.abc import Iterable
 from functools import lru_cache
@@ -144,6 +145,12 @@ def is_tracked(array: Any) -> bool:
     from torch.autograd import forward_ad
 
     return bool(array.requires_grad or torch._C._functorch.is_functorch_wrapped_tensor(array) or forward_ad._current_level >= 0)
+
+
+def is_compiling() -> bool:
+    """Whether torch.compile is tracing the code that asks."""
+    torch = sys.modules.get("torch")
+    return torch is not None and bool(torch.compiler.is_compiling())
 
 
 def detached(array: Any) -> Any:

@@ -68,6 +68,11 @@ def solve(
         array([[0.5 , 0.  ],
                [0.  , 0.25]])
     """
+    if _arrays.is_compiling():
+        from engine.derivatives.traced import solve_traced
+
+        asked_for = (backend, tol, max_steps, seed, derivatives, check)
+        return solve_traced(problem, data, start, asked_for, (solver is None, not history and not progress))
     entered = time.perf_counter()
     options = dict(
         solver=solver, backend=backend, tol=tol, max_steps=max_steps, seed=seed, history=history, progress=progress,

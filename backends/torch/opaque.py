@@ -1,4 +1,4 @@
-"""One opaque operation for a whole solve, and what torch says of tensors that somebody differentiates.
+"""One opaque operation for a whole solve, within transforms of torch.func and in graphs of torch.compile.
 
 The operation has no derivative: it is fed detached tensors, and its results are re-attached by ordinary operations. It has a
 rule for vmap, which puts one more axis in front of the batch, and one for torch.compile, which says shapes. Under either the
@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
-from torch._functorch.pyfunctorch import retrieve_all_functorch_interpreters
-from torch.autograd import forward_ad
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -25,11 +27,13 @@ class OpaqueCall:
         run: tensors, each `(*batch, *own)` or `(*own,)`, to the results, each with all batch axes in front.
         ranks: the number of each tensor's own axes; None for one that cannot differ by lane.
         batch: the number of batch axes.
+        results: shapes and dtypes of the results for one lane; None within torch.func, which needs none.
     """
 
     run: Callable[[list[Tensor]], list[Tensor]]
     ranks: list[int | None]
     batch: int
+    results: list[tuple[tuple[int, ...], torch.dtype]] | None = None
 
 
 _calls: dict[int, OpaqueCall] = {}
@@ -38,7 +42,19 @@ _number = itertools.count()
 
 @torch.library.custom_op("lanewise::solve", mutates_args=())
 def _solve(number: int, lead: int, tensors: list[Tensor]) -> list[Tensor]:
-    return _calls[number].run(tensors)
+    call = _calls[number]
+    if call.results is None:
+        return call.run(tensors)
+    return outside(lambda: call.run(tensors))  # compiled code's first run is watched by a mode, below which there is no vmap
+
+
+@_solve.register_fake
+def _blank(number: int, lead: int, tensors: list[Tensor]) -> list[Tensor]:
+    call = _calls[number]
+    assert call.results is not None
+    own = [t.shape[: t.ndim - rank] for t, rank in zip(tensors, call.ranks, strict=True) if rank is not None]
+    batch, like = torch.broadcast_shapes(*own), tensors[0]  # type: ignore[no-untyped-call]
+    return [like.new_empty((*batch, *shape), dtype=dtype) for shape, dtype in call.results]
 
 
 @_solve.register_vmap
@@ -68,57 +84,60 @@ def _padded(tensor: Tensor, ndim: int) -> Tensor:
     return tensor.reshape(tensor.shape[0], *[1] * (ndim - tensor.ndim), *tensor.shape[1:])
 
 
-def solve(
-    run: Callable[[list[Tensor]], list[Tensor]], tensors: list[Tensor], ranks: list[int | None], batch: int
-) -> list[Tensor]:
-    """The results of a solve within a transform, without derivatives; see `OpaqueCall`."""
-    number = next(_number)
-    _calls[number] = OpaqueCall(run, ranks, batch)
+def solve(call: OpaqueCall, tensors: list[Tensor]) -> list[Tensor]:
+    """The results of a call within a transform of torch.func, without derivatives."""
+    number = kept(call)
     try:
-        found: list[Tensor] = _solve(number, 0, [t.detach() for t in tensors])
-        return found
+        return again(number, tensors)
     finally:
         del _calls[number]
 
 
-def is_wrapped(tensor: Tensor) -> bool:
-    """Whether a transform of torch.func is at work on a tensor."""
-    return bool(torch._C._functorch.is_functorch_wrapped_tensor(tensor)) and not torch._C._functorch.is_functionaltensor(tensor)
+def kept(call: OpaqueCall) -> int:
+    """The number of a call that compiled code makes again; it is kept."""
+    number = next(_number)
+    _calls[number] = call
+    return number
 
 
-def orders(tensor: Tensor) -> int:
-    """The derivatives that are taken of a tensor, one inside of the other: those of torch.func, and one by autograd.
-
-    torch does not show an outer transform's tangents, so that whatever was computed within a `jvp` counts as moved by it.
-    """
-    functorch = torch._C._functorch
-    if not is_wrapped(tensor):
-        return int(tensor.requires_grad and torch.is_grad_enabled()) + _has_tangent(tensor)
-    forward = {level.level() for level in retrieve_all_functorch_interpreters() if level.key() == functorch.TransformType.Jvp}
-    count = 0
-    while is_wrapped(tensor):
-        if functorch.is_gradtrackingtensor(tensor):
-            count += tensor.requires_grad or functorch.maybe_get_level(tensor) in forward
-        tensor = functorch.get_unwrapped(tensor)
-    return count + int(tensor.requires_grad)
+def again(number: int, tensors: list[Tensor]) -> list[Tensor]:
+    """The results of a call that is kept, without derivatives."""
+    found: list[Tensor] = _solve(number, 0, [t.detach() for t in tensors])
+    return found
 
 
-def _has_tangent(tensor: Tensor) -> bool:
-    if forward_ad._current_level < 0 or not tensor.is_floating_point():
-        return False
-    return forward_ad.unpack_dual(tensor).tangent is not None  # type: ignore[no-untyped-call]
+_reads: dict[int, Callable[[], list[Tensor]]] = {}
 
 
-def raise_twice(tensor: Tensor, words: str) -> Tensor:
-    """The tensor, whose gradient by autograd cannot be differentiated again: that raises RuntimeError with these words."""
+@torch.library.custom_op("lanewise::read", mutates_args=())
+def _read(number: int, device: torch.device) -> list[Tensor]:
+    return [a.clone() for a in _reads[number]()]
 
-    def refuse(_: Tensor) -> None:
-        raise RuntimeError(words)
 
-    def first(gradient: Tensor) -> None:
-        if gradient.requires_grad:
-            gradient.register_hook(refuse)  # type: ignore[no-untyped-call]
+@_read.register_fake
+def _unread(number: int, device: torch.device) -> list[Tensor]:
+    return [torch.empty(tuple(a.shape), dtype=a.dtype, device=device) for a in _reads[number]()]
 
-    once = tensor.view_as(tensor)
-    once.register_hook(first)  # type: ignore[no-untyped-call]
-    return once
+
+def read(get: Callable[[], list[Tensor]], device: torch.device) -> list[Tensor]:
+    """Tensors that compiled code reads anew each time that it runs."""
+    number = next(_number)
+    _reads[number] = get
+    found: list[Tensor] = _read(number, device)
+    return found
+
+
+def in_graph(f: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that torch.compile runs as it stands while it traces, and whose operations go into the graph."""
+    found: Callable[..., Any] = torch._dynamo.nonstrict_trace(f)
+    return found
+
+
+def outside(f: Callable[[], T]) -> T:
+    """The result of a function that runs where no tracer is at work: in a thread of its own, and not as if it were compiled."""
+    flag, torch.compiler._is_compiling_flag = torch.compiler._is_compiling_flag, False
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(f).result()
+    finally:
+        torch.compiler._is_compiling_flag = flag

@@ -6,6 +6,7 @@ runs on plain tensors; the rest is ordinary.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -19,13 +20,15 @@ from engine import bind as _bind
 from engine import plan as _plan
 from engine.derivatives.attach import LaneInputs, inverses, reattached
 from engine.derivatives.condition import Condition, Matrices
+from engine.derivatives.orders import settle, tensors_of
 from engine.errors import ArgumentError
+from engine.problem import Problem
 from engine.run import Asked, run
 from engine.solution import Solution
 from engine.sparsity import unknowns
 
-LIMITS = {1: 1, 2: 3}
-"""`derivatives` -> the highest order that is exact."""
+FIGURES = ("params", "loss", "measures", "residual", "status", "steps")
+"""Fields of a Solution that are tensors of all lanes."""
 
 DENSE = 32
 """Unknowns up to which no structure of a Hessian is looked for."""
@@ -52,7 +55,8 @@ class TrackedCall:
     def plain(self, tensors: Inputs, check: str = "status") -> tuple[Any, Matrices]:
         """Figures and matrices of a solve with these tensors in place of those that are tracked, by input name."""
         asked = self.asked
-        given = {name: tensors.get(f"data.{name}", self.bound.arrays[f"data.{name}"]) for name in asked.problem.data}
+        known = {**self.bound.arrays, **tensors}
+        given = {name: known[f"data.{name}"] for name in asked.problem.data}
         starts = {name.partition(".")[2]: array for name, array in tensors.items() if name.startswith("start.")}
         start = {**asked.start, **starts} if asked.start else starts
         bound = _bind.bind(asked.problem, given, start, asked.options["seed"])
@@ -72,9 +76,9 @@ class TrackedCall:
             matrices = tuple(array_namespace(m).reshape(m, (*batch, *m.shape[1:])) for m in matrices)
         return _figures(solution), matrices
 
-    def attached(self, figures: Any, matrices: Matrices) -> Solution:
-        """The solution with derivatives."""
-        batch, solution = self.bound.signature.batch, self.seen["solution"]
+    def attached(self, figures: Any, matrices: Matrices) -> Any:
+        """The figures with derivatives."""
+        batch = self.bound.signature.batch
         params, loss, measures, residual, status, steps = figures
         if self.derivatives and matrices:
             flat = partial(_flat, axes=len(batch))
@@ -84,38 +88,27 @@ class TrackedCall:
                 tuple(map(flat, matrices)),
             )  # fmt: skip
             params, loss, measures = tree_map(lambda a: array_namespace(a).reshape(a, (*batch, *a.shape[1:])), moved)
-        found: Solution = replace(
-            solution, params=params, loss=loss, measures=measures, residual=residual, status=status, steps=steps
-        )
-        return found
+        return params, loss, measures, residual, status, steps
 
 
 def solve_tracked(asked: Asked, bound: _bind.Bound, captured: dict[str, Array], check: str) -> Solution:
     """The solution of a call on tensors that are differentiated or mapped, with derivatives.
 
     Raises:
-        TypeError, ValueError: more orders of derivatives than were asked for; `tol=0`, whose last iterate has none; a tracked
-            tensor that NumPy data captures.
+        TypeError, ValueError: as `settle` does; `history` within a transform.
     """
-    inputs: dict[str, Any] = {name: a for name, a in {**bound.arrays, **captured}.items() if _arrays.library(a) == "torch"}
-    moving = {name: a for name, a in inputs.items() if not name.startswith(("start.", "capture.start."))}
-    orders = {name: opaque.orders(a) for name, a in moving.items()}
-    derivatives = asked.options["derivatives"] if max(orders.values(), default=0) else 0
-    mapped = next((name for name, array in inputs.items() if opaque.is_wrapped(array)), "")
-    _check(asked, bound, orders, mapped)
-    if derivatives == 1:
-        again = _words(asked, "a second derivative")
-        held = {name: opaque.raise_twice(a, again) for name, a in moving.items() if orders[name] and not opaque.is_wrapped(a)}
-        bound = replace(bound, arrays={name: held.get(name, a) for name, a in bound.arrays.items()})
-        captured = {name: held.get(name, a) for name, a in captured.items()}
     options = asked.options
-    call = TrackedCall(replace(asked, options={**options, "derivatives": derivatives}), bound, captured)
+    settled, bound, captured, mapped = settle(asked, bound, captured)
+    call = TrackedCall(settled, bound, captured)
+    inputs = tensors_of({**bound.arrays, **captured})
     if not mapped:
         figures, matrices = call.plain({name: _arrays.detached(a) for name, a in inputs.items()}, check)
     else:
         figures, matrices = _opaque(call, inputs, check)
-    solution = call.attached(figures, matrices)
-    return replace(solution, call=replace(solution.call, batch=bound.signature.batch, options=options))
+    solution = call.seen["solution"]
+    answer = dict(zip(FIGURES, call.attached(figures, matrices), strict=True))
+    found: Solution = replace(solution, **answer, call=replace(solution.call, batch=bound.signature.batch, options=options))
+    return found
 
 
 def _opaque(call: TrackedCall, inputs: dict[str, Any], check: str) -> tuple[Any, Matrices]:
@@ -133,24 +126,23 @@ def _opaque(call: TrackedCall, inputs: dict[str, Any], check: str) -> tuple[Any,
         form[:] = [found]
         return [a.clone() for a in leaves(found)]
 
-    ranks = [_rank(call, name) for name in names]
-    found = opaque.solve(flat, list(inputs.values()), ranks, len(call.bound.signature.batch))
+    ranks = [rank_of(call.asked.problem, name) for name in names]
+    found = opaque.solve(opaque.OpaqueCall(flat, ranks, len(call.bound.signature.batch)), list(inputs.values()))
     result: tuple[Any, Matrices] = unflatten(form[0], found)
     return result
 
 
-def _rank(call: TrackedCall, name: str) -> int | None:
+def rank_of(problem: Problem, name: str) -> int | None:
+    """The number of own axes of an input; None for a captured array, which all lanes share."""
     kind, _, own = name.partition(".")
-    return None if kind == "capture" else len(call.asked.problem.axes[own])
+    return None if kind == "capture" else len(problem.axes[own])
 
 
-def _figures(solution: Solution) -> Any:
-    return (
-        solution.params, solution.loss, solution.measures, solution.residual, solution.status, solution.steps,
-    )  # fmt: skip
+def _figures(solution: Solution) -> tuple[Any, ...]:
+    return tuple(getattr(solution, name) for name in FIGURES)
 
 
-def lane_inputs(problem: Any, bound: _bind.Bound, captured: Mapping[str, Array]) -> LaneInputs:
+def lane_inputs(problem: Problem, bound: _bind.Bound, captured: Mapping[str, Array]) -> LaneInputs:
     """The data of all lanes and the captured arrays, as tensors of the working dtype."""
     signature, load = bound.signature, BACKEND.load
     arrays, dtype, device = {}, bound.signature.dtype, bound.signature.device
@@ -164,7 +156,8 @@ def lane_inputs(problem: Any, bound: _bind.Bound, captured: Mapping[str, Array])
 
 def _flat(array: Array, axes: int) -> Array:
     """An array with one lane axis for all of its batch axes."""
-    return array_namespace(array).reshape(array, (-1, *array.shape[axes:])) if axes != 1 else array
+    shape = tuple(array.shape)
+    return array_namespace(array).reshape(array, (math.prod(shape[:axes]), *shape[axes:])) if axes != 1 else array
 
 
 def _condition(asked: Asked, solution: Solution, signature: _bind.Signature, captured: dict[str, Array]) -> Condition:
@@ -176,35 +169,3 @@ def _condition(asked: Asked, solution: Solution, signature: _bind.Signature, cap
         size = unknowns(problem, signature.shapes)
         structure = _plan.structure(problem, plan.backend, signature, captured, kind, size if size <= DENSE else None)
     return Condition.of(problem.exact, structure)
-
-
-def _check(asked: Asked, bound: _bind.Bound, orders: Mapping[str, int], mapped: str) -> None:
-    name, most = max(orders.items(), key=lambda item: item[1], default=("", 0))
-    derivatives = asked.options["derivatives"]
-    if bound.signature.library != "torch" and (mapped or (most and derivatives)):
-        raise ArgumentError(
-            f"problem {asked.problem.name!r}: {_spoken(mapped or name)} is differentiated or mapped, and the data came as NumPy "
-            "arrays, which carry no derivative; expected tensors: convert the data, or pass it with .detach()"
-        )
-    if not most or not derivatives:
-        return
-    if most > LIMITS[derivatives]:
-        raise ArgumentError(_words(asked, f"derivative {most} by {_spoken(name)}"))
-    if asked.options["tol"] == 0:
-        raise ArgumentError(
-            f"problem {asked.problem.name!r}: tol came as 0 with {_spoken(name)}, which is differentiated; expected a tol above 0: "
-            "the last iterate of a fixed number of steps is no solution and has no derivative here; derivatives=0 detaches it"
-        )
-
-
-def _words(asked: Asked, what: str) -> str:
-    derivatives = asked.options["derivatives"]
-    remedy = "pass derivatives=2, which is exact through third order" if derivatives == 1 else "there is no higher one"
-    return f"problem {asked.problem.name!r}: {what} was taken of a solution with derivatives={derivatives}: {remedy}"
-
-
-def _spoken(name: str) -> str:
-    kind, _, own = name.partition(".")
-    if kind == "start":
-        return f"the start of {own!r}"
-    return f"datum {own!r}" if kind == "data" else f"a tensor that {own.rpartition('.')[0]} captures"
