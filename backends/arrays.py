@@ -258,7 +258,7 @@ def full(value: Any, shape: tuple[int, ...]) -> Any:
 def to_lanes(array: Any, batch: tuple[int, ...], rank: int) -> Any:
     """Broadcast the batch axes in front of the last `rank` axes and flatten them into one; no copy if they fit."""
     own = tuple(array.shape[array.ndim - rank :]) if rank else ()
-    wide = array.expand(*batch, *own) if library(array) == "torch" else np.broadcast_to(array, (*batch, *own))
+    wide = array.expand((*batch, *own)) if library(array) == "torch" else np.broadcast_to(array, (*batch, *own))
     return wide.reshape((int(np.prod(batch, dtype=np.int64)), *own))
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor
+from torch._functorch import eager_transforms
 from torch._functorch.pyfunctorch import retrieve_all_functorch_interpreters
 from torch.autograd import forward_ad
 
@@ -34,6 +38,17 @@ def _has_tangent(tensor: Tensor) -> bool:
     if forward_ad._current_level < 0 or not tensor.is_floating_point():
         return False
     return forward_ad.unpack_dual(tensor).tangent is not None  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def within_dual_numbers() -> Iterator[None]:
+    """A context in which torch.func takes forward derivatives of plain tensors, also where dual numbers are at work outside."""
+    outer = forward_ad._current_level >= 0 and not eager_transforms.JVP_NESTING
+    eager_transforms.JVP_NESTING += outer
+    try:
+        yield
+    finally:
+        eager_transforms.JVP_NESTING -= outer
 
 
 def raise_twice(tensor: Tensor, words: str) -> Tensor:

@@ -14,6 +14,7 @@ from typing import Any
 
 from backends import arrays as _arrays
 from backends.torch import BACKEND, opaque
+from backends.torch.levels import within_dual_numbers
 from backends.tree import leaves, tree_map, unflatten
 from backends.types import Array, Inputs, array_namespace
 from engine import bind as _bind
@@ -61,7 +62,7 @@ class TrackedCall:
         start = {**asked.start, **starts} if asked.start else starts
         bound = _bind.bind(asked.problem, given, start, asked.options["seed"])
         captured = {name: tensors.get(name, array) for name, array in self.captured.items()}
-        solution = run(asked, bound, captured)
+        solution = run(replace(asked, data=given, start=start), bound, captured)
         self.seen["solution"] = solution
         if check == "raise":
             solution.raise_for_status()
@@ -102,12 +103,14 @@ def solve_tracked(asked: Asked, bound: _bind.Bound, captured: dict[str, Array], 
     call = TrackedCall(settled, bound, captured)
     inputs = tensors_of({**bound.arrays, **captured})
     if not mapped:
-        figures, matrices = call.plain({name: _arrays.detached(a) for name, a in inputs.items()}, check)
+        with within_dual_numbers():
+            figures, matrices = call.plain({name: _arrays.detached(a) for name, a in inputs.items()}, check)
     else:
         figures, matrices = _opaque(call, inputs, check)
     solution = call.seen["solution"]
     answer = dict(zip(FIGURES, call.attached(figures, matrices), strict=True))
-    found: Solution = replace(solution, **answer, call=replace(solution.call, batch=bound.signature.batch, options=options))
+    called = replace(solution.call, data=asked.data, start=asked.start, batch=bound.signature.batch, options=options)
+    found: Solution = replace(solution, **answer, call=called)
     return found
 
 
