@@ -26,12 +26,12 @@ Case = tuple[engine.Problem, dict[str, torch.Tensor], tuple[str, ...]]
 def cases(lanes: int = LANES) -> dict[str, Case]:
     """Name -> problem, data, and the data that is differentiated."""
     generator = torch.Generator().manual_seed(0)
-    draw = lambda *shape: torch.randn(shape, generator=generator, dtype=torch.float64)
+    draw: Callable[..., torch.Tensor] = lambda *shape: torch.randn(shape, generator=generator, dtype=torch.float64)
     x = torch.linspace(0, 3, 20, dtype=torch.float64)
-    y = 2 * torch.exp(-1.3 * x) + 0.5 + 0.1 * draw(lanes, 20)
+    y = torch.exp(x * -1.3) * 2 + 0.5 + draw(lanes, 20) * 0.1
     fit = problems.curve_fit(lambda x, a, b, c: a * np.exp(-b * x) + c)
     return {
-        "inverse, n = 4": (problems.inverse(), {"A": draw(lanes, 4, 4) + 4 * torch.eye(4)}, ("A",)),
+        "inverse, n = 4": (problems.inverse(), {"A": draw(lanes, 4, 4) + torch.eye(4) * 4}, ("A",)),
         "fit of 3 parameters": (fit, {"x": x, "y": y}, ("y",)),
     }
 
@@ -51,8 +51,8 @@ def measure(case: Case, derivatives: int) -> tuple[float, float, float]:
     """Seconds of the plain solve, of the solve with derivatives, and of a backward pass."""
     problem, data, moving = case
     inputs = {name: a.clone().requires_grad_(name in moving) for name, a in data.items()}
-    tracked = lambda: engine.solve(problem, inputs, derivatives=derivatives)
-    total = sum(x.sum() for x in tracked().params.values())
+    tracked: Callable[[], engine.Solution] = lambda: engine.solve(problem, inputs, derivatives=derivatives)
+    total = torch.stack([x.sum() for x in tracked().params.values()]).sum()
     leaves = [inputs[name] for name in moving]
     backward = best(lambda: torch.autograd.grad(total, leaves, retain_graph=True))
     return best(lambda: engine.solve(problem, data)), best(tracked), backward
@@ -66,14 +66,16 @@ def optimistix(case: Case) -> tuple[float, float] | None:
     import optimistix as optx
 
     jax.config.update("jax_enable_x64", True)
-    problem, data, moving = case
+    _, data, moving = case
     given = {name: jax.numpy.asarray(a.numpy()) for name, a in data.items()}
     if moving == ("A",):
         start, residual = jax.numpy.full((4, 4), 0.5), lambda X, a: X @ a - jax.numpy.eye(4)
     else:
         start, x = jax.numpy.ones(3), given["x"]
         residual = lambda p, y: p[0] * jax.numpy.exp(-p[1] * x) + p[2] - y
-    solver = optx.LevenbergMarquardt(rtol=1e-12, atol=1e-12) if moving == ("A",) else optx.LevenbergMarquardt(rtol=1e-6, atol=1e-6)
+    solver = (
+        optx.LevenbergMarquardt(rtol=1e-12, atol=1e-12) if moving == ("A",) else optx.LevenbergMarquardt(rtol=1e-6, atol=1e-6)
+    )
 
     def total(lanes: Any) -> Any:
         one = lambda a: optx.least_squares(residual, solver, start, a, adjoint=optx.ImplicitAdjoint(), throw=False).value

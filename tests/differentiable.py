@@ -57,29 +57,33 @@ class Row:
 
 def draw(*shape: int, seed: int = 0) -> Tensor:
     """Normal numbers."""
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=DTYPE)
+    found: Tensor = torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=DTYPE)
+    return found
 
 
 def definite(n: int, seed: int = 0) -> Tensor:
     """Symmetric positive definite matrices of two lanes."""
     a = draw(2, n, n, seed=seed)
-    return a @ a.mT + torch.eye(n, dtype=DTYPE)
+    found: Tensor = a @ a.mT + torch.eye(n, dtype=DTYPE)
+    return found
 
 
 def power(a: Tensor, exponent: float) -> Tensor:
     """A power of symmetric positive definite matrices."""
     w, v = torch.linalg.eigh(a)
-    return (v * w[..., None, :] ** exponent) @ v.mT
+    found: Tensor = (v * w[..., None, :] ** exponent) @ v.mT
+    return found
 
 
 def polar(a: Tensor) -> Tensor:
     """The orthogonal polar factor, by a power of A'A, which has no trouble with equal singular values."""
-    return a @ power(a.mT @ a, -0.5)
+    found: Tensor = a @ power(a.mT @ a, -0.5)
+    return found
 
 
 POINTS = torch.linspace(0.0, 3.0, 10, dtype=DTYPE)
-NOISY = 2 * torch.exp(-1.3 * POINTS) + 0.5 + 0.2 * draw(2, 10, seed=1)
-DECAY = lambda x, a, b, c: a * np.exp(-b * x) + c
+NOISY = torch.exp(POINTS * -1.3) * 2 + 0.5 + draw(2, 10, seed=1) * 0.2
+DECAY: Any = lambda x, a, b, c: a * np.exp(-b * x) + c
 
 
 def _logistic(w: Any, X: Any, y: Any) -> Any:
@@ -104,11 +108,11 @@ def _declared(name: str, data: dict[str, str], params: dict[str, Param], residua
 @functools.cache
 def closed() -> dict[str, Row]:
     """Rows with an oracle."""
-    root = lambda domain: _declared("root", {"A": "n n"}, {"X": Param("n n", domain, "eye")}, lambda X, A: X @ X.T - A, True)
+    root: Any = lambda domain: _declared("root", {"A": "n n"}, {"X": Param("n n", domain, "eye")}, lambda X, A: X @ X.T - A, True)
     square = _declared("sqrtm", {"A": "n n"}, {"X": Param("n n", start="eye")}, lambda X, A: X @ X - A, True)
     rotation = {"Q": Param("n n", Orthogonal(), "eye")}
     return {
-        "inverse": Row(problems.inverse(), {"A": draw(2, 3, 3) + 3 * torch.eye(3)}, named("X"), torch.linalg.inv),
+        "inverse": Row(problems.inverse(), {"A": draw(2, 3, 3) + torch.eye(3) * 3}, named("X"), torch.linalg.inv),
         "sqrtm": Row(square, {"A": definite(2)}, named("X"), lambda a: power(a, 0.5), True),
         "definite root": Row(root(PositiveDefinite()), {"A": definite(2)}, named("X"), lambda a: power(a, 0.5), True),
         "cholesky": Row(root(LowerTriangular()), {"A": definite(2)}, named("X"), torch.linalg.cholesky, True),

@@ -55,10 +55,10 @@ def _jvps(f: Any, x: Tensor) -> Tensor:
 
 def _duals(f: Any, x: Tensor) -> Tensor:
     tangents = torch.eye(x.numel(), dtype=x.dtype).reshape(-1, *x.shape)
+    unpack: Any = torch.autograd.forward_ad.unpack_dual
+    make: Any = torch.autograd.forward_ad.make_dual
     with torch.autograd.forward_ad.dual_level():
-        found = [
-            torch.autograd.forward_ad.unpack_dual(f(torch.autograd.forward_ad.make_dual(x, t))).tangent for t in tangents[:3]
-        ]
+        found = [unpack(f(make(x, t))).tangent for t in tangents[:3]]
     return torch.stack(found)
 
 
@@ -118,7 +118,7 @@ def test_second_derivatives_agree(name: str) -> None:
     row = ROWS[name]
     f, x = scalar(row), datum(row)
     found = {transform: take(f)(x) for transform, take in SECOND.items()}
-    columns = torch.autograd.functional.hessian(f, x)
+    columns = torch.autograd.functional.hessian(f, x)  # type: ignore[no-untyped-call]
     for hessian in found.values():
         torch.testing.assert_close(hessian, columns)
 
@@ -137,11 +137,12 @@ SCALE = draw(2, 2)
 
 
 def test_a_mapped_captured_tensor_is_one_solve_after_the_other() -> None:
-    a = draw(3, 2, 2) + 3 * torch.eye(2)
+    a = draw(3, 2, 2) + torch.eye(2) * 3
 
     def solve(scale: Tensor) -> Tensor:
         problem = Problem("scaled", {"A": "n n"}, {"X": "n n"}, lambda X, A: X @ A - scale, exact=True)
-        return engine.solve(problem, a, backend="torch")["X"]
+        found: Tensor = engine.solve(problem, a, backend="torch")["X"]
+        return found
 
     torch.testing.assert_close(torch.vmap(solve)(torch.stack([SCALE, 2 * SCALE]))[1], 2 * SCALE @ torch.linalg.inv(a))
 
@@ -151,11 +152,16 @@ def test_a_mapped_call_raises_for_its_lanes_and_knows_its_plan() -> None:
     with pytest.raises(engine.SolveError, match="2 of 2 lanes"):
         torch.vmap(lambda a: engine.solve(problems.inverse(), a, backend="torch", check="raise")["X"])(singular)
     plans: list[Any] = []
-    torch.vmap(lambda a: plans.append(engine.solve(problems.inverse(), a, backend="torch").plan) or a)(singular)
+
+    def solve(a: Tensor) -> Tensor:
+        plans.append(engine.solve(problems.inverse(), a, backend="torch").plan)
+        return a
+
+    torch.vmap(solve)(singular)
     assert plans[0].backend == "torch"
 
 
-COMPILED = {
+COMPILED: dict[str, Any] = {
     "value": lambda f: f,
     "grad": torch.func.grad,
     "vmap(grad)": lambda f: lambda x: torch.vmap(torch.func.grad(f))(x[None])[0],
@@ -166,8 +172,10 @@ COMPILED = {
 @pytest.mark.parametrize(("name", "transform"), [*(("inverse", t) for t in COMPILED), ("noisy fit", "grad")])
 def test_one_graph(name: str, transform: str) -> None:
     row = ROWS[name]
-    f, x = COMPILED[transform](scalar(row)), datum(row)
-    torch.testing.assert_close(torch.compile(f, fullgraph=True, backend="aot_eager")(x), f(x))
+    f: Any = COMPILED[transform](scalar(row))
+    x = datum(row)
+    compiled: Any = torch.compile(f, fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(x), f(x))
 
 
 def test_one_graph_with_backward_reads_what_is_captured() -> None:
@@ -176,8 +184,8 @@ def test_one_graph_with_backward_reads_what_is_captured() -> None:
     f = torch.compile(
         lambda a: engine.solve(problem, a, backend="torch", tol=1e-12)["X"].sum(), fullgraph=True, backend="aot_eager"
     )
-    a = draw(3, 2, 2) + 3 * torch.eye(2)
-    expected = lambda: torch.func.grad(lambda a: (scale @ torch.linalg.inv(a)).sum())(a)
+    a = draw(3, 2, 2) + torch.eye(2) * 3
+    expected: Callable[[], Tensor] = lambda: torch.func.grad(lambda a: (scale @ torch.linalg.inv(a)).sum())(a)
     torch.testing.assert_close(_backward(f, a), expected())
     scale *= 2
     torch.testing.assert_close(_backward(f, a), expected())
