@@ -129,6 +129,8 @@ def refusal(array: Any) -> str | None:
         return f"got dtype {name}; expected float32, float64, integer or bool: convert it first"
     if isinstance(array, np.ma.MaskedArray):
         return MASKED
+    if isinstance(array, np.ndarray) and array.view(np.ndarray).dtype != array.dtype:
+        return "got a NumPy array within nested transforms, in long double; expected a torch tensor: pass torch.from_numpy(array)"
     if library(array) == "torch":
         import torch
 
@@ -145,6 +147,11 @@ def is_tracked(array: Any) -> bool:
     from torch.autograd import forward_ad
 
     return bool(array.requires_grad or torch._C._functorch.is_functorch_wrapped_tensor(array) or forward_ad._current_level >= 0)
+
+
+def is_perturbed(value: object) -> bool:
+    """Whether a value is a NumPy array that carries a derivative (`backends.numpy.complex_step`)."""
+    return type(value) is not np.ndarray and getattr(type(value), "is_perturbed", False)
 
 
 def is_compiling() -> bool:

@@ -87,6 +87,10 @@ def solve(
         raise ArgumentError(
             f"derivatives came as {derivatives!r}; expected 2 (through third order), 1 (first order) or 0 (detached)"
         )
+    if _arrays.is_perturbed(data) or (isinstance(data, Mapping) and any(map(_arrays.is_perturbed, data.values()))):
+        from engine.derivatives.perturbed import solve_perturbed
+
+        return solve_perturbed(Asked(problem, data, start, options, solve, entered), check)
     where = f"problem {problem.name!r}"
     data, start = without_labels(where, "datum", data), without_labels(where, "start of", start)
     if problem.specialise is not None:

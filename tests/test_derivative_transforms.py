@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -134,6 +135,7 @@ def test_a_mapped_solve_is_a_loop(name: str) -> None:
 
 
 SCALE = draw(2, 2)
+INVERSE, GAUSS_NEWTON = problems.inverse(), engine.solvers.GaussNewton()
 
 
 def test_a_mapped_captured_tensor_is_one_solve_after_the_other() -> None:
@@ -191,11 +193,26 @@ def test_one_graph_with_backward_reads_what_is_captured() -> None:
     torch.testing.assert_close(_backward(f, a), expected())
 
 
+@pytest.mark.parametrize("transform", ["grad", "jacfwd", "jacrev"])
+def test_numpy_arrays_within_the_transforms_of_engine(transform: str) -> None:
+    row = ROWS["inverse"]
+    weights = draw(2, 3, 3, seed=3).numpy()
+    f = lambda a: np.sum(weights * np.sin(engine.solve(row.problem, a, backend="torch")["X"]))
+    found = getattr(engine, transform)(f)(datum(row).numpy())
+    assert type(found) is np.ndarray
+    torch.testing.assert_close(torch.from_numpy(found), torch.func.grad(scalar(row))(datum(row)))
+
+
+def test_a_second_derivative_by_a_numpy_array_is_refused() -> None:
+    f = lambda a: np.sum(engine.solve(INVERSE, a, backend="torch")["X"])
+    with pytest.raises(engine.errors.ArgumentError, match=r"torch\.from_numpy"):
+        engine.hessian(f)(np.eye(2))
+
+
 def _compiled(solve: Callable[[Tensor], Any], x: Tensor) -> Any:
     return torch.compile(solve, fullgraph=True, backend="eager")(x)
 
 
-INVERSE, GAUSS_NEWTON = problems.inverse(), engine.solvers.GaussNewton()
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "a solver": (
         lambda: _compiled(lambda a: engine.solve(INVERSE, a, solver=GAUSS_NEWTON)["X"], draw(2, 2)),
