@@ -134,6 +134,16 @@ def test_a_mapped_solve_is_a_loop(name: str) -> None:
             torch.testing.assert_close(y[k], x)
 
 
+def test_a_mapped_datum_that_the_lanes_share_stays_theirs() -> None:
+    row = closed()["least squares"]
+    a, b = row.data["A"], draw(2, 4, 4)
+    mapped = torch.vmap(row.value)(a, b)
+    torch.testing.assert_close(mapped, (torch.linalg.pinv(a)[:, None] @ b[..., None])[..., 0])
+    gradient = torch.vmap(torch.func.grad(lambda a, b: row.value(a, b).sum()))(a, b)
+    expected = torch.func.grad(lambda a: (torch.linalg.pinv(a)[:, None] @ b[..., None]).sum())(a)
+    torch.testing.assert_close(gradient, expected)
+
+
 SCALE = draw(2, 2)
 INVERSE, GAUSS_NEWTON = problems.inverse(), engine.solvers.GaussNewton()
 
