@@ -32,7 +32,7 @@ def solve_traced(problem: Problem, data: Any, start: Any, options: tuple[Any, ..
     """The solution, without plan, timings and history; `lane_steps` is -1."""
     given = tuple(UNSET if value is None else value for value in options)
     params, loss, measures, residual, status, steps = _IN_GRAPH(id(problem), data, start or {}, given, plain)
-    call = Call(problem, data, tuple(status.shape), start, {"seed": options[3], "history": False}, 0.0, 0)
+    call = Call(problem, data, tuple(status.shape), start, {"seed": options[3], "history": False}, 0.0, 0, solve=_again)
     return Solution(params, status, steps, loss, residual, measures, None, -1, None, {}, call)  # type: ignore[arg-type]
 
 
