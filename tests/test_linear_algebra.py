@@ -14,8 +14,8 @@ import engine
 from engine import Param, Problem, Status
 from engine.solvers import GradientDescent
 
-LANES = 10
-BAD = {1: "nan", 3: "inf", 5: "zero", 6: "singular", 8: "huge"}
+LANES = 7
+BAD = {1: "nan", 3: "inf", 4: "zero", 5: "singular", 6: "huge"}
 
 
 def xp(a: Any) -> Any:
@@ -86,8 +86,8 @@ def test_a_bad_lane_in_a_loss_that_factorises_stays_alone(
     loss: Callable[..., Any], backend: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     problem = Problem(name="factored", data={"A": "n n"}, params={"X": Param("n n", start="zeros")}, loss=loss)
-    options: dict[str, Any] = dict(solver=GradientDescent(0.05), backend=backend, max_steps=20)
-    n = 2 if backend == "numpy" else 3  # whose Hessians are nested differences
+    n, steps = (2, 5) if backend == "numpy" else (3, 20)  # whose Hessians are nested differences
+    options: dict[str, Any] = dict(solver=GradientDescent(0.05), backend=backend, max_steps=steps)
     clean, spoiled = (engine.solve(problem, batch(bad, n), **options) for bad in (False, True))
     good = [k for k in range(LANES) if k not in BAD]
     assert np.isfinite(clean["X"]).all() and (clean.status != Status.NONFINITE).all()
