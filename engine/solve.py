@@ -68,6 +68,12 @@ def solve(
         array([[0.5 , 0.  ],
                [0.  , 0.25]])
     """
+    if check not in ("status", "raise"):
+        raise ArgumentError(f"check came as {check!r}; expected 'status' or 'raise'")
+    if derivatives not in (0, 1, 2) or isinstance(derivatives, bool):
+        raise ArgumentError(
+            f"derivatives came as {derivatives!r}; expected 2 (through third order), 1 (first order) or 0 (detached)"
+        )
     if _arrays.is_compiling():
         from engine.derivatives.traced import solve_traced
 
@@ -81,12 +87,6 @@ def solve(
     if not isinstance(problem, Problem):
         call = ": call it" if callable(problem) else ""
         raise ArgumentError(f"problem came as {problem!r}; expected an engine.Problem, such as problems.inverse(){call}")
-    if check not in ("status", "raise"):
-        raise ArgumentError(f"check came as {check!r}; expected 'status' or 'raise'")
-    if derivatives not in (0, 1, 2) or isinstance(derivatives, bool):
-        raise ArgumentError(
-            f"derivatives came as {derivatives!r}; expected 2 (through third order), 1 (first order) or 0 (detached)"
-        )
     if _arrays.is_perturbed(data) or (isinstance(data, Mapping) and any(map(_arrays.is_perturbed, data.values()))):
         from engine.derivatives.perturbed import solve_perturbed
 

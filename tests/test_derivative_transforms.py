@@ -190,6 +190,18 @@ def test_one_graph(name: str, transform: str) -> None:
     torch.testing.assert_close(compiled(x), f(x))
 
 
+def test_one_graph_with_a_first_order_alone_raises_for_its_lanes() -> None:
+    f = torch.compile(
+        lambda a: engine.solve(INVERSE, a, backend="torch", check="raise", derivatives=1)["X"].sum(),
+        fullgraph=True,
+        backend="aot_eager",
+    )
+    a = draw(3, 2, 2) + torch.eye(2) * 3
+    torch.testing.assert_close(_backward(f, a), torch.func.grad(lambda a: torch.linalg.inv(a).sum())(a))
+    with pytest.raises(engine.SolveError, match="3 of 3 lanes"):
+        f(a * 0 + 1)
+
+
 def test_one_graph_with_backward_reads_what_is_captured() -> None:
     scale = draw(2, 2)
     problem = Problem("scaled", {"A": "n n"}, {"X": "n n"}, lambda X, A: X @ A - scale, exact=True)
