@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import sys
 import zlib
 from collections.abc import Iterable
 from functools import lru_cache
@@ -130,16 +131,40 @@ def refusal(array: Any) -> str | None:
         return f"got dtype {name}; expected float32, float64, integer or bool: convert it first"
     if isinstance(array, np.ma.MaskedArray):
         return MASKED
+    if isinstance(array, np.ndarray) and array.view(np.ndarray).dtype != array.dtype:
+        return "got a NumPy array within nested transforms, in long double; expected a torch tensor: pass torch.from_numpy(array)"
     if library(array) == "torch":
         import torch
 
-        if torch._C._functorch.is_functorch_wrapped_tensor(array):
-            return "got a tensor that torch.func is transforming; expected a plain one: call solve outside the transform"
-        if array.requires_grad:
-            return "got a tensor that requires grad; expected a plain one: pass it with .detach()"
         if array.layout is not torch.strided:
             return f"got a tensor of layout {array.layout}; expected a dense one: use .to_dense()"
     return None
+
+
+def is_tracked(array: Any) -> bool:
+    """Whether somebody may take a derivative of an array, or a transform of torch.func is at work on it."""
+    if is_plain(array) or library(array) != "torch":
+        return False
+    import torch
+    from torch.autograd import forward_ad
+
+    return bool(array.requires_grad or torch._C._functorch.is_functorch_wrapped_tensor(array) or forward_ad._current_level >= 0)
+
+
+def is_perturbed(value: object) -> bool:
+    """Whether a value is a NumPy array that carries a derivative (`backends.numpy.complex_step`)."""
+    return type(value) is not np.ndarray and getattr(type(value), "is_perturbed", False)
+
+
+def is_compiling() -> bool:
+    """Whether torch.compile is tracing the code that asks."""
+    torch = sys.modules.get("torch")
+    return torch is not None and bool(torch.compiler.is_compiling())
+
+
+def detached(array: Any) -> Any:
+    """The numbers of an array without derivatives, forward or reverse, of any transform."""
+    return array.detach() if library(array) == "torch" else array
 
 
 def has_nonfinite(value: object) -> bool:
@@ -243,7 +268,7 @@ def full(value: Any, shape: tuple[int, ...]) -> Any:
 def to_lanes(array: Any, batch: tuple[int, ...], rank: int) -> Any:
     """Broadcast the batch axes in front of the last `rank` axes and flatten them into one; no copy if they fit."""
     own = tuple(array.shape[array.ndim - rank :]) if rank else ()
-    wide = array.expand(*batch, *own) if library(array) == "torch" else np.broadcast_to(array, (*batch, *own))
+    wide = array.expand((*batch, *own)) if library(array) == "torch" else np.broadcast_to(array, (*batch, *own))
     return wide.reshape((int(np.prod(batch, dtype=np.int64)), *own))
 
 

@@ -97,6 +97,28 @@ def hessian(tangent: Tangent, structure: Structure) -> Model:
     return Model(value, gradient / 2, _blocks(columns / 2, structure))
 
 
+def gauss_newton(tangent: Tangent, structure: Structure) -> dict[str, Array]:
+    """The blocks of J'J, scaled as the loss is but for the factor of a single block of the residual."""
+    _, transpose = tangent.objective.pullback(tangent.params)
+
+    def product(direction: Array) -> Array:
+        change = tangent.objective.linearise(tangent.params, tangent.from_coordinates(direction))[1]
+        return tangent.to_coordinates(transpose(weighed(tangent.objective, change)))
+
+    return _blocks(_mapped(tangent.objective, product, _colours(structure, tangent.zeros())), structure)
+
+
+def own_columns(tangent: Tangent, structure: Structure) -> Array:
+    """J' of each block on its own rows, `(count, k, rows)`, for a structure that has these."""
+    objective, params = tangent.objective, tangent.params
+
+    def column(direction: Array) -> Array:
+        return rows(objective, objective.linearise(params, tangent.from_coordinates(direction))[1])[0]
+
+    stacked = _mapped(objective, column, _colours(structure, tangent.zeros()))
+    return _own_rows(stacked, stacked[0], structure)[0]
+
+
 def second_directional(objective: Objective, tangent: Tangent, u: Array) -> Array:
     """J' r'' for the second derivative r'' of the residual along u, scaled as the gradient of `least_squares` is."""
     one = array_namespace(u).ones_like(array_namespace(u).sum(u))
@@ -114,13 +136,13 @@ def second_directional(objective: Objective, tangent: Tangent, u: Array) -> Arra
 
 def diagonal(blocks: dict[str, Array], structure: Structure) -> Array:
     """The diagonal of the curvature, `(size,)`."""
-    return _flat([array_namespace(b).linalg.diagonal(b) for b in blocks.values()], structure)
+    return join_blocks([array_namespace(b).linalg.diagonal(b) for b in blocks.values()], structure)
 
 
 def apply(blocks: dict[str, Array], structure: Structure, u: Array) -> Array:
     """H u."""
-    parts = _parts(u, structure)
-    return _flat([(b @ part[..., None])[..., 0] for b, part in zip(blocks.values(), parts, strict=True)], structure)
+    parts = split_blocks(u, structure)
+    return join_blocks([(b @ part[..., None])[..., 0] for b, part in zip(blocks.values(), parts, strict=True)], structure)
 
 
 def solve(blocks: dict[str, Array], structure: Structure, shift: Array, b: Array, free: Array | None) -> tuple[Array, Array]:
@@ -129,8 +151,10 @@ def solve(blocks: dict[str, Array], structure: Structure, shift: Array, b: Array
     if free is not None:
         b = b * free
     parts, inflation = [], None
-    frees = [None] * len(blocks) if free is None else _parts(free, structure)
-    for block, add, right, open_ in zip(blocks.values(), _parts(shift, structure), _parts(b, structure), frees, strict=True):
+    frees = [None] * len(blocks) if free is None else split_blocks(free, structure)
+    for block, add, right, open_ in zip(
+        blocks.values(), split_blocks(shift, structure), split_blocks(b, structure), frees, strict=True
+    ):
         k = block.shape[-1]
         eye = constant([float(i == j) for i in range(k) for j in range(k)], block, (k, k))
         if open_ is not None:
@@ -142,7 +166,7 @@ def solve(blocks: dict[str, Array], structure: Structure, shift: Array, b: Array
             own = xp.max(own)
             inflation = own if inflation is None else xp.maximum(inflation, own)
         parts.append(x)
-    return _flat(parts, structure), xp.sum(b[:0]) + 1 if inflation is None else inflation
+    return join_blocks(parts, structure), xp.sum(b[:0]) + 1 if inflation is None else inflation
 
 
 def is_ill(inflation: Array) -> Array:
@@ -193,11 +217,11 @@ def _by_factors(tangent: Tangent, columns: Array, vector: Array, gradient: Array
     xp = array_namespace(columns)
     free = tangent.inactive_mask(gradient)
     if free is not None:
-        columns = columns * _parts(free, structure)[0][..., None]
+        columns = columns * split_blocks(free, structure)[0][..., None]
     lengths = xp.sqrt(xp.sum(columns * columns, axis=-1))
     lengths = xp.where(lengths > 0, lengths, xp.ones_like(lengths))
     part = project(columns / lengths[..., None], vector, xp.zeros_like(vector), xp.zeros_like(lengths))
-    return _flat([-part.solution / lengths], structure), xp.sum(part.shares * part.shares)
+    return join_blocks([-part.solution / lengths], structure), xp.sum(part.shares * part.shares)
 
 
 def _where_ill(
@@ -229,9 +253,9 @@ def _from_products(tangent: Tangent, structure: Structure, column_norms_sq: Arra
         return objective.linearise(params, tangent.from_coordinates(direction))[1]
 
     def product(direction: Array) -> Array:
-        return tangent.to_coordinates(transpose(_weighed(objective, forward(direction))))
+        return tangent.to_coordinates(transpose(weighed(objective, forward(direction))))
 
-    gradient = tangent.to_coordinates(transpose(_weighed(objective, blocks)))
+    gradient = tangent.to_coordinates(transpose(weighed(objective, blocks)))
     colours = _colours(structure, vector)
     if column_norms_sq is None:
         columns = _mapped(objective, product, colours)
@@ -270,7 +294,7 @@ def _lengths(column_norms_sq: Array) -> Array:
     return xp.sqrt(xp.where(column_norms_sq > least, column_norms_sq, least))
 
 
-def _weighed(objective: Objective, blocks: dict[str, Array]) -> dict[str, Array]:
+def weighed(objective: Objective, blocks: dict[str, Array]) -> dict[str, Array]:
     """Blocks times their share of the loss; a single one keeps it for the end."""
     return blocks if len(blocks) == 1 else {name: b * objective.factor(name, b) for name, b in blocks.items()}
 
@@ -308,14 +332,14 @@ def _blocks(columns: Array, structure: Structure) -> dict[str, Array]:
     return found
 
 
-def _parts(u: Array, structure: Structure) -> list[Array]:
+def split_blocks(u: Array, structure: Structure) -> list[Array]:
     """A vector by groups of blocks, `(count, k)` each."""
     if len(structure.blocks) == 1:
         return [u[None]]
     return [gather(u, [i for block in group for i in block], (len(group), len(group[0]))) for group in structure.groups]
 
 
-def _flat(parts: list[Array], structure: Structure) -> Array:
+def join_blocks(parts: list[Array], structure: Structure) -> Array:
     """The vector of such parts."""
     if len(structure.blocks) == 1:
         return parts[0][0]

@@ -94,8 +94,8 @@ def choose(
 
 def _content(array: Any) -> tuple[Any, ...]:
     """The part of a captured array that a plan depends on: integers may be indices, which decide what numbers a residual reads."""
-    host = _arrays.to_host(array)
-    return (*_arrays.kind(array), host.tobytes() if host.dtype.kind in "biu" else b"")
+    indices = _arrays.dtype_name(array) not in _arrays.FLOATS
+    return (*_arrays.kind(array), _arrays.to_host(array).tobytes() if indices else b"")
 
 
 def _with_solver(plan: Plan, solver: Solver) -> Plan:
@@ -133,6 +133,15 @@ def _default(problem: Problem, look: _Look) -> Solver:
         return LevenbergMarquardt(geodesic_acceleration=not problem.exact)
     size = sum(math.prod(shape) for shape in look.shapes.values())
     return Newton() if size <= NEWTON_SIZE and not look.is_flat else LBFGS()
+
+
+def structure(
+    problem: Problem, backend: str, signature: Signature, captured: dict[str, Any], kind: str, dense: int | None
+) -> Structure:
+    """The structure of the curvature of a kind, `"residual"` or `"loss"`; one dense block of so many unknowns is not looked at."""
+    if dense is not None:
+        return Structure.dense(dense)
+    return _Look(problem, backend, signature, tuple(map(_content, captured.values()))).structure(kind)
 
 
 class _Look:

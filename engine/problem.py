@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import InitVar, dataclass, field, fields
 from types import MappingProxyType
 from typing import Any
+from weakref import WeakValueDictionary
 
 from backends.arrays import is_array
 from backends.renamed import renamed
@@ -23,6 +24,10 @@ from engine.signatures import is_compiled, parameters, wrapping
 
 Function = Callable[..., Any]
 STARTS = ("normal", "uniform", "zeros", "eye")
+
+
+BY_ID: WeakValueDictionary[int, Problem] = WeakValueDictionary()
+"""All problems by their ids: code that torch.compile traces knows an object by its id alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,6 +160,7 @@ class Problem:
         self._check_losses(where)
         self._fix("frozen", MappingProxyType(dict(self._declared(where))))
         self._fix("memory", {})
+        BY_ID[id(self)] = self
 
     def __copy__(self) -> Problem:
         """The problem itself, which cannot change."""

@@ -1,35 +1,19 @@
-"""The front door: bind -> plan -> run -> certify -> Solution."""
+"""The front door: bind -> plan -> run -> certify -> Solution; derivatives where somebody takes them."""
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
-from contextlib import nullcontext
-from dataclasses import replace
-from functools import partial
 from typing import Any
 
-import backends
 from backends import arrays as _arrays
-from backends import contract
-from backends.base import Backend, Run
-from backends.stopwatch import started
-from backends.tree import tree_map
 from engine import bind as _bind
-from engine import plan as _plan
-from engine.answers import Call
-from engine.certificate import TOL
 from engine.errors import ArgumentError
 from engine.inputs import without_labels
 from engine.problem import Problem
-from engine.progress import reporter
+from engine.run import Asked, run
 from engine.solution import Solution
-from engine.solvers.base import Solver, said
-from engine.solvers.contract import settings
-
-HISTORY_LIMIT = 1 << 30
-"""Bytes of history above which a call is refused, with the stride that fits."""
+from engine.solvers.base import Solver
 
 
 def solve(
@@ -45,6 +29,7 @@ def solve(
     history: bool | int = False,
     progress: bool = False,
     check: str = "status",
+    derivatives: int = 2,
 ) -> Solution:
     """Solve a declared problem for every matrix of a batch.
 
@@ -64,6 +49,9 @@ def solve(
         history: keep the loss before each step, or before every k-th step.
         progress: show a bar on the terminal.
         check: `"status"`, or `"raise"` to raise `SolveError` when a lane did not converge.
+        derivatives: of params, `loss` and `measures` by torch data and captured tensors, through autograd, torch.func and
+            torch.compile. 2: exact through third order; 1: first order, a second raises; 0: detached. Lanes that failed
+            have derivative 0, starts have none; see `docs/guide/derivatives.md`.
 
     Returns:
         Solution: arrays of the batch shape, in the library and on the device of the data.
@@ -80,102 +68,38 @@ def solve(
         array([[0.5 , 0.  ],
                [0.  , 0.25]])
     """
+    if check not in ("status", "raise"):
+        raise ArgumentError(f"check came as {check!r}; expected 'status' or 'raise'")
+    if derivatives not in (0, 1, 2) or isinstance(derivatives, bool):
+        raise ArgumentError(
+            f"derivatives came as {derivatives!r}; expected 2 (through third order), 1 (first order) or 0 (detached)"
+        )
+    if _arrays.is_compiling():
+        from engine.derivatives.traced import solve_traced
+
+        asked_for = (backend, tol, max_steps, seed, derivatives, check)
+        return solve_traced(problem, data, start, asked_for, (solver is None, not history and not progress))
     entered = time.perf_counter()
-    options = dict(solver=solver, backend=backend, tol=tol, max_steps=max_steps, seed=seed, history=history, progress=progress)
+    options = dict(
+        solver=solver, backend=backend, tol=tol, max_steps=max_steps, seed=seed, history=history, progress=progress,
+        derivatives=derivatives,
+    )  # fmt: skip
     if not isinstance(problem, Problem):
         call = ": call it" if callable(problem) else ""
         raise ArgumentError(f"problem came as {problem!r}; expected an engine.Problem, such as problems.inverse(){call}")
-    if check not in ("status", "raise"):
-        raise ArgumentError(f"check came as {check!r}; expected 'status' or 'raise'")
+    if _arrays.is_perturbed(data) or (isinstance(data, Mapping) and any(map(_arrays.is_perturbed, data.values()))):
+        from engine.derivatives.perturbed import solve_perturbed
+
+        return solve_perturbed(Asked(problem, data, start, options, solve, entered), check)
     where = f"problem {problem.name!r}"
     data, start = without_labels(where, "datum", data), without_labels(where, "start of", start)
     if problem.specialise is not None:
         problem, data = problem.specialise(data)
     bound = _bind.bind(problem, data, start, seed)
-    signature, captured = bound.signature, _bind.captured_arrays(problem)
-    tol = _tolerance(tol, problem, signature)
-    with started() as spent:
-        plan, key = _plan.choose(problem, solver, backend, signature, captured, free=tol == 0)
-        max_steps = _limit(max_steps, plan)
-        stride = _stride(history, signature, max_steps)
-        plan, executable = _plan.prepare(problem, plan, key, bound, captured)
-    inputs = _inputs(problem, plan, bound, captured, tol, max_steps)
-    shared = _plan.shared_inputs(signature, inputs)
+    captured, asked = _bind.captured_arrays(problem), Asked(problem, data, start, options, solve, entered)
+    if any(map(_arrays.is_tracked, (*bound.arrays.values(), *captured.values()))):
+        from engine.derivatives import solve_tracked
 
-    began = time.perf_counter()
-    with reporter(signature.lanes, problem.name) if progress else nullcontext() as report:
-        outcome = executable.iterate(inputs, Run(signature.lanes, shared, max_steps, stride, report))
-    contract.check_outcome(plan.backend, outcome, signature.lanes)
-    spent["compile"] += spent["import"] + spent["trace"] + outcome.compile_s
-    spent["run"] = time.perf_counter() - began - outcome.compile_s
-    unload = partial(_unloaded, backends.get(plan.backend), signature)
-    home = len(signature.batch) == 1 and _arrays.library(outcome.results["status"]) == signature.library
-    found = outcome.results if home else tree_map(unload, outcome.results)
-    if outcome.kernel:
-        plan = replace(plan, kernel=outcome.kernel)
-    spent["wall"] = time.perf_counter() - entered
-    solution = Solution(
-        **found,
-        history=None if outcome.history is None else unload(outcome.history),
-        lane_steps=outcome.lane_steps,
-        plan=plan,
-        timings={f"{name}_s": seconds for name, seconds in spent.items()},
-        call=Call(problem, data, signature.batch, start, options, tol, max_steps, tuple(problem.derived), solve),
-    )
+        return solve_tracked(asked, bound, captured, check)
+    solution = run(asked, bound, captured)
     return solution.raise_for_status() if check == "raise" else solution
-
-
-def _unloaded(backend: Backend, signature: _bind.Signature, array: Any) -> Any:
-    """An array of all lanes in the batch shape and in the library of the data."""
-    if len(signature.batch) != 1:
-        array = array.reshape((*signature.batch, *array.shape[1:]))
-    return backend.unload(array, signature.library)
-
-
-def _inputs(
-    problem: Problem, plan: _plan.Plan, bound: _bind.Bound, captured: dict[str, Any], tol: float, max_steps: int
-) -> dict[str, Any]:
-    """All inputs of the lanes as the backend's arrays, in the working dtype, one lane axis in front."""
-    backend, signature = backends.get(plan.backend), bound.signature
-    device, loaded = signature.device, {}
-    for name, array in bound.arrays.items():
-        if name in signature.shared:
-            loaded[name] = backend.load_shared(array, signature.dtype, device)
-        else:
-            loaded[name] = backend.load_lanes(array, signature.batch, len(signature.lane[name]), signature.dtype, device)
-    numbers = _bind.runtime_numbers(problem, settings(plan.solver, signature.memory).numbers, tol, max_steps)
-    for name, value, dtype in _bind.common_inputs(signature, captured, numbers):
-        loaded[name] = backend.load_shared(value, dtype, device)
-    return loaded
-
-
-def _tolerance(tol: Any, problem: Problem, signature: _bind.Signature) -> float:
-    if tol is None:
-        return TOL[problem.exact][signature.dtype]
-    if isinstance(tol, bool) or not isinstance(tol, int | float) or not 0 <= tol < math.inf:
-        raise ArgumentError(f"tol came as {tol!r}; expected a number, 0 or more (0 runs exactly max_steps steps)")
-    return float(tol)
-
-
-def _limit(max_steps: Any, plan: _plan.Plan) -> int:
-    if max_steps is None:
-        return int(said(plan.solver, "MAX_STEPS"))
-    if isinstance(max_steps, bool) or not hasattr(max_steps, "__index__") or not 0 <= int(max_steps) < 2**31:
-        raise ArgumentError(f"max_steps came as {max_steps!r}; expected a whole number, 0 or more")
-    return int(max_steps)
-
-
-def _stride(history: Any, signature: _bind.Signature, max_steps: int) -> int:
-    """Every how many steps the loss is kept; 0 for never."""
-    if not hasattr(history, "__index__") or int(history) < 0:
-        raise ArgumentError(f"history came as {history!r}; expected True, False or a whole number k for every k-th step")
-    stride = int(history)
-    row = signature.lanes * (8 if signature.dtype == "float64" else 4)
-    rows = -(-max_steps // stride) if stride else 0
-    if rows * row > HISTORY_LIMIT:
-        fits = -(-max_steps * row // HISTORY_LIMIT)
-        raise ArgumentError(
-            f"history={history!r} asks for {rows * row / 2**30:.1f} GiB ({signature.lanes} lanes x {rows} losses); "
-            f"expected at most 1 GiB: history={fits} fits"
-        )
-    return stride

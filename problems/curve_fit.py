@@ -92,7 +92,7 @@ def curve_fit(model: Model, *, sigma: Any = None, absolute_sigma: bool = False, 
 
         def covariance(solution: Solution) -> Array:
             solution.call.declared("covariance")
-            steps = {"solver": GradientDescent(0.0), "tol": 0, "max_steps": 0}
+            steps = {"solver": GradientDescent(0.0), "tol": 0, "max_steps": 0, "derivatives": 0}
             again = engine.solve(measured, solution.call.data, start=solution.params, backend=solution.plan.backend, **steps)  # type: ignore[arg-type]
             found: Array = again.measures["covariance"]
             return found

@@ -46,6 +46,14 @@ def branches(X: Any, A: Any) -> Any:
     return mean(X) if mean(A) > 0 else mean(-X)
 
 
+def _first_order(a: Any) -> Any:
+    return solve(problems.inverse(), a, derivatives=1)["X"].sum()
+
+
+def _twice(f: Callable[..., Any]) -> Any:
+    return torch.func.jacrev(torch.func.jacrev(f))(torch.eye(3))
+
+
 HIDDEN = type("Holder", (), {"array": np.ones((3, 3))})()
 
 WRONG: dict[str, tuple[Callable[[], Any], list[str]]] = {
@@ -75,17 +83,22 @@ WRONG: dict[str, tuple[Callable[[], Any], list[str]]] = {
         lambda: solve(problems.inverse(), A, start={"X": torch.eye(3)}),
         ["start of 'X'", "torch", "numpy"],
     ),
-    "requires grad": (
-        lambda: solve(problems.inverse(), torch.eye(3, requires_grad=True)),
-        ["'A'", "requires grad", ".detach()"],
+    "derivatives of no order": (lambda: solve(problems.inverse(), A, derivatives=3), ["derivatives", "3", "0 (detached)"]),
+    "a second derivative with derivatives=1": (
+        lambda: _twice(_first_order),
+        ["datum 'A'", "derivatives=1", "derivatives=2"],
     ),
-    "inside torch.func": (
-        lambda: torch.vmap(lambda a: solve(problems.inverse(), a)["X"])(torch.eye(3).expand(2, 3, 3)),
-        ["'A'", "torch.func"],
+    "a derivative of a number of steps": (
+        lambda: solve(problems.inverse(), torch.eye(3, requires_grad=True), tol=0, max_steps=5),
+        ["'A'", "tol", "derivatives=0"],
     ),
-    "captured requires grad": (
+    "history within a transform": (
+        lambda: torch.vmap(lambda a: solve(problems.inverse(), a, history=True)["X"])(torch.eye(3).expand(2, 3, 3)),
+        ["history", "torch.func", "outside"],
+    ),
+    "captured requires grad beside NumPy data": (
         lambda: (lambda w: solve(own(residual=lambda X, A: X - A * w), A))(torch.ones(3, requires_grad=True)),
-        ["residual", "requires grad"],
+        ["residual", "NumPy", ".detach()"],
     ),
     "batches that do not broadcast": (
         lambda: solve(own(data={"A": "n n", "b": "n"}), {"A": np.ones((2, 3, 3)), "b": np.ones((5, 3))}),

@@ -15,6 +15,8 @@ tangent coordinates u, a flat vector:
     project(x)                      a point of the domain for any array: the start
     typical_scale(x)                what counts as a change of order one, coordinate by coordinate
     inactive_mask(x, g)             closed domains: where a step against the gradient g, in coordinates, may go; None: everywhere
+    on_faces(x)                     closed domains: x with the entries that lie on a face taken from its bound, so that an entry moves
+                                    with a bound that is a datum
     feasible(x)                     False for a lane whose domain is empty; None: never empty
     names, bind(data)               the data that bounds are read from, and the domain of one lane's data
 """
@@ -100,6 +102,10 @@ class Domain:
     def inactive_mask(self, x: Array, g: Array) -> Array | None:
         """The part of a step against g that the domain admits."""
         return None
+
+    def on_faces(self, x: Array) -> Array:
+        """The same point, with entries on a face taken from its bound."""
+        return x
 
     def feasible(self, x: Array) -> Array | None:
         """Whether there is any point in the domain."""

@@ -81,6 +81,11 @@ class Box(Closed):
         xp = array_namespace(x)
         return xp.where(xp.reshape(self.inactive_mask(x, g), tuple(x.shape)), g, xp.zeros_like(g))
 
+    def on_faces(self, x: Array) -> Array:
+        xp = array_namespace(x)
+        lo, hi = self._bounds(x)
+        return xp.where(x == lo, lo, xp.where(x == hi, hi, x))
+
     def feasible(self, x: Array) -> Array:
         lo, hi = self._bounds(x)
         return array_namespace(x).all(lo <= hi)
