@@ -45,14 +45,14 @@ def solve_perturbed(asked: Asked, check: str) -> Solution:
     values, changes = ({name: BACKEND.load(pair[k] + 0.0 * pair[0]) for name, pair in pairs.items()} for k in (0, 1))
     found, tangents = BACKEND.jvp(figures, (values,), (changes,))
     (params, loss, measures), (residual, status, steps) = found[:3], (BACKEND.unload(a, "numpy") for a in found[3:])
-    carried = tree_map(_carried, (params, loss, measures), tangents[:3])
+    duals = tree_map(_dual, (params, loss, measures), tangents[:3])
     solution: Solution = replace(
-        seen[0], params=carried[0], loss=carried[1], measures=carried[2], residual=residual, status=status, steps=steps
+        seen[0], params=duals[0], loss=duals[1], measures=duals[2], residual=residual, status=status, steps=steps
     )
     return replace(solution, call=replace(solution.call, data=data, start=asked.start))
 
 
-def _carried(value: Any, tangent: Any) -> Any:
+def _dual(value: Any, tangent: Any) -> Any:
     x: Any = BACKEND.unload(value, "numpy")
     t: Any = BACKEND.unload(tangent, "numpy")
     return perturb(x, t)
