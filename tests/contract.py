@@ -33,6 +33,10 @@ class Backend:
         """Whether the table has a row for a case: a backend that compiles for seconds has a few."""
         return not self.rows or (case, dtype) in self.rows
 
+    def steps(self, case: Case) -> int:
+        """The steps of a case: few where a step is a loop over lanes in Python."""
+        return 12 if self.name == "numpy" else case.steps
+
 
 IN_PYTHON = ("inverse-gd", "inverse-nesterov", "inverse-adam", "robust_mean-gd")
 """Cases of few unknowns, for a loop over lanes in Python whose second derivatives are differences."""

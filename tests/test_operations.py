@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,6 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.func import grad, jacfwd, jacrev, jvp
 
-from backends.fused.build.target import host_target
 from backends.fused.run.mapped import MapKernel
 from backends.tree import leaves, names
 from tests.operations import GROUPS, Operation
@@ -33,15 +31,6 @@ TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-4}
 """Of the largest number of a lane's result."""
 
 DTYPES = pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _() -> Iterator[None]:
-    """Kernels that compile fast: what they say is tested, not what the compiler makes of it."""
-    fast = replace(host_target(), flags=tuple("-O1" if flag == "-O3" else flag for flag in host_target().flags))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("backends.fused.run.mapped.host_target", lambda: fast)
-        yield
 
 
 def parts(size: int) -> list[Any]:
@@ -183,7 +172,7 @@ def test_nan_infinities_zeros_and_negative_numbers_give_what_they_give_in_torch(
 
     Optimised as kernels are: log2(1/2 + 1/2) is, as torch's, what a fused multiply-add leaves.
     """
-    monkeypatch.setattr("backends.fused.run.mapped.host_target", host_target)
+    monkeypatch.delenv("LANEWISE_OPT")
     table = {name: one for name, one in GROUPS[group].items() if one.shapes in ("nm", "nm m", "nm nm") and name not in BETTER}
     part = {name: one for name, one in table.items() if not name.startswith(("integer", "casts"))}  # NaN and 1e10 are none
     args = [a for one in part.values() for a in at_special_numbers(one, dtype)]
