@@ -8,7 +8,7 @@ import pytest
 
 OPTIMISED = frozenset(
     f"tests.test_{name}"
-    for name in ("contract", "trajectories", "fused", "fused_linalg", "isa", "packs", "replaced", "vmath", "targets")
+    for name in ("contract", "curve_fit", "trajectories", "fused", "fused_linalg", "isa", "packs", "replaced", "vmath", "targets")
 )
 """Modules whose kernels are optimised as a user's are: the promises of bits, and the forms that vector code has."""
 

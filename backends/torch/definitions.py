@@ -36,7 +36,7 @@ def variance(
         number *= x.shape[axis]
     total = (centred * centred).sum(axes, keepdim=keepdim) if axes else centred
     less = float(unbiased) if correction is None else correction
-    return total / max(0.0, number - less)
+    return total / total.new_tensor(max(0.0, number - less))  # a tangent of a lone float32 over a float is float64 in torch
 
 
 def deviation(x: Tensor, *args: Any, **more: Any) -> Tensor:

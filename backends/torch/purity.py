@@ -109,6 +109,7 @@ class Guard(TorchFunctionMode):
             raise Stop(*WRITES)
         if any(isinstance(leaf, np.ndarray) for leaf in leaves(args)) and types:
             raise hidden(getattr(func, "__name__", "a call").strip("_"))
-        if getattr(func, "__name__", "") in FRACTIONS and not any(map(_is_fraction, leaves(args))):
+        name, rounded = getattr(func, "__name__", ""), (kwargs or {}).get("rounding_mode")
+        if name in FRACTIONS and rounded is None and not any(map(_is_fraction, leaves(args))):
             args = tuple(tree_map(_as_lane, list(args)))
         return REPLACED.get(func, func)(*args, **(kwargs or {}))
