@@ -22,7 +22,7 @@ from engine.errors import DeclarationError, DeclaredFunctionError
 from engine.inputs import refuse_masked
 from engine.portable import Kept
 from engine.signatures import is_compiled, parameters, wrapping
-from engine.solvers import GradientDescent
+from engine.solvers.evaluate import Evaluate
 from problems.fit_report import FitReport, fit_report
 
 Data = Mapping[str, Any]
@@ -92,8 +92,8 @@ def curve_fit(model: Model, *, sigma: Any = None, absolute_sigma: bool = False, 
 
         def covariance(solution: Solution) -> Array:
             solution.call.declared("covariance")
-            steps = {"solver": GradientDescent(0.0), "tol": 0, "max_steps": 0, "derivatives": 0}
-            again = engine.solve(measured, solution.call.data, start=solution.params, backend=solution.plan.backend, **steps)  # type: ignore[arg-type]
+            options: dict[str, Any] = {"solver": Evaluate(), "tol": 0, "max_steps": 0, "derivatives": 0}
+            again = engine.solve(measured, solution.call.data, start=solution.params, backend=solution.plan.backend, **options)
             found: Array = again.measures["covariance"]
             return found
 

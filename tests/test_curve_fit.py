@@ -279,3 +279,14 @@ def test_certified_regressions_come_out_on_eager_torch_too() -> None:
     data, start = lanes_of(["Rat43"])
     solution = engine.solve(problems.curve_fit(strd.MODELS["Rat43"]), data, start=start, backend="torch")
     assert (strd.digits(answers(solution)[0], np.array(strd.CERTIFIED["Rat43"]["certified"])) >= 4).all()
+
+
+def test_standard_errors_compile_no_judgement(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are asked of a fit that is judged already."""
+    fit = engine.solve(problems.curve_fit(smooth), {"x": X, "y": Y}, backend="torch")
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("judged again")
+
+    monkeypatch.setattr("engine.certificate.verdict", refuse)
+    assert np.isfinite(fit.stderr()).all()

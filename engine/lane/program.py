@@ -118,11 +118,16 @@ class LaneProgram:
         objective.pow2_scales = state.pow2_scales
         status = state.status
         answer = declared.canonical(objective, self.shapes, self.monitor.answer(state))
-        loss, verdict = objective.loss(answer), certificate.verdict(objective, answer, state.first)
-        if not self.free:
-            status = certified(objective, answer, loss, verdict, inputs["tol"], state)
+        loss = objective.loss(answer)
+        if said(self.solver, "CERTIFIED"):
+            verdict = certificate.verdict(objective, answer, state.first)
+            optimality: Array = verdict.optimality
+            if not self.free:
+                status = certified(objective, answer, loss, verdict, inputs["tol"], state)
+        else:
+            optimality = nan_like(loss)
         measures = declared.measures(objective, answer)
-        results: dict[str, Any] = {"params": answer, "loss": loss, "residual": verdict.optimality, "measures": measures}
+        results: dict[str, Any] = {"params": answer, "loss": loss, "residual": optimality, "measures": measures}
         results = select(status == Status.NONFINITE_INPUT, tree_map(nan_like, results), results)
         return results | {"status": status, "steps": state.steps}
 

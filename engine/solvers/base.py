@@ -32,6 +32,7 @@ class Solver:
                         what stops a lane, as scalars: `optimality`, compared with `tol`; `halving`, whether the last steps still
                         halved it; `stuck`, whether it can get no further; for a residual that need not vanish, `rate`, the
                         share of the optimality that the last step left, and `reference`, the size of the residual's terms
+    CERTIFIED           whether answers are judged; False for a call that asks for measures alone, whose `residual` is NaN
 
     A frozen dataclass that has `init` and `step` is a solver without deriving, too. `contract` checks what is handed in.
     """
@@ -40,6 +41,7 @@ class Solver:
     MAX_STEPS: ClassVar[int] = 10_000
     CURVATURE: ClassVar[str | None] = None
     OWN_OPTIMALITY: ClassVar[bool] = False
+    CERTIFIED: ClassVar[bool] = True
 
     @abstractmethod
     def init(self, objective: Objective, params: Params) -> State:

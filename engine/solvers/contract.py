@@ -86,10 +86,10 @@ def check_class(kind: type) -> None:
         raise ExtensionError(
             f"{who}: CURVATURE came as {said(kind, 'CURVATURE')!r}; expected 'residual', 'loss' or None: leave it out for None"
         )
-    if not isinstance(said(kind, "OWN_OPTIMALITY"), bool):
-        raise ExtensionError(
-            f"{who}: OWN_OPTIMALITY came as {said(kind, 'OWN_OPTIMALITY')!r}; expected True or False: leave it out for False"
-        )
+    for name, default in (("OWN_OPTIMALITY", False), ("CERTIFIED", True)):
+        if not isinstance(said(kind, name), bool):
+            came = repr(said(kind, name))
+            raise ExtensionError(f"{who}: {name} came as {came}; expected True or False: leave it out for {default}")
 
 
 def _is_frozen(kind: Any) -> bool:
