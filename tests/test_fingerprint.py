@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import backends
 import engine
@@ -25,6 +26,7 @@ import problems
 from backends import pristine
 from backends.fused.build import disk_cache
 from backends.fused.codegen import source
+from backends.torch import opaque
 from engine import Param, Problem, smalllinalg
 from engine.fingerprint.program import fingerprint as name_of
 from engine.solvers import Adam, GradientDescent
@@ -358,3 +360,11 @@ def test_processes_share_notes_where_they_run_the_same_code_and_only_there(tmp_p
     assert run() == ("0.5 False\n", 1)
     edit("problems/inverse.py", "X @ A - eye_like(A)", "X @ A - 3 * eye_like(A)")
     assert run() == ("1.5 False\n", 1)
+
+
+def test_what_compiled_programs_keep_is_no_part_of_the_code() -> None:
+    problem = problems.inverse()
+    before = name_of(problem, 4)
+    opaque.kept(opaque.OpaqueCall(lambda tensors: tensors, [2], 0))
+    opaque.read(lambda: [torch.ones(1)], torch.device("cpu"))
+    assert before and name_of(problem, 4) == before
