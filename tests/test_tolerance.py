@@ -117,7 +117,7 @@ def test_no_lane_waits_for_the_slowest(backend: str) -> None:
     lanes, slow = (30 if backend == "numpy" else 100), [20]
     k = np.full(lanes, 1.0)
     k[slow] = 1 / 50
-    solution = engine.solve(MINIMUM, k, solver=GradientDescent(0.05), backend=backend, tol=1e-2, max_steps=20_000)
+    solution = engine.solve(MINIMUM, k, solver=GradientDescent(0.15), backend=backend, tol=1e-2, max_steps=20_000)
     assert (solution.status == Status.CONVERGED).all()
     steps = np.asarray(solution.steps)
     quick = np.delete(steps, slow)
