@@ -3,8 +3,7 @@
 Each well gives a response y to 12 doses. The model is the logistic curve of four parameters,
 y = bottom + (top - bottom) / (1 + exp(-slope (x - middle))), with x the logarithm of the dose. Each point has its own standard
 deviation, a tenth of them are missing, and the parameters are bounded. A dead well reads 0 at each dose: nothing tells where its
-`middle` is, so its lane does not
-count as converged. The usual tool fits one well after the other.
+`middle` is, so its lane does not count as converged. The usual tool fits one well after the other.
 """
 
 import numpy as np
