@@ -1,4 +1,4 @@
-"""What a status means for the lanes of a solution, and what helps with the solver that they had.
+"""The meaning of a status for the lanes of a solution, and remedies by the solver that they had.
 
 Needs `status` for the codes, a Solution for its plan and its call.
 """
@@ -59,8 +59,8 @@ def remedy(solution: Answers, status: Status, dead: bool | None = None) -> str:
         return dead_start.REMEDY
     if status in (Status.MAX_STEPS, Status.STALLED):
         return remedies.remedy(solution, status)
-    has_rate = hasattr(solution.plan.solver, "learning_rate")
-    return RATE[status] if has_rate and status in RATE else ANY[status]
+    rated = RATE if hasattr(solution.plan.solver, "learning_rate") else {}
+    return rated.get(status, ANY[status])
 
 
 def _culprits(solution: Answers) -> str:

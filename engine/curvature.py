@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from backends.record import Record
@@ -57,7 +58,7 @@ def structure_of(objective: Objective, tangent: Tangent) -> Structure:
 
 
 def least_squares(objective: Objective, params: Params, column_norms_sq: Array | None, ill: Array) -> Model:
-    """loss, J'r and the blocks of J'J at some params; `squares` are about those of the lengths of J's columns.
+    """loss, J'r and the blocks of J'J at some params; `column_norms_sq` are about the squares of its columns' lengths.
 
     Where lengths differ by many orders, the short columns' products drown in the rounding of the long ones' if all are
     taken as they are.
@@ -76,8 +77,9 @@ def least_squares(objective: Objective, params: Params, column_norms_sq: Array |
 def second_order(objective: Objective, params: Params, column_norms_sq: Array | None, ill: Array) -> Model:
     """The model of a loss, and what a Newton step on it removes; lengths of columns play no part."""
     tangent = Tangent(objective, params)
-    model = hessian(tangent, structure_of(objective, tangent))
-    return replace(model, decrement=_newton(model, structure_of(objective, tangent), tangent)[1])
+    structure = structure_of(objective, tangent)
+    model = hessian(tangent, structure)
+    return replace(model, decrement=_newton(model, structure, tangent)[1])
 
 
 def hessian(tangent: Tangent, structure: Structure) -> Model:
@@ -99,23 +101,13 @@ def hessian(tangent: Tangent, structure: Structure) -> Model:
 
 def gauss_newton(tangent: Tangent, structure: Structure) -> dict[str, Array]:
     """The blocks of J'J, scaled as the loss is but for the factor of a single block of the residual."""
-    _, transpose = tangent.objective.pullback(tangent.params)
-
-    def product(direction: Array) -> Array:
-        change = tangent.objective.linearise(tangent.params, tangent.from_coordinates(direction))[1]
-        return tangent.to_coordinates(transpose(weighed(tangent.objective, change)))
-
+    product = partial(_product, tangent, tangent.objective.pullback(tangent.params)[1])
     return _blocks(_mapped(tangent.objective, product, _colours(structure, tangent.zeros())), structure)
 
 
 def own_columns(tangent: Tangent, structure: Structure) -> Array:
     """J' of each block on its own rows, `(count, k, rows)`, for a structure that has these."""
-    objective, params = tangent.objective, tangent.params
-
-    def column(direction: Array) -> Array:
-        return rows(objective, objective.linearise(params, tangent.from_coordinates(direction))[1])[0]
-
-    stacked = _mapped(objective, column, _colours(structure, tangent.zeros()))
+    stacked = _mapped(tangent.objective, partial(_change, tangent), _colours(structure, tangent.zeros()))
     return _own_rows(stacked, stacked[0], structure)[0]
 
 
@@ -249,12 +241,7 @@ def _from_products(tangent: Tangent, structure: Structure, column_norms_sq: Arra
     vector, factor = rows(objective, blocks)
     xp = array_namespace(vector)
 
-    def forward(direction: Array) -> dict[str, Array]:
-        return objective.linearise(params, tangent.from_coordinates(direction))[1]
-
-    def product(direction: Array) -> Array:
-        return tangent.to_coordinates(transpose(weighed(objective, forward(direction))))
-
+    product = partial(_product, tangent, transpose)
     gradient = tangent.to_coordinates(transpose(weighed(objective, blocks)))
     colours = _colours(structure, vector)
     if column_norms_sq is None:
@@ -268,9 +255,24 @@ def _from_products(tangent: Tangent, structure: Structure, column_norms_sq: Arra
         newton, decrement, ill = _newton(model, structure, tangent)
     if structure.rows is None:
         return model if newton is None else replace(model, decrement=decrement)
-    stacked = _mapped(objective, lambda d: rows(objective, forward(d))[0], colours)
+    stacked = _mapped(objective, partial(_change, tangent), colours)
     by_factors = _by_factors(tangent, *_own_rows(stacked, vector, structure), model.gradient, structure)
     return _where_ill(model, ill, by_factors, newton, decrement, factor)
+
+
+def _linearised(tangent: Tangent, direction: Array) -> dict[str, Array]:
+    """J d by blocks of the residual, for a direction d in coordinates."""
+    return tangent.objective.linearise(tangent.params, tangent.from_coordinates(direction))[1]
+
+
+def _change(tangent: Tangent, direction: Array) -> Array:
+    """J d, `(rows,)`."""
+    return rows(tangent.objective, _linearised(tangent, direction))[0]
+
+
+def _product(tangent: Tangent, transpose: Callable[[dict[str, Array]], Params], direction: Array) -> Array:
+    """J'J d in coordinates, with each block of the residual times its share of the loss."""
+    return tangent.to_coordinates(transpose(weighed(tangent.objective, _linearised(tangent, direction))))
 
 
 def _own_rows(stacked: Array, vector: Array, structure: Structure) -> tuple[Array, Array]:

@@ -14,7 +14,7 @@ from typing import Any
 from array_api_compat import device
 
 from backends import Backend
-from backends.types import Array, array_namespace
+from backends.types import Array, Inputs, array_namespace
 from engine import axes as _axes
 from engine.domains import Domain, Real
 from engine.errors import DeclaredFunctionError, TraceError
@@ -64,6 +64,20 @@ class Objective:
         self.domains: dict[str, Domain] = {
             name: Real() if name in empty else param.domain.bind(data) for name, param in problem.params.items()
         }
+
+    @classmethod
+    def of_inputs(
+        cls, problem: Problem, backend: Backend, inputs: Inputs, structure: Structure | None, around: Surroundings
+    ) -> Objective:
+        """The objective of one lane's inputs by name: `data.A`, `capture.residual.0`, and `weight.k` where weights are inputs."""
+        groups: dict[str, dict[str, Array]] = {"data": {}, "weight": {}}
+        for name, array in inputs.items():
+            kind, _, key = name.partition(".")
+            groups.setdefault(kind, {})[key] = array
+        captured = {
+            role: [inputs[f"capture.{role}.{k}"] for k in range(len(frozen.slots))] for role, frozen in problem.frozen.items()
+        }
+        return cls(problem, backend, groups["data"], captured, groups["weight"] or None, structure, around)
 
     def within(self, pow2_scales: dict[str, Array]) -> Objective:
         """The same in some units."""

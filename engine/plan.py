@@ -135,12 +135,8 @@ def _default(problem: Problem, look: _Look) -> Solver:
     return Newton() if size <= NEWTON_SIZE and not look.is_flat else LBFGS()
 
 
-def structure(
-    problem: Problem, backend: str, signature: Signature, captured: dict[str, Any], kind: str, dense: int | None
-) -> Structure:
-    """The structure of the curvature of a kind, `"residual"` or `"loss"`; one dense block of so many unknowns is not looked at."""
-    if dense is not None:
-        return Structure.dense(dense)
+def structure(problem: Problem, backend: str, signature: Signature, captured: dict[str, Any], kind: str) -> Structure:
+    """The structure of the curvature of a kind, `"residual"` or `"loss"`."""
     return _Look(problem, backend, signature, tuple(map(_content, captured.values()))).structure(kind)
 
 

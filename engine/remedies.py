@@ -6,9 +6,10 @@ Needs a Solution for its plan and its call; `advice` has the remedies of the oth
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from backends import arrays as _arrays
-from engine.answers import Answers
+from engine.answers import Answers, Array
 from engine.domains import Positive, PositiveDefinite
 from engine.domains.closed import Closed
 from engine.problem import Param
@@ -27,14 +28,13 @@ RANDOM = ("normal", "uniform")
 def remedy(solution: Answers, status: Status) -> str:
     """Clauses for MAX_STEPS or STALLED, the nearest remedy first."""
     problem = solution.call.problem
-    clauses = [*_solver(solution, status), *_steps(solution, status)]
-    clauses += _runaways(solution, status)
+    of_status = _arrays.to_host(solution.status) == int(status)
+    clauses = [*_solver(solution, status), *_steps(solution, status), *_runaways(solution, of_status)]
     if solution.plan.dtype == "float32":
         clauses.append("solve in float64")
     if problem is not None:
-        params = {name: param for name, param in problem.params.items() if isinstance(param, Param)}
-        clauses += [_start(params), *_domains(params)]
-    clauses += _tolerance(solution, status)
+        clauses += [_start(problem.params), *_domains(problem.params)]
+    clauses += _tolerance(solution, of_status)
     return "; ".join(clauses)
 
 
@@ -58,7 +58,7 @@ def _steps(solution: Answers, status: Status) -> list[str]:
     return [f"retry(start=solution.params, max_steps={max(10, 10 * solution.call.limit)}) goes on from here"]
 
 
-def _start(params: dict[str, Param]) -> str:
+def _start(params: Mapping[str, Param]) -> str:
     """Another start: another draw, or a point that the user knows."""
     drawn = [name for name, param in params.items() if isinstance(param.start, str) and param.start in RANDOM]
     if drawn:
@@ -67,18 +67,16 @@ def _start(params: dict[str, Param]) -> str:
     return f"retry(start={{{named}}}) from another point, with data and params scaled to numbers near 1"
 
 
-def _domains(params: dict[str, Param]) -> list[str]:
+def _domains(params: Mapping[str, Param]) -> list[str]:
     """A question about params whose domain has an edge that they may lean against."""
-    edged = {name: param.domain for name, param in params.items() if isinstance(param.domain, EDGED)}
-    if not edged:
-        return []
-    name, domain = next(iter(edged.items()))
-    return [f"look whether {name} lies at the edge of its {type(domain).__name__} domain, and start inside"]
+    for name, param in params.items():
+        if isinstance(param.domain, EDGED):
+            return [f"look whether {name} lies at the edge of its {type(param.domain).__name__} domain, and start inside"]
+    return []
 
 
-def _runaways(solution: Answers, status: Status) -> list[str]:
+def _runaways(solution: Answers, of_status: Array) -> list[str]:
     """Bounds for params that went far away in some of these lanes."""
-    of_status = _arrays.to_host(solution.status) == int(status)
     far = {}
     for name, array in solution.params.items():
         entries = _arrays.to_host(array)[of_status].reshape(-1).tolist()
@@ -89,9 +87,8 @@ def _runaways(solution: Answers, status: Status) -> list[str]:
     return [f"{words} in some: give bounds (engine.domains.Box, bounds= of curve_fit)"] if far else []
 
 
-def _tolerance(solution: Answers, status: Status) -> list[str]:
+def _tolerance(solution: Answers, of_status: Array) -> list[str]:
     """The tol that most of these lanes would pass, where it is one that says something."""
-    of_status = _arrays.to_host(solution.status) == int(status)
     reached = sorted(float(x) for x in _arrays.to_host(solution.residual)[of_status].reshape(-1) if math.isfinite(x))
     if not reached or not solution.call.tol < (median := reached[len(reached) // 2]) < 1e-2:
         return []

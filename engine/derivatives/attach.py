@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
+from operator import or_
 from typing import Any
 
 from backends import arrays as _arrays
@@ -22,13 +23,14 @@ from backends.torch import BACKEND
 from backends.torch.pseudo_inverse import pseudo_inverse
 from backends.tree import tree_map
 from backends.types import Array, Inputs, array_namespace
-from engine.derivatives.condition import Condition, Matrices, origin, unknowns
+from engine.derivatives.condition import Condition, Matrices
 from engine.lane import declared
-from engine.objective import Objective, Params, weights_of
+from engine.objective import Objective, Params
 from engine.problem import Problem
 from engine.sparsity.structure import Structure
 from engine.status import Status
 from engine.surroundings import Surroundings
+from engine.tangent import Tangent
 
 STEPS = {1: 2, 2: 3}
 """`derivatives` -> steps: one for each order, and at least two, as the first is as accurate as M^+."""
@@ -54,16 +56,7 @@ class LaneInputs:
 
     def objective(self, arrays: Inputs, structure: Structure) -> Objective:
         """The objective of one lane with these arrays."""
-        groups: dict[str, dict[str, Array]] = {"data": {}, "capture": {}}
-        for name, array in arrays.items():
-            kind, _, key = name.partition(".")
-            groups[kind][key] = array
-        captured = {
-            role: [groups["capture"][f"{role}.{k}"] for k in range(len(frozen.slots))]
-            for role, frozen in self.problem.frozen.items()
-        }
-        weights: Any = weights_of(self.problem)
-        return Objective(self.problem, BACKEND, groups["data"], captured, weights, structure, Surroundings(BACKEND))
+        return Objective.of_inputs(self.problem, BACKEND, arrays, structure, Surroundings(BACKEND))
 
     def map(self, f: Callable[..., Any], *others: Any) -> Any:
         """f of one lane's arrays and of one lane of the others, for all lanes."""
@@ -72,9 +65,8 @@ class LaneInputs:
 
 
 def is_differentiable(status: Array) -> Array:
-    """Where a lane's answer has derivatives."""
-    found = [status == int(code) for code in DIFFERENTIABLE]
-    return found[0] | found[1] | found[2]
+    """Whether the answer of each lane has derivatives."""
+    return reduce(or_, (status == int(code) for code in DIFFERENTIABLE))
 
 
 def inverses(inputs: LaneInputs, condition: Condition, params: Params, status: Array) -> Matrices:
@@ -116,7 +108,7 @@ def _lane(
     moving = {name: _where(good, a, still[name]) if _arrays.dtype_name(a) in _arrays.FLOATS else a for name, a in arrays.items()}
     fixed, moved = (inputs.objective(a, condition.structure) for a in (still, moving))
     step = condition.step(matrices, fixed, moved, answer)
-    u = origin(answer, unknowns(fixed, answer))
+    u = Tangent(fixed, answer).zeros()
     for _ in range(steps):
         u = u + step(u)
     shapes = {name: tuple(x.shape) for name, x in answer.items()}

@@ -19,9 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from array_api_compat import device
-
-from backends.types import Array, array_namespace
+from backends.types import Array
 from engine import curvature, jacobian
 from engine.domains.base import gather
 from engine.objective import Objective, Params
@@ -113,22 +111,9 @@ class Condition:
 
 def point(objective: Objective, start: Params, u: Array) -> Params:
     """The point of the domains at coordinates u from a start; on closed domains along the faces, which u does not leave."""
-    found, at = {}, 0
-    for name, x in start.items():
-        domain = objective.domains[name]
-        size = domain.size(tuple(x.shape))
-        own = u[at : at + size]
+    tangent = Tangent(objective, start)
+    found = {}
+    for name, own in tangent.split(u).items():
+        x, domain = start[name], objective.domains[name]
         found[name] = x + domain.from_coordinates(x, own) if domain.closed else domain.move(x, own)
-        at += size
     return found
-
-
-def unknowns(objective: Objective, answer: Params) -> int:
-    """The number of coordinates."""
-    return sum(objective.domains[name].size(tuple(x.shape)) for name, x in answer.items())
-
-
-def origin(answer: Params, size: int) -> Array:
-    """The coordinates of the answer itself."""
-    like = next(iter(answer.values()))
-    return array_namespace(like).zeros((size,), dtype=like.dtype, device=device(like))

@@ -27,6 +27,7 @@ from engine.problem import Problem
 from engine.run import Asked, run
 from engine.solution import Solution
 from engine.sparsity.detect import unknowns
+from engine.sparsity.structure import Structure
 
 FIGURES = ("params", "loss", "measures", "residual", "status", "steps")
 """Fields of a Solution that are tensors of all lanes."""
@@ -74,7 +75,7 @@ class TrackedCall:
             inputs = lane_inputs(asked.problem, bound, captured)
             params, status = tree_map(lambda a: _flat(a, lanes), (solution.params, solution.status))
             matrices = inverses(inputs, condition, params, status) if condition.structure.size else ()
-            matrices = tuple(array_namespace(m).reshape(m, (*batch, *m.shape[1:])) for m in matrices)
+            matrices = tuple(_batched(m, batch) for m in matrices)
         return _figures(solution), matrices
 
     def attached(self, figures: Any, matrices: Matrices) -> Any:
@@ -88,7 +89,7 @@ class TrackedCall:
                 inputs, self.seen["condition"], self.derivatives, tree_map(flat, (params, loss, measures)), flat(status),
                 tuple(map(flat, matrices)),
             )  # fmt: skip
-            params, loss, measures = tree_map(lambda a: array_namespace(a).reshape(a, (*batch, *a.shape[1:])), moved)
+            params, loss, measures = tree_map(partial(_batched, batch=batch), moved)
         return params, loss, measures, residual, status, steps
 
 
@@ -163,6 +164,11 @@ def _flat(array: Array, axes: int) -> Array:
     return array_namespace(array).reshape(array, (math.prod(shape[:axes]), *shape[axes:])) if axes != 1 else array
 
 
+def _batched(array: Array, batch: tuple[int, ...]) -> Array:
+    """An array with all batch axes for its lane axis."""
+    return array_namespace(array).reshape(array, (*batch, *array.shape[1:]))
+
+
 def _condition(asked: Asked, solution: Solution, signature: _bind.Signature, captured: dict[str, Array]) -> Condition:
     """The form of the problem's condition, with the structure of its matrix."""
     problem, plan = asked.problem, solution.plan
@@ -170,5 +176,6 @@ def _condition(asked: Asked, solution: Solution, signature: _bind.Signature, cap
     structure = plan.structure if problem.exact else None
     if structure is None:
         size = unknowns(problem, signature.shapes)
-        structure = _plan.structure(problem, plan.backend, signature, captured, kind, size if size <= DENSE else None)
+        small = size <= DENSE
+        structure = Structure.dense(size) if small else _plan.structure(problem, plan.backend, signature, captured, kind)
     return Condition.of(problem.exact, structure)

@@ -55,8 +55,8 @@ class BestSoFar(FixedSteps):
         verdict = limit(inputs, state, loss)
         state = _improved(state, finite & (state.status == RUNNING), state.solver["params"], loss, state.steps)
         assert state.improved is not None
-        without = state.steps - state.improved
-        stalled = 2 * without > 2 * PATIENCE + state.steps
+        steps_without_improvement = state.steps - state.improved
+        stalled = 2 * steps_without_improvement > 2 * PATIENCE + state.steps
         verdict = xp.where(stalled, code(loss, Status.STALLED), verdict)
         state, passed = _passes(inputs, objective, state)
         verdict = xp.where(passed, code(loss, Status.CONVERGED), verdict)

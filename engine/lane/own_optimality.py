@@ -50,7 +50,7 @@ class OwnOptimality(Monitor):
         """CONVERGED at `tol` where further steps do not help, STALLED where the solver is stuck."""
         judged, status = Judgement.of(state.solver), state.status
         xp = array_namespace(judged.optimality)
-        verdict = self._verdict(inputs, objective.problem, state, limit(inputs, state, status))
+        verdict = self._verdict(inputs, objective.problem, state, judged, limit(inputs, state, status))
         finite = xp.isfinite(judged.loss) & ~xp.isnan(judged.optimality)  # of the start: no other such point is accepted
         return settled(state, xp.where(finite, verdict, code(status, Status.NONFINITE)))
 
@@ -59,8 +59,8 @@ class OwnOptimality(Monitor):
         params: Params = state.solver["params"]
         return params
 
-    def _verdict(self, inputs: Inputs, problem: Problem, state: LaneState, verdict: Array) -> Array:
-        judged, status = Judgement.of(state.solver), state.status
+    def _verdict(self, inputs: Inputs, problem: Problem, state: LaneState, judged: Judgement, verdict: Array) -> Array:
+        status = state.status
         xp = array_namespace(judged.optimality)
         floor = rounding_level(problem, judged)
         passed = judged.optimality <= inputs["tol"] * tol_share(problem, judged)
@@ -74,7 +74,7 @@ class OwnOptimality(Monitor):
 class OwnFixedSteps(OwnOptimality):
     """The same where `tol` is 0: a lane takes just `max_steps` steps."""
 
-    def _verdict(self, inputs: Inputs, problem: Problem, state: LaneState, verdict: Array) -> Array:
+    def _verdict(self, inputs: Inputs, problem: Problem, state: LaneState, judged: Judgement, verdict: Array) -> Array:
         return verdict
 
 

@@ -31,7 +31,7 @@ from engine.lane.own_optimality import OwnFixedSteps, OwnOptimality
 from engine.lane.scalars import code, nan_like, unscaled_loss
 from engine.lane.state import LaneState
 from engine.libraries import package
-from engine.objective import Objective, weights_of
+from engine.objective import Objective
 from engine.params import select
 from engine.problem import Problem
 from engine.solvers.base import Solver, said, static_key, with_numbers
@@ -133,17 +133,9 @@ class LaneProgram:
 
     def _bind(self, inputs: Inputs) -> tuple[Objective, Solver]:
         """The objective and the solver of these inputs."""
-        groups: dict[str, dict[str, Array]] = {"data": {}, "weight": {}, "setting": {}}
-        for name, array in inputs.items():
-            kind, _, key = name.partition(".")
-            groups.setdefault(kind, {})[key] = array
-        captured = {
-            role: [inputs[f"capture.{role}.{k}"] for k in range(len(frozen.slots))]
-            for role, frozen in self.problem.frozen.items()
-        }
-        weights = {name: inputs[f"weight.{name}"] for name in weights_of(self.problem)}
-        objective = Objective(self.problem, self.backend, groups["data"], captured, weights, self.structure, self.around)
-        return objective, with_numbers(self.solver, list(groups["setting"].values()))
+        objective = Objective.of_inputs(self.problem, self.backend, inputs, self.structure, self.around)
+        settings = [array for name, array in inputs.items() if name.startswith("setting.")]
+        return objective, with_numbers(self.solver, settings)
 
 
 def _monitor(solver: Solver, free: bool) -> Monitor:

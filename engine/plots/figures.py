@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from engine.plots import loss_quantiles as _curves
+from engine.plots import loss_quantiles
 
 BANDS = ((0.0, 1.0, 0.15, "all lanes"), (0.1, 0.9, 0.3, "10% to 90% of lanes"))
 BLUE = {False: "31, 119, 180", True: "110, 184, 240"}
@@ -43,11 +43,11 @@ def convergence(losses: Losses, lanes: Any = (), dark: bool = False, points: int
     """
     import plotly.graph_objects as go
 
-    curves = _curves.quantile_curves(losses.history, points)
+    curves = loss_quantiles.quantile_curves(losses.history, points)
     figure = go.Figure()
     if len(curves.losses) > 1:
         _bands(figure, curves, losses.every, BLUE[dark])
-    for k, lane in enumerate(_curves.listed(lanes) if len(curves.losses) != 1 else [0]):
+    for k, lane in enumerate(loss_quantiles.listed(lanes) if len(curves.losses) != 1 else [0]):
         rows, loss = curves.lane(lane)
         name = f"lane {lane}" if len(curves.losses) > 1 else "loss"
         figure.add_scatter(
@@ -59,7 +59,7 @@ def convergence(losses: Losses, lanes: Any = (), dark: bool = False, points: int
     return figure
 
 
-def _bands(figure: Any, curves: _curves.Curves, every: int, colour: str) -> None:
+def _bands(figure: Any, curves: loss_quantiles.Curves, every: int, colour: str) -> None:
     """Filled quantile bands and the median."""
     marks = tuple(q for low, high, *_ in BANDS for q in (low, high))
     *edges, median = curves.quantiles((*marks, 0.5))
@@ -71,7 +71,7 @@ def _bands(figure: Any, curves: _curves.Curves, every: int, colour: str) -> None
     figure.add_scatter(x=steps, y=median, mode="lines", line={"width": 2.5, "color": f"rgb({colour})"}, name="median")
 
 
-def _layout(figure: Any, losses: Losses, curves: _curves.Curves, dark: bool) -> None:
+def _layout(figure: Any, losses: Losses, curves: loss_quantiles.Curves, dark: bool) -> None:
     lanes = len(curves.losses)
     statuses = ", ".join(f"{count:,} {name}" for name, count in losses.counts.items())
     # The words may come from a file, and plotly renders HTML in titles.

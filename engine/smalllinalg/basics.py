@@ -37,6 +37,6 @@ def eye(n: int, like: Array) -> Array:
 
 
 def zeros(like: Array, count: int) -> Array:
-    """Zeros with the leading axes of an array."""
+    """Zeros with the leading axes of an array: `(..., n)` -> `(..., count)`, in its dtype and on its device."""
     xp = array_namespace(like)
     return xp.zeros((*like.shape[:-1], count), dtype=like.dtype, device=device(like))

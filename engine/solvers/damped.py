@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from backends.types import Array, Scalar, State, array_namespace
 from engine.curvature import is_ill, second_directional, solve, structure_of
 from engine.objective import Objective, Params
-from engine.solvers.trust_region import Evaluate, TrustRegionState, init_state, trial_step
+from engine.solvers.trust_region import ModelAt, TrustRegionState, init_state, trial_step
 from engine.tangent import Tangent
 
 HELD = 16.0
@@ -46,7 +46,7 @@ class DampedState(TrustRegionState):
     linear: Scalar
 
 
-def damped_init(objective: Objective, params: Params, damping: float, evaluate: Evaluate) -> DampedState:
+def damped_init(objective: Objective, params: Params, damping: float, evaluate: ModelAt) -> DampedState:
     """The model at the start, and the first mu: of an exact problem the smaller, the nearer the start is to a solution."""
     state = init_state(objective, params, evaluate)
     xp = array_namespace(state.loss)
@@ -56,7 +56,7 @@ def damped_init(objective: Objective, params: Params, damping: float, evaluate: 
     return DampedState(**vars(state), mu=xp.maximum(damping * near, least), nu=one * 2, net_rejections=one * 0, linear=one > 0)
 
 
-def damped_step(objective: Objective, state: State, evaluate: Evaluate, geodesic_acceleration: bool = False) -> DampedState:
+def damped_step(objective: Objective, state: State, evaluate: ModelAt, geodesic_acceleration: bool = False) -> DampedState:
     """One trial, and the next mu; with `geodesic_acceleration` along a parabola where straight steps fail.
 
     Then the residual must not be too far from a plane, either: a step whose bend is long is not taken.
@@ -81,12 +81,12 @@ def damped_step(objective: Objective, state: State, evaluate: Evaluate, geodesic
     shrink = xp.where(ratio > 0.9, one / 10, xp.maximum(one / 3, 1 - (2 * ratio - 1) ** 3))
     shrink = xp.minimum(shrink, 2 * one)
     least = eps if exact else eps * eps  # a column may have become far shorter than it was
-    after = replace(after, mu=xp.where(accepted, xp.maximum(mu * shrink, one * least), mu * nu))
-    if exact and after.model.newton is not None:
-        after = replace(after, ill=after.ill | is_ill(inflation))
-    after = replace(after, linear=accepted & (ratio > 0.9))
+    mu = xp.where(accepted, xp.maximum(mu * shrink, one * least), mu * nu)
+    ill = after.ill | is_ill(inflation) if exact and after.model.newton is not None else after.ill
+    linear = accepted & (ratio > 0.9)
     less = xp.where(ratio > 0.75, xp.maximum(net_rejections - 1, 0 * one), net_rejections)
-    return replace(after, nu=xp.where(accepted, 2 * one, 2 * nu), net_rejections=xp.where(accepted, less, net_rejections + 1))
+    nu, net_rejections = xp.where(accepted, 2 * one, 2 * nu), xp.where(accepted, less, net_rejections + 1)
+    return replace(after, mu=mu, nu=nu, ill=ill, linear=linear, net_rejections=net_rejections)
 
 
 def _by_factors(state: DampedState, u: Array) -> tuple[Array, Array]:

@@ -100,8 +100,7 @@ class FixedPoint(Solver):
         changes = xp.where(known, _pushed(last.changes, r - last.before), last.changes)
         gram = changes @ xp.matrix_transpose(changes)
         size = xp.linalg.trace(gram) * (100 * float(xp.finfo(x.dtype).eps)) + float(xp.finfo(x.dtype).smallest_normal)
-        eye = xp.eye(self.memory, dtype=x.dtype, device=device(x))
-        share, _ = smalllinalg.solve_symmetric(gram + size * eye, changes @ r)
+        share, _ = smalllinalg.solve_symmetric(gram + size * smalllinalg.eye(self.memory, x), changes @ r)
         change = self.damping * r - share @ (moves + self.damping * changes)
         moved = objective.retract(params, shaped(change, params))
         seen = last.seen * 0 + 1

@@ -42,7 +42,7 @@ LEVEL = 1e-3
 HALVED = 6
 """Steps in which an exact problem's optimality is halved, or it need not be: close eigenvalues take some to come apart."""
 
-Evaluate = Callable[[Objective, Params, "Array | None", Array], Model]
+ModelAt = Callable[[Objective, Params, "Array | None", Array], Model]
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +89,7 @@ class TrustRegionState(Record):
 S = TypeVar("S", bound=TrustRegionState)
 
 
-def init_state(objective: Objective, params: Params, evaluate: Evaluate) -> TrustRegionState:
+def init_state(objective: Objective, params: Params, evaluate: ModelAt) -> TrustRegionState:
     """The state at the start."""
     never = zero(next(iter(params.values()))) > 0
     model = evaluate(objective, params, None, never)
@@ -124,7 +124,7 @@ def init_state(objective: Objective, params: Params, evaluate: Evaluate) -> Trus
 
 
 def trial_step(
-    objective: Objective, state: S, u: Array, gain: Array | None, evaluate: Evaluate, bend: Array | None = None,
+    objective: Objective, state: S, u: Array, gain: Array | None, evaluate: ModelAt, bend: Array | None = None,
     allowed: Array | None = None, keep_rejected_curvature: bool = False,
 ) -> tuple[S, Array, Array]:  # fmt: skip
     """Try a step: the state after it, whether it was accepted, and the gain ratio (1 within rounding).

@@ -110,13 +110,15 @@ def is_flat(problem: Problem, backend: str, shapes: dict[str, Shape], data: dict
         return False
     try:
         with backends.get(backend).once():
-            return not any(_hessian(*_point(problem, backend, shapes, data, seed)).any() for seed in range(len(SIZES)))
+            return not any(
+                dense_hessian(Tangent(*_point(problem, backend, shapes, data, seed))).any() for seed in range(len(SIZES))
+            )
     except (TypeError, ValueError):  # as the trace will tell better
         return False
 
 
-def _hessian(objective: Objective, params: Params) -> Any:
-    tangent = Tangent(objective, params)
+def dense_hessian(tangent: Tangent) -> Any:
+    """The Hessian of a loss in tangent coordinates, halved, on the host: `(1, size, size)`."""
     model = hessian(tangent, Structure.dense(tangent.size))
     return _arrays.to_host(next(iter(model.blocks.values())))
 

@@ -9,11 +9,11 @@ import math
 from typing import Any
 
 from backends import arrays as _arrays
-from engine import advice, curvature, dead_start, jacobian
+from engine import advice, dead_start, jacobian
 from engine.answers import Answers
 from engine.objective import Objective, Params
 from engine.one_lane import OneLane, index_of, one_lane
-from engine.sparsity.structure import Structure
+from engine.sparsity.detect import dense_hessian
 from engine.status import Status
 from engine.story import spectrum
 from engine.tangent import Tangent
@@ -80,16 +80,10 @@ def _curvature(story: OneLane, solution: Answers) -> list[str]:
 
 
 def _spectrum(tangent: Tangent, eps: float) -> spectrum.Spectrum | None:
-    objective = tangent.objective
-    if objective.problem.residual is None:
-        blocks = curvature.hessian(tangent, Structure.dense(tangent.size)).blocks
-        matrix = _arrays.to_host(next(iter(blocks.values())))[0]
-    else:
-        matrix = _arrays.to_host(jacobian.columns(tangent)[0]).T
-    if _arrays.has_nonfinite(matrix):
-        return None
-    of = spectrum.of_hessian if objective.problem.residual is None else spectrum.of_jacobian
-    return of(matrix, eps)
+    plain = tangent.objective.problem.residual is None
+    matrix = dense_hessian(tangent)[0] if plain else _arrays.to_host(jacobian.columns(tangent)[0]).T
+    of = spectrum.of_hessian if plain else spectrum.of_jacobian
+    return None if _arrays.has_nonfinite(matrix) else of(matrix, eps)
 
 
 def _matrix(objective: Objective) -> str:

@@ -39,7 +39,7 @@ def of_jacobian(columns: np.ndarray, eps: float) -> Spectrum:
 
 
 def of_hessian(hessian: np.ndarray, eps: float) -> Spectrum:
-    """The spectrum of a symmetric matrix, rows and columns scaled by the roots of the diagonal's sizes.
+    """The spectrum of a symmetric matrix, rows and columns scaled by the root of each column's largest entry.
 
     >>> of_hessian(np.diag([4.0, -1.0]), 2e-16)
     Spectrum(silent=[], flat=[], falling=[1], condition=1.0)
