@@ -21,12 +21,10 @@ def leaves(tree: object) -> list[Any]:
     >>> leaves({"a": 1, "b": (2, [3])})
     [1, 2, 3]
     """
-    if isinstance(tree, dict):
-        return [leaf for value in tree.values() for leaf in leaves(value)]
+    if isinstance(tree, dict | Record):
+        return [leaf for _, value in tree.items() for leaf in leaves(value)]
     if isinstance(tree, tuple | list):
         return [leaf for value in tree for leaf in leaves(value)]
-    if isinstance(tree, Record):
-        return [leaf for _, value in tree.items() for leaf in leaves(value)]
     return [tree]
 
 

@@ -13,6 +13,9 @@ import numpy as np
 Operand = np.ndarray | float
 """A plain array, complex where it carries a derivative, or a number."""
 
+Axis = int | tuple[int, ...] | None
+"""The axis or axes that a function goes along, as in NumPy; None: all."""
+
 Rule = Callable[..., Any]
 """A function of operands, written with NumPy, that keeps their derivatives."""
 

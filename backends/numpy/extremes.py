@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from backends.errors import TraceError
-from backends.numpy.dual import Rule, join
+from backends.numpy.dual import Axis, Rule, join
 from backends.refusals import REMEDIES, REMEDY
 
 
@@ -21,7 +21,7 @@ def refusal(name: str, remedy: str = "") -> TraceError:
 def _extreme(pick: Callable[..., Any], name: str) -> Rule:
     """max and min by real part; ties share the derivative evenly, as in torch and JAX."""
 
-    def rule(z: np.ndarray, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False, **rest: object) -> Any:
+    def rule(z: np.ndarray, axis: Axis = None, *, keepdims: bool = False, **rest: object) -> Any:
         if any(value is not np._NoValue and value is not True for value in rest.values()):
             raise refusal(f"np.{name} with {', '.join(rest)}", "leave those arguments out, use where()")
         top = pick(z.real, axis=axis, keepdims=True)

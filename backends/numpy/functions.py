@@ -36,6 +36,7 @@ _BY_REAL_PART = """
 
 
 Bound = Operand | None
+"""An end that `np.clip` may leave open."""
 
 
 def _named(text: str) -> list[Any]:

@@ -13,10 +13,9 @@ import numpy as np
 
 from backends.numpy import linalg, rules
 from backends.numpy.context import words
-from backends.numpy.dual import Rule, imag, join, real
+from backends.numpy.dual import Axis, Rule, imag, join, real
 from backends.numpy.extremes import LARGEST, LEAST, refusal
 
-Axes = int | tuple[int, ...] | None
 Order = float | str | None
 """The order of a norm, as in NumPy; None: the default one."""
 
@@ -69,7 +68,7 @@ def matrix_power(a: np.ndarray, n: int) -> Any:
     return np.linalg.matrix_power(inv(a) if n < 0 else a, abs(n))
 
 
-def vector_norm(z: np.ndarray, *, axis: Axes = None, keepdims: bool = False, ord: Order = 2) -> Any:
+def vector_norm(z: np.ndarray, *, axis: Axis = None, keepdims: bool = False, ord: Order = 2) -> Any:
     """The norms 1, 2, inf and -inf over any axes; the derivative of the 2-norm at zero is 0, as in torch."""
     size = rules.RULES["absolute"](z)
     if ord in (None, 2):
@@ -94,7 +93,7 @@ def matrix_norm(z: np.ndarray, *, ord: Order = "fro", keepdims: bool = False) ->
     return vector_norm(sums, axis=(-2, -1), ord=np.inf, keepdims=keepdims)
 
 
-def norm(z: np.ndarray, ord: Order = None, axis: Axes = None, keepdims: bool = False) -> Any:
+def norm(z: np.ndarray, ord: Order = None, axis: Axis = None, keepdims: bool = False) -> Any:
     """np.linalg.norm: of all entries, of vectors along one axis, or of matrices in two."""
     whole = axis is None and (ord is None or z.ndim == 1)
     if whole or (axis is not None and np.size(axis) == 1):

@@ -15,13 +15,12 @@ import numpy as np
 
 from backends.numpy import linalg
 from backends.numpy.context import words
+from backends.numpy.dual import Axis
 
 Rule = Callable[..., Any]
 
 
-def mean(
-    x: np.ndarray, axis: int | tuple[int, ...] | None = None, dtype: np.dtype[Any] | type | None = None, *, keepdims: bool = False
-) -> Any:
+def mean(x: np.ndarray, axis: Axis = None, dtype: np.dtype[Any] | type | None = None, *, keepdims: bool = False) -> Any:
     """sum(x) / n, as np.mean, NaN where there is nothing."""
     x = np.asarray(x, dtype)
     total = np.sum(x, axis=axis, keepdims=keepdims)
@@ -32,7 +31,7 @@ def mean(
 
 def var(
     x: np.ndarray,
-    axis: int | tuple[int, ...] | None = None,
+    axis: Axis = None,
     dtype: np.dtype[Any] | type | None = None,
     *,
     ddof: float = 0,

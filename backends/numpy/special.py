@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from backends.numpy.dual import Rule, chain
+from backends.numpy.dual import Axis, Rule, chain
 from backends.numpy.lane_array import inner_dtype
 
 Function = Callable[..., Any]
@@ -70,9 +70,7 @@ RULES: dict[str, Rule] = {
 """Universal functions of perturbed arrays by name: the value and the partial derivatives (zeta has none by its order)."""
 
 
-def _logsumexp(
-    a: np.ndarray, axis: int | tuple[int, ...] | None = None, b: np.ndarray | None = None, keepdims: bool = False
-) -> Any:
+def _logsumexp(a: np.ndarray, axis: Axis = None, b: np.ndarray | None = None, keepdims: bool = False) -> Any:
     top = np.max(a, axis=axis, keepdims=True)
     top = np.where(np.isfinite(top), top, 0.0)
     terms = np.exp(a - top) if b is None else b * np.exp(a - top)
@@ -80,7 +78,7 @@ def _logsumexp(
     return total if keepdims else np.sum(total, axis=axis)  # of one element each
 
 
-def _log_softmax(x: np.ndarray, axis: int | tuple[int, ...] | None = None) -> Any:
+def _log_softmax(x: np.ndarray, axis: Axis = None) -> Any:
     return x - _logsumexp(x, axis, keepdims=True)
 
 

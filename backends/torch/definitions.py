@@ -31,9 +31,7 @@ def variance(
     keepdim = more.get("keepdims", keepdim)
     axes = tuple(range(x.ndim)) if along is None or along == () else (along,) if isinstance(along, int) else along
     centred = x - x.mean(axes, keepdim=True) if axes else x - x
-    number = 1
-    for axis in axes:
-        number *= x.shape[axis]
+    number = math.prod(x.shape[axis] for axis in axes)
     total = (centred * centred).sum(axes, keepdim=keepdim) if axes else centred
     less = float(unbiased) if correction is None else correction
     return total / total.new_tensor(max(0.0, number - less))  # a tangent of a lone float32 over a float is float64 in torch
@@ -48,6 +46,21 @@ def deviation(x: Tensor, *args: Any, **more: Any) -> Tensor:
     square = variance(x, *args, **more)
     still = square == 0
     return torch.where(still, square, torch.sqrt(torch.where(still, torch.ones_like(square), square)))
+
+
+def mse_loss(x: Tensor, y: Tensor, *args: Any, reduction: str = "mean", weight: Any = None, **more: Any) -> Any:
+    """The mean, or the sum, of squared differences; arguments as those of `torch.nn.functional.mse_loss`.
+
+    >>> mse_loss(torch.tensor([1.0, 3.0]), torch.tensor([0.0, 0.0])).item()
+    5.0
+    """
+    if args or any(value is not None for value in more.values()):  # the old words for `reduction`
+        own: Any = torch.nn.functional.mse_loss
+        return own(x, y, *args, reduction=reduction, weight=weight, **more)
+    square = (x - y) * (x - y) if weight is None else weight * (x - y) * (x - y)
+    if reduction == "mean" and weight is not None:
+        return square.sum() / weight.expand_as(square).sum()
+    return {"none": lambda: square, "sum": square.sum, "mean": square.mean}[reduction]()
 
 
 def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float = 1.0, dim: int = -1) -> Tensor:
@@ -91,13 +104,13 @@ def degrees(x: Tensor) -> Tensor:
     return x * (180.0 / math.pi)
 
 
-_T = torch.Tensor
 DEFINITIONS: dict[Any, Callable[..., Tensor]] = {
-    **dict.fromkeys((torch.var, _T.var), variance),
-    **dict.fromkeys((torch.std, _T.std), deviation),
+    **dict.fromkeys((torch.var, Tensor.var), variance),
+    **dict.fromkeys((torch.std, Tensor.std), deviation),
+    torch.nn.functional.mse_loss: mse_loss,
     **dict.fromkeys((torch.trapezoid, torch.trapz), trapezoid),
-    **dict.fromkeys((torch.atanh, torch.arctanh, _T.atanh, _T.arctanh), atanh),
-    **dict.fromkeys((torch.deg2rad, _T.deg2rad), radians),
-    **dict.fromkeys((torch.rad2deg, _T.rad2deg), degrees),
+    **dict.fromkeys((torch.atanh, torch.arctanh, Tensor.atanh, Tensor.arctanh), atanh),
+    **dict.fromkeys((torch.deg2rad, Tensor.deg2rad), radians),
+    **dict.fromkeys((torch.rad2deg, Tensor.rad2deg), degrees),
 }
 """Function or method of torch -> the same by its definition."""

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from backends.errors import TraceError
 from backends.refusals import HIDDEN, MEANING, REMEDIES, REMEDY
+from backends.torch.levels import is_wrapped
 from backends.torch.numpy_functions import OPERATORS, find, outer_call
 from backends.tree import leaves, tree_map
 
@@ -75,7 +76,7 @@ def lane_dtype() -> torch.dtype:
 
 def _memory(tensor: Tensor) -> int:
     """An identity that all views of one tensor share, within transforms too."""
-    while not torch._C._functorch.is_functionaltensor(tensor) and torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+    while is_wrapped(tensor):
         tensor = torch._C._functorch.get_unwrapped(tensor)
     return int(tensor.untyped_storage()._cdata)
 

@@ -22,11 +22,15 @@ RANK = 50.0
 
 
 def pseudo_inverse(matrices: Tensor, symmetric: bool) -> Tensor:
-    """H^+ of symmetric matrices `(..., k, k)`, or J^+ for J' `(..., k, m)`; each by itself."""
-    return of_symmetric(matrices) if symmetric else of_columns(matrices)
+    """H^+ of symmetric matrices `(..., k, k)`, or J^+ for J' `(..., k, m)`; each by itself.
+
+    >>> pseudo_inverse(torch.tensor([[[2.0, 0.0], [0.0, 0.0]]]), symmetric=True).tolist()
+    [[[0.5, 0.0], [0.0, 0.0]]]
+    """
+    return _of_symmetric(matrices) if symmetric else _of_columns(matrices)
 
 
-def of_columns(columns: Tensor) -> Tensor:
+def _of_columns(columns: Tensor) -> Tensor:
     """J^+ for J' `(..., k, m)`: `(..., k, m)`."""
     k, m = columns.shape[-2:]
     lengths = torch.linalg.vector_norm(columns, dim=-1)
@@ -40,7 +44,7 @@ def of_columns(columns: Tensor) -> Tensor:
     return _mended(back / lengths[..., None], _is_regular(unit, back), unit, lengths, _deficient)
 
 
-def of_symmetric(matrix: Tensor) -> Tensor:
+def _of_symmetric(matrix: Tensor) -> Tensor:
     """H^+ for symmetric H `(..., k, k)`."""
     lengths = torch.diagonal(matrix, dim1=-2, dim2=-1).abs().sqrt()
     lengths = torch.where(lengths > 0, lengths, 1)

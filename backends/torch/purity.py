@@ -18,6 +18,7 @@ from backends.torch.definitions import DEFINITIONS
 from backends.torch.determinant import det
 from backends.torch.numpy_dispatch import Stop, hidden, is_input, lane_dtype
 from backends.torch.quantile import replacement
+from backends.torch.scalars import functions_named
 from backends.tree import leaves, tree_map
 
 _T = torch.Tensor
@@ -54,17 +55,6 @@ def _cholesky(a: torch.Tensor, *, upper: bool = False) -> torch.Tensor:
     return factor
 
 
-def _mse_loss(x: torch.Tensor, y: torch.Tensor, *args: Any, reduction: str = "mean", weight: Any = None, **more: Any) -> Any:
-    """The same by its definition: forward mode through the gradient of torch's own ends the process (torch 2.13)."""
-    if args or any(value is not None for value in more.values()):  # the old words for `reduction`
-        own: Any = torch.nn.functional.mse_loss
-        return own(x, y, *args, reduction=reduction, weight=weight, **more)
-    square = (x - y) * (x - y) if weight is None else weight * (x - y) * (x - y)
-    if reduction == "mean" and weight is not None:
-        return square.sum() / weight.expand_as(square).sum()
-    return {"none": lambda: square, "sum": square.sum, "mean": square.mean}[reduction]()
-
-
 REPLACED: dict[Any, Callable[..., Any]] = {
     torch.linalg.cholesky: _cholesky,
     torch.cholesky: lambda a, upper=False: _cholesky(a, upper=upper),
@@ -72,7 +62,6 @@ REPLACED: dict[Any, Callable[..., Any]] = {
     torch.linalg.det: det,
     torch.det: det,
     _T.det: det,
-    torch.nn.functional.mse_loss: _mse_loss,
     **DEFINITIONS,
     **{own: replacement(torch.quantile) for own in (torch.quantile, _T.quantile)},
     **{own: replacement(torch.nanquantile) for own in (torch.nanquantile, _T.nanquantile)},
@@ -81,9 +70,9 @@ REPLACED: dict[Any, Callable[..., Any]] = {
 those whose derivatives torch has not, or crashes at, or has by operations that do not lower."""
 
 
-FRACTIONS = frozenset(
+FRACTIONS = functions_named(
     "__truediv__ __rtruediv__ div divide true_divide sqrt rsqrt reciprocal exp exp2 expm1 log log2 log10 log1p sin cos tan sinh cosh "
-    "tanh asin acos atan arcsin arccos arctan asinh acosh atanh atan2 arctan2 erf sigmoid lgamma digamma hypot".split()
+    "tanh asin acos atan arcsin arccos arctan asinh acosh atanh atan2 arctan2 erf sigmoid lgamma digamma hypot"
 )
 """Functions that make fractions of whole numbers: torch's would have its default dtype, float32, and the digits of that."""
 
@@ -97,7 +86,10 @@ def _as_lane(value: object) -> Any:
 
 
 class Guard(TorchFunctionMode):
-    """Raises `Stop` on the calls in `REFUSED`, on writes to inputs, and on NumPy arrays that meet traced tensors."""
+    """Raises `Stop` on the calls in `UNTRACEABLE`, on writes to inputs, and on NumPy arrays that meet traced tensors.
+
+    Calls in `REPLACED` are made by what stands there; whole numbers in a call of `FRACTIONS` become floats of the lane's dtype.
+    """
 
     def __torch_function__(
         self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -109,7 +101,7 @@ class Guard(TorchFunctionMode):
             raise Stop(*WRITES)
         if any(isinstance(leaf, np.ndarray) for leaf in leaves(args)) and types:
             raise hidden(getattr(func, "__name__", "a call").strip("_"))
-        name, rounded = getattr(func, "__name__", ""), (kwargs or {}).get("rounding_mode")
-        if name in FRACTIONS and rounded is None and not any(map(_is_fraction, leaves(args))):
-            args = tuple(tree_map(_as_lane, list(args)))
+        rounded = (kwargs or {}).get("rounding_mode")
+        if func in FRACTIONS and rounded is None and not any(map(_is_fraction, leaves(args))):
+            args = tree_map(_as_lane, args)
         return REPLACED.get(func, func)(*args, **(kwargs or {}))

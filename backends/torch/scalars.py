@@ -18,12 +18,16 @@ from torch.overrides import TorchFunctionMode
 
 from backends.tree import leaves
 
-_NAMES = (
+
+def functions_named(names: str) -> frozenset[Any]:
+    """The functions of torch and the methods of tensors under some names."""
+    found = (getattr(owner, name, None) for owner in (torch, Tensor) for name in names.split())
+    return frozenset(function for function in found if function is not None)
+
+
+ARITHMETIC = functions_named(
     "add sub subtract mul multiply div divide true_divide rsub ldexp __add__ __radd__ __iadd__ __sub__ __rsub__ __isub__ __mul__ "
     "__rmul__ __imul__ __truediv__ __rtruediv__ __itruediv__ add_ sub_ mul_ div_"
-).split()
-ARITHMETIC: frozenset[Any] = frozenset(
-    function for owner in (torch, Tensor) for name in _NAMES if (function := getattr(owner, name, None)) is not None
 )
 """Calls in whose derivatives torch takes a number for a double."""
 

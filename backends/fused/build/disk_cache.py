@@ -32,14 +32,11 @@ def cached(key: str, make: Callable[[], Any], holds: Callable[[], bool] = lambda
     `make` loads may come from files that were edited since.
     """
     found = lookup(key)
-    if found is not None:
-        return found
-    found = make()
-    if not key:
-        return found
-    if holds():
-        keep(key, found)
-    return json.loads(json.dumps(found))  # as it will be read
+    if found is None:
+        found = make()
+        if key and holds():
+            keep(key, found)
+    return found
 
 
 def lookup(key: str) -> Any:

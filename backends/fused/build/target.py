@@ -33,6 +33,8 @@ V3 = frozenset("avx avx2 bmi1 bmi2 f16c fma abm movbe".split())
 V4 = V3 | frozenset("avx512f avx512bw avx512cd avx512dq avx512vl".split())
 
 LEVELS = ("0", "1", "2", "3")
+"""Levels of optimisation that `LANEWISE_OPT` may name."""
+
 WIDTH = {"avx512": 64, "avx2": 32, "neon": 16, "plain": 16}
 
 

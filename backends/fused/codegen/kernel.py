@@ -1,6 +1,6 @@
 """From a program to its kernel: four functions traced, lowered and written, then the loop over lanes around them.
 
-A kernel solves lanes of one shape and dtype. Inputs are laid out as vectors, one a number of the lane; what all lanes
+A kernel solves lanes of one shape and dtype. InputLayout are laid out as vectors, one a number of the lane; what all lanes
 share is a plain array. The state's `status` and `loss` are where the loop over lanes finds them. Needs `pipeline`, `source`.
 """
 
@@ -54,22 +54,22 @@ def build(
 
     Raises NotLowered where an operation, a dtype or the size stands in the way.
     """
-    inputs = Inputs.of(example, shared)
+    inputs = InputLayout.of(example, shared)
     tensors = {name: BACKEND.load(array) for name, array in example.items()}
     lanes = proven(program, [random_lane(tensors, seed) for seed in (1, 2)])
     init = Traced(program.init, [(lane,) for lane in lanes], for_torch_kernels=False)
-    kernel = Functions(inputs, _state(init, inputs.dtype), target, program.every)
+    functions = Functions(inputs, _state(init, inputs.dtype), target, program.every)
     arguments = list(zip(lanes, init.results, strict=True))
     for name in ORDER:
         traced = init if name == "init" else Traced(getattr(program, name), arguments, for_torch_kernels=False)
-        part = kernel.add(name, traced)
-        begin(unit(assembled(inputs.dtype, kernel.width, kernel.tables, DECLARED_FUNCTIONS, [part]), 1))
-    return kernel.assembled()
+        part = functions.add(name, traced)
+        begin(unit(assembled(inputs.dtype, functions.width, functions.tables, DECLARED_FUNCTIONS, [part]), 1))
+    return functions.kernel()
 
 
 @dataclass(frozen=True)
-class Inputs:
-    """Inputs in order of the program, and where a kernel has them: vectors of a lane's own, numbers that all lanes share."""
+class InputLayout:
+    """InputLayout in order of the program, and where a kernel has them: vectors of a lane's own, numbers that all lanes share."""
 
     given: list[Field]
     lane: list[Field]
@@ -77,7 +77,7 @@ class Inputs:
     dtype: str
 
     @classmethod
-    def of(cls, example: Mapping[str, Array], shared: frozenset[str]) -> Inputs:
+    def of(cls, example: Mapping[str, Array], shared: frozenset[str]) -> InputLayout:
         """The layout of inputs like an example's. Raises NotLowered where they have not one float dtype."""
         given = layout(list(example), list(example.values()))
         floats = {leaf.dtype for leaf in given if leaf.dtype.startswith("float")}
@@ -107,7 +107,7 @@ def _state(init: Traced, dtype: str) -> list[Field]:
 class Functions:
     """The four functions of a program, written one by one, and the kernel that they make."""
 
-    def __init__(self, inputs: Inputs, state: list[Field], target: Target, every: int) -> None:
+    def __init__(self, inputs: InputLayout, state: list[Field], target: Target, every: int) -> None:
         self.inputs, self.state, self.target, self.every = inputs, state, target, every
         self.width = target.vector_bytes // (8 if inputs.dtype == "float64" else 4)
         self.tables = ConstantPool(inputs.dtype)
@@ -151,15 +151,16 @@ class Functions:
             remove_deferred(found, outputs, addresses, Address("s", _size(self.state)))
         return found
 
-    def assembled(self) -> Kernel:
+    def kernel(self) -> Kernel:
         """The kernel of all four. Raises NotLowered where it is too large."""
-        numbers, flops = self._numbers(), {name: emitter.flops() for name, emitter in self.emitters.items()}
+        flops = {name: emitter.flops() for name, emitter in self.emitters.items()}
+        numbers = self._numbers(flops["step"])
         vectors = [numbers[name] for name in ("N_INPUT", "N_STATE", "N_RESULT")]
         functions = [*(self.parts[name] for name in FUNCTIONS), Part(self.shared_work.source(), 1)]
         parts = [Part(self._runtime(numbers), RUNTIME), *functions]
         source = assembled(self.inputs.dtype, self.width, self.tables, DECLARED_FUNCTIONS, parts)
         block = 3 * (vectors[0] + vectors[1]) + vectors[2] + numbers["N_SCRATCH"] + vectors[1] + numbers["N_DEFERRED"]
-        working_set = block * self.width * (8 if self.inputs.dtype == "float64" else 4)
+        working_set = block * self.target.vector_bytes
         if len(source) > SOURCE_LIMIT:
             raise NotLowered("a kernel", f"its source has {len(source):,} characters, more than {SOURCE_LIMIT:,}")
         if working_set > WORKING_SET_LIMIT:
@@ -178,7 +179,7 @@ class Functions:
             working_set=working_set,
         )
 
-    def _numbers(self) -> dict[str, int]:
+    def _numbers(self, flops: int) -> dict[str, int]:
         """The constants that runtime.h and lane_io.h read."""
         where = {leaf.name: leaf.offset for leaf in self.state}
         return dict(
@@ -189,7 +190,7 @@ class Functions:
             LOSS=where["loss"],
             STATUS=where["status"],
             CHECK_EVERY=self.every,
-            STEPS_PER_POLL=max(1, FLOPS_PER_POLL // (self.emitters["step"].flops() * self.width + 1)),
+            STEPS_PER_POLL=max(1, FLOPS_PER_POLL // (flops * self.width + 1)),
             DEFER_MASK=_size(self.state) if self.deferred else -1,
             N_DEFERRED=sum(size for *_, size in self._copies()),
             N_SHARED=self.shared_work.given,
@@ -231,9 +232,8 @@ def _results(traced: Traced, outputs: list[View]) -> list[tuple[Field, Address]]
 
 def _stretches(read: Iterable[Address], lane_inputs: list[Field], state: list[Field]) -> list[tuple[int, int]]:
     """First vector and size of what is read of a block's inputs and, behind them, state; neighbours together."""
-    behind = sum(leaf.size for leaf in lane_inputs)
     predicate, found = {(place.array, place.offset) for place in read}, [(0, 0)]
-    for array, base, group in (("in", 0, lane_inputs), ("s", behind, state)):
+    for array, base, group in (("in", 0, lane_inputs), ("s", _size(lane_inputs), state)):
         for leaf in group:
             if (array, leaf.offset) in predicate:
                 first, size = found[-1]

@@ -48,7 +48,7 @@ def packed(leaves_: list[Field]) -> list[Field]:
 class Kernel:
     """A kernel's text, the layouts of its inputs and results, and figures.
 
-    `flops` of a lane-step, `once` of all that a lane takes beside its steps; `piece` steps go between two looks at `stop`.
+    `flops` of a lane-step, `once` of all that a lane takes beside its steps; `steps_per_poll` go between two looks at `stop`.
     """
 
     source: str

@@ -69,10 +69,12 @@ def scalar_type(dtype: str) -> str:
 
 
 def pointer(dtype: str, place: Address) -> str:
+    """An address as a C++ pointer to vectors of a dtype."""
     return f"(({vector_type(dtype)} *)({place.array} + {place.offset}))"
 
 
 def neutral(node: Node) -> str:
+    """The value that a reduction starts from, in C++."""
     if node.name in ("max", "min"):
         return (
             literal(-math.inf if node.name == "max" else math.inf)
@@ -83,6 +85,7 @@ def neutral(node: Node) -> str:
 
 
 def cast(value: str, source: str, target: str) -> str:
+    """A vector of one dtype as another, in C++."""
     if target == "bool":
         return f"mask({value} != 0)"
     text = f"(-{value})" if source == "bool" else value

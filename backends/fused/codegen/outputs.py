@@ -53,7 +53,7 @@ class Outputs(Tiles):
         return reader.kind == "map" and not group.alone and view.index.size == group.size and view.is_whole()
 
     def _allocate(self, copied_outputs: list[tuple[View, Address]]) -> None:
-        """A buffer for every node that another group or a late output reads; single numbers are variables.
+        """A buffer for every node that another group or a copied output reads; single numbers are variables.
 
         A buffer's room is another's of its C++ type after its last reader.
         """
@@ -95,7 +95,7 @@ class Outputs(Tiles):
         return not group.alone and view.is_whole() and view.index.size == group.size
 
     def _copies(self, copied_outputs: list[tuple[View, Address]]) -> None:
-        """Late outputs, by way of a copy where one output's place is another one's source."""
+        """Copied outputs, by way of another copy where one output's place is another one's source."""
         second: list[tuple[str, str, int]] = []
         for view, place in copied_outputs:
             target, size = pointer(view.dtype, place), view.index.size

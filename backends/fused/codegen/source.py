@@ -1,4 +1,7 @@
-"""The text of a whole kernel: functions apart, the arrays that they read, headers, and how lanes come and go. Needs `operands`."""
+"""The text of a whole kernel: functions apart, the arrays that they read, headers, and how lanes come and go.
+
+Needs `emit`, `layout`, `operands`.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ LONG = 140_000
 """Characters of a step up to which it is optimised in full; beyond, that takes seconds, and wins nothing that can be measured."""
 
 FUNCTIONS = ("init", "step", "terminate", "postprocess")
+"""A program's functions, in the order of a kernel's text."""
 
 
 @dataclass(frozen=True)

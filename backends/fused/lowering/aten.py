@@ -1,7 +1,7 @@
 """Meanings of ATen operations in the lane IR: one entry an operation, by its name without overload.
 
 An entry is called with a `LoweringContext` (where to make nodes, and the result's meta tensor), then with the operation's
-own arguments, tensors as views. To add an operation, add it here; if it is pointwise and new, in `ops` too. Needs the tables
+own arguments, tensors as views. To add an operation, add it to the table of its kind; if it is pointwise and new, to `ops` too. Needs the tables
 of `pointwise`, `reductions`, `indexing` and `ordering`.
 """
 

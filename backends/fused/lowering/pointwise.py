@@ -159,10 +159,6 @@ def _logical(name: str) -> LoweringRule:
     return lambda ctx, *args: ctx.graph.map(name, *(ctx.cast(a, "bool") for a in args))
 
 
-def _sign(ctx: LoweringContext, a: View) -> View:
-    return ctx.map("sign", a)
-
-
 def _unary_of_float(name: str) -> LoweringRule:
     return lambda ctx, a: ctx.graph.map(name, a)
 
@@ -178,7 +174,7 @@ POINTWISE: dict[str, LoweringRule] = {
     "copy": lambda ctx, a, source, *_: ctx.wide(ctx.cast(source)),
     "full": lambda ctx, size, value, **_: _full(ctx, value), "full_like": lambda ctx, a, value, **_: _full(ctx, value),
     "new_full": lambda ctx, a, size, value, **_: _full(ctx, value), "scalar_tensor": lambda ctx, value, **_: _full(ctx, value),
-    "isnan": _unary_of_float("isnan"), "isfinite": _unary_of_float("isfinite"), "isinf": _isinf, "sign": _sign, "sgn": _sign,
+    "isnan": _unary_of_float("isnan"), "isfinite": _unary_of_float("isfinite"), "isinf": _isinf, "sign": _pointwise("sign"), "sgn": _pointwise("sign"),
     "signbit": lambda ctx, a: ctx.graph.map("lt", ctx.graph.map("copysign", ctx.number(1, a.dtype), a), ctx.number(0, a.dtype)),
     "frexp": lambda ctx, a: [ctx.graph.map("mantissa", a), ctx.graph.map("exponent", a, dtype="int32")],
     "maximum": _pointwise("max"), "minimum": _pointwise("min"), "erf_inv": _pointwise("erfinv"),

@@ -118,8 +118,9 @@ def _place(made: Schedule, node: Node) -> None:
 
 def _sink(made: Schedule, truths: Container[Node]) -> None:
     """Move maps of inputs to the one later loop that reads them, where they need no storing."""
-    # From the last group to the first, so that a chain of maps over several groups moves as one. A map that reads a node of its own group stays: its
-    # argument would have to be stored for it. Into or out of a branch nothing moves: it would be computed for other lanes.
+    # From the last group to the first, so that a chain of maps over several groups moves as one. A map that reads a node of its
+    # own group stays: its argument would have to be stored for it. Into or out of a branch nothing moves: it would be computed
+    # for other lanes.
     for k in range(len(made.groups) - 1, -1, -1):
         group = made.groups[k]
         maps = [n for n in group.members[::-1] if n.kind == "map" and n not in truths]
