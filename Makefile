@@ -17,7 +17,7 @@ demo: $(VENV)/ready-demo
 	OMP_WAIT_POLICY=passive $(RUN) -u -m demo
 
 gallery: $(VENV)/ready-dev
-	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[gallery,pictures]'
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[pictures]'
 	for file in $(filter-out %/show.py,$(wildcard examples/gallery/*.py)); do LANEWISE_GALLERY=examples/gallery $(RUN) $$file || exit 1; done
 
 bench: $(VENV)/ready-dev

@@ -40,9 +40,14 @@ class _Page(HTMLParser):
         self.links |= {value for name in ("href", "src") if (value := found.get(name))}
 
 
+def pages_of(site: Path) -> list[Path]:
+    """The pages, without those that a theme brings along."""
+    return [path for path in sorted(site.rglob("*.html")) if "_static" not in path.parts]
+
+
 def dead_links(site: Path) -> Iterator[str]:
     """Links of each page whose file, or whose anchor in that file, is not there."""
-    pages = {path.resolve(): _Page(path.read_text()) for path in sorted(site.rglob("*.html")) if "_static" not in path.parts}
+    pages = {path.resolve(): _Page(path.read_text()) for path in pages_of(site)}
     for path, page in pages.items():
         for link in sorted(page.links):
             parts = urlsplit(link)
@@ -71,7 +76,7 @@ def unfound(site: Path) -> Iterator[str]:
 def main() -> int:
     site = Path(sys.argv[1]) if len(sys.argv) > 1 else SITE
     faults = [*dead_links(site), *unfound(site)]
-    print(*faults or [f"{len(list(site.rglob('*.html')))} pages: no dead link, and the search finds its words"], sep="\n")
+    print(*faults or [f"{len(pages_of(site))} pages: no dead link, and the search finds its words"], sep="\n")
     return bool(faults)
 
 

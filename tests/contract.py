@@ -23,19 +23,23 @@ Array = Any
 
 @dataclass(frozen=True)
 class Backend:
-    """A backend; `exact` when a lane has the same bits at any batch size; `rows` are the names of its cases, all by default."""
+    """A backend; `exact` when a lane has the same bits at any batch size; `rows` are the names of its cases, all by default.
+
+    `most` is a limit of steps, for a loop over lanes in Python.
+    """
 
     name: str
     exact: bool
     rows: tuple[tuple[str, str], ...] = ()
+    most: int = 10_000
 
     def takes(self, case: str, dtype: str) -> bool:
         """Whether the table has a row for a case: a backend that compiles for seconds has a few."""
         return not self.rows or (case, dtype) in self.rows
 
     def steps(self, case: Case) -> int:
-        """The steps of a case: few where a step is a loop over lanes in Python."""
-        return 12 if self.name == "numpy" else case.steps
+        """The steps that a case takes here, `most` at most."""
+        return min(case.steps, self.most)
 
 
 IN_PYTHON = ("inverse-gd", "inverse-nesterov", "inverse-adam", "robust_mean-gd")
@@ -44,7 +48,7 @@ IN_PYTHON = ("inverse-gd", "inverse-nesterov", "inverse-adam", "robust_mean-gd")
 BACKENDS = (
     Backend("torch", exact=False),
     Backend("fused", exact=True),
-    Backend("numpy", exact=True, rows=(*product(IN_PYTHON, ("float64", "float32")), ("svd-gd", "float64"))),
+    Backend("numpy", exact=True, rows=(*product(IN_PYTHON, ("float64", "float32")), ("svd-gd", "float64")), most=12),
     Backend(
         "inductor", exact=False, rows=(("inverse-gd", "float32"), ("inverse-adam", "float64"), ("robust_mean-gd", "float64"))
     ),

@@ -14,7 +14,7 @@ import engine
 from engine import Param, Problem, Status
 from engine.solvers import GradientDescent
 
-LANES = 7
+LANES = 8
 BAD = {1: "nan", 3: "inf", 4: "zero", 5: "singular", 6: "huge"}
 
 

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / ".github").rglob("*.md"))]
 RECORDS = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
-FOLDERS = "backends|engine|tests|bench|problems|docs|examples"
+FOLDERS = "backends|engine|tests|bench|problems|docs|examples|tools"
 
 
 def prose(page: Path) -> str:

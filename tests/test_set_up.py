@@ -51,7 +51,7 @@ def test_a_target_installs_its_extras_says_how_large_they_are_and_leaves_a_stamp
         return subprocess.CompletedProcess(command, 1 if "fails" in environment.NEEDS["demo"][1] else 0)
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(subprocess, "run", lambda command: called(command))
+    monkeypatch.setattr(subprocess, "run", called)
     environment.prepare("demo")
     assert [command[1:3] for command in commands] == [["-m", "venv"], ["-m", "pip"]]
     assert {"-c", "constraints.txt", "-e", ".[demo]"} <= set(commands[1]) and not {"-q", "--quiet"} & set(commands[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import shlex
 import subprocess
@@ -24,8 +25,8 @@ COLUMNS = 92
 """Width of code, 88 beside a prompt: more is cut off on the page."""
 
 
-def extension(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, DOCS / "_ext" / f"{name}.py")
+def extension(name: str, folder: str = "_ext") -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, DOCS / folder / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -152,3 +153,17 @@ def test_the_gallery_shows_pictures_beside_code(tmp_path: Path, monkeypatch: pyt
     text = gallery.section(source)
     assert text.startswith("## A plate of wells\n\nSome are dead.\n\n![A plate of wells](../examples/gallery/dose_response.png)")
     assert "{literalinclude} ../examples/gallery/dose_response.py" in text
+
+
+def test_the_check_names_dead_links_and_words_that_the_search_does_not_find(tmp_path: Path) -> None:
+    check = extension("check", ".")
+    (tmp_path / "there.html").write_text('<p id="here">')
+    (tmp_path / "index.html").write_text(
+        '<a href="there.html#here"></a><a href="gone.html"></a><a href="there.html#gone"></a><a href="https://x.org/gone"></a>'
+    )
+    assert list(check.dead_links(tmp_path)) == [f"index.html: {link} leads nowhere" for link in ("gone.html", "there.html#gone")]
+    pages = sorted(set(check.SEARCHED.values()))
+    known = {"stall": [pages.index("guide/statuses")], "bound": pages.index("guide/domains"), "standard": [], "error": []}
+    index = {"docnames": pages, "terms": known, "titleterms": {"curve_fit": [pages.index("reference/problems")]}}
+    (tmp_path / "searchindex.js").write_text(f"Search.setIndex({json.dumps(index)})")
+    assert list(check.unfound(tmp_path)) == [f"search: '{word}' does not lead to guide/fits" for word in ("standard", "error")]

@@ -1,4 +1,4 @@
-"""What the examples of this folder share: their number of lanes, their one line, their picture."""
+"""Helpers of the examples of this folder: their number of lanes, their one line, their picture."""
 
 import contextlib
 import inspect
