@@ -1,6 +1,6 @@
 """From a program to its kernel: four functions traced, lowered and written, then the loop over lanes around them.
 
-A kernel solves lanes of one shape and dtype. InputLayout are laid out as vectors, one a number of the lane; what all lanes
+A kernel solves lanes of one shape and dtype. Inputs are laid out as vectors, one a number of the lane; what all lanes
 share is a plain array. The state's `status` and `loss` are where the loop over lanes finds them. Needs `pipeline`, `source`.
 """
 
@@ -69,7 +69,7 @@ def build(
 
 @dataclass(frozen=True)
 class InputLayout:
-    """InputLayout in order of the program, and where a kernel has them: vectors of a lane's own, numbers that all lanes share."""
+    """Inputs in order of the program, and where a kernel has them: vectors of a lane's own, numbers that all lanes share."""
 
     given: list[Field]
     lane: list[Field]
@@ -232,10 +232,10 @@ def _results(traced: Traced, outputs: list[View]) -> list[tuple[Field, Address]]
 
 def _stretches(read: Iterable[Address], lane_inputs: list[Field], state: list[Field]) -> list[tuple[int, int]]:
     """First vector and size of what is read of a block's inputs and, behind them, state; neighbours together."""
-    predicate, found = {(place.array, place.offset) for place in read}, [(0, 0)]
+    wanted, found = {(place.array, place.offset) for place in read}, [(0, 0)]
     for array, base, group in (("in", 0, lane_inputs), ("s", _size(lane_inputs), state)):
         for leaf in group:
-            if (array, leaf.offset) in predicate:
+            if (array, leaf.offset) in wanted:
                 first, size = found[-1]
                 if first + size == base + leaf.offset:
                     found[-1] = (first, size + leaf.size)

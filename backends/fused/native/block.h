@@ -26,14 +26,14 @@ template <class A> static inline void hold(A &x) {
   if constexpr (sizeof(A) == sizeof(V)) asm("" : "+w"(x));
 #endif
 }
-// What runs step_with_deferred a lane: its machine code costs more to make than it could win back, fused multiply-adds placement.
+// What runs once a lane: its machine code costs more to make than it could win back, fused multiply-adds apart.
 #if defined(__GNUC__) && !defined(__clang__)
 #define ONCE noinline, cold, optimize("O1", "expensive-optimizations")
 #else
 #define ONCE noinline, cold
 #endif
 // What has long chains of operations side by side: the compiler's order would put one behind the other again. Arrays of them are
-// registers only to a compiler that optimises, so that this holds for what runs step_with_deferred a lane, too.
+// registers only to a compiler that optimises, so that this holds for what runs once a lane, too.
 #if defined(__GNUC__) && !defined(__clang__)
 #define CHAINED noinline, optimize("schedule-insns", "sched-pressure")
 #else

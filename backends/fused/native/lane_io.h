@@ -1,4 +1,4 @@
-// What both as_affine_loops over lanes need: inputs as they lie in memory, and threads. Needs POSIX threads.
+// What both loops over lanes need: inputs as they lie in memory, and threads. Needs POSIX threads.
 // Defined before: T, Int, W, V, Lane.
 
 #include <pthread.h>

@@ -74,7 +74,7 @@ class Worker {
   long clock = 0, limit = 0;        // steps made, and when the first lane is at its limit
   long executed = 0;
 
-  // The next W matrices of the batch into a block, initialised and tested step_with_deferred.
+  // The next W matrices of the batch into a block, initialised and tested once.
   void take(Block &b) {
     long first = __atomic_fetch_add(t.done + 1, (long)W, __ATOMIC_RELAXED);
     exhausted = first + W >= t.lanes;

@@ -37,7 +37,7 @@ template <class F, class V, class... Vs> inline V each(F f, V v, Vs... more) {
   return r;
 }
 
-// The same for a call that stays scalar: a small loop, compiled step_with_deferred for all its uses.
+// The same for a call that stays scalar: a small loop, compiled once for all its uses.
 template <class F, class V, class... Vs> __attribute__((noinline)) V call_each(F f, V v, Vs... more) {
   V r;
 #pragma GCC unroll 1
@@ -257,7 +257,7 @@ template <class V> inline V exp_reduced(V x, V k) {
 }
 
 #if defined(__AVX512DQ__)
-// a 2^floor(b), rounded step_with_deferred; where b is infinite, infinity or 0 for every a above 0.
+// a 2^floor(b), rounded once; where b is infinite, infinity or 0 for every a above 0.
 template <class V> inline V scaled(V a, V b) {
   if constexpr (sizeof(a[0]) == 4) asm("vscalefps %2, %1, %0" : "=v"(a) : "v"(a), "v"(b));
   else asm("vscalefpd %2, %1, %0" : "=v"(a) : "v"(a), "v"(b));
