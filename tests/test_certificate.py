@@ -256,6 +256,12 @@ def test_a_loss_that_falls_without_end_never_passes() -> None:
     assert not (found.optimality <= 1e-6 and found.determined)
 
 
+def test_a_loss_that_has_vanished_beside_the_start_feels_no_param() -> None:
+    falling = plain(lambda p, d: d * array_namespace(p).exp(p[1] - p[0]))
+    found = judge(falling, {"d": 1.0}, {"p": [2500.0, 2000.0]}, 1.0)  # Newton's step is small beside the params
+    assert not found.determined
+
+
 def test_many_unknowns_are_judged_by_the_gradient_and_the_plan_says_so() -> None:
     many = plain(bowl, 100)
     assert "estimate" in certificate.described(many, 100, 0) and "Newton" in certificate.described(many, 2, 0)

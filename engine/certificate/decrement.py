@@ -27,8 +27,8 @@ def newton_decrement(objective: Objective, params: Params, first: Array) -> Verd
     """(g'H^-1 g / 2 / (f_start - f + eps |f|))^(1/2) on the free set; infinite where H is indefinite.
 
     The decrement g'H^-1 g / 2 is what a Newton step would remove by the quadratic model. A parameter is not determined
-    where neither gradient nor Hessian feels it, or where that step still moves it by more than 1e-3 of its size while the
-    loss can tell.
+    where a move by its size changes the loss, by gradient and Hessian, by nothing beside what was removed since the start,
+    or where that step still moves it by more than 1e-3 of its size while the loss can tell.
 
     Args:
         first: the loss at the start.
@@ -40,19 +40,20 @@ def newton_decrement(objective: Objective, params: Params, first: Array) -> Verd
     free = tangent.inactive_mask(gradient)
     if free is not None:
         gradient, hessian = gradient * free, hessian * free[:, None] * free
-    feels = xp.max(xp.abs(hessian), axis=1)
-    dead = (feels == 0) & (gradient == 0)
-    if free is not None:
-        dead = dead & (free > 0)
+    feels, size = xp.max(xp.abs(hessian), axis=1), tangent.typical_scale()
     diagonal = xp.abs(xp.linalg.diagonal(hessian))
     scale = xp.where(diagonal > 0, diagonal, xp.where(feels > 0, feels, xp.ones_like(feels)))
     scale = 1 / xp.sqrt(scale)
     step, decrement, least = eliminate(hessian * scale[:, None] * scale, gradient * scale)
     eps = ROUNDING * float(xp.finfo(loss.dtype).eps)
     removed, known = xp.maximum(first - loss, 0 * loss), eps * xp.abs(loss)
+    nothing = eps * eps * removed
+    dead = size * (xp.abs(gradient) + size * feels) <= nothing
+    if free is not None:
+        dead = dead & (free > 0)
     optimality = xp.sqrt(ratio(decrement, removed + known))
     indefinite = least < -FLAT * eps / ROUNDING
-    moves = (xp.abs(step * scale) > STILL * tangent.typical_scale()) & (decrement > known + eps * eps * removed)
+    moves = (xp.abs(step * scale) > STILL * size) & (decrement > known + nothing)
     finite = xp.isfinite(loss + decrement + xp.sum(hessian))
     optimality = xp.where(indefinite, optimality + float("inf"), xp.where(finite, optimality, optimality * float("nan")))
     return Verdict(optimality, ~xp.any(dead | moves), true(loss))
