@@ -87,7 +87,7 @@ def commands(name: str, machine: str) -> tuple[list[str], list[str] | None]:
 
 def compiled(compiler: list[str], isa: Target, source: str, folder: Path) -> Path:
     """A program, without a warning."""
-    flags = [flag for flag in isa.flags if flag not in ("-shared", "-mtune=native")]
+    flags = [flag for flag in isa.flags if flag not in ("-shared", "-nodefaultlibs", "-mtune=native")]
     (folder / "kernel.cpp").write_text(source)
     command = [*compiler, "kernel.cpp", "-Wall", "-Werror", "-Wno-unused-function", *flags, "-static", "-o", "kernel"]
     subprocess.run(command, cwd=folder, check=True, timeout=200)

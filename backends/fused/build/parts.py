@@ -79,8 +79,7 @@ class Parts:
 
     def __init__(self, target: Target) -> None:
         self.compiler = compiler.find_compiler()
-        # what is only for the linker is left to it
-        self.flags = [flag for flag in target.flags if flag != "-shared" and not flag.startswith("-l")]
+        self.flags = target.object_flags
         self.cores, self.stack, self.waiting = processors(), ExitStack(), list[tuple[str, str]]()
         self.place: Path | None = None
         self.jobs: dict[str, Job] = {}

@@ -21,6 +21,7 @@ COMMON = (
     "-ffp-contract=fast",
     "-fno-math-errno",
     "-fno-trapping-math",
+    "-fno-exceptions",
     "-pthread",
     "-shared",
     "-fPIC",
@@ -53,6 +54,11 @@ class Target:
     name: str
     vector_bytes: int
     flags: tuple[str, ...]
+
+    @property
+    def object_flags(self) -> tuple[str, ...]:
+        """The flags for an object file: without what is only for the linker."""
+        return tuple(flag for flag in self.flags if flag not in ("-shared", "-nodefaultlibs") and not flag.startswith("-l"))
 
 
 def host_target() -> Target:
@@ -130,9 +136,13 @@ def _architecture(name: str, machine: str) -> tuple[str, ...]:
 
 
 def _libraries(machine: str) -> tuple[str, ...]:
-    """glibc's vector math, where this glibc has it for this machine; `vmath.h` makes the same test when it is compiled."""
+    """The libraries of a kernel: glibc's vector math where this glibc has it, by the same test as in `vmath.h`.
+
+    On glibc no other: to look into the C++ library, of which a kernel uses nothing, takes a linker most of its time.
+    """
     names = os.confstr_names if hasattr(os, "confstr_names") else {}
     words = (os.confstr("CS_GNU_LIBC_VERSION") or "" if "CS_GNU_LIBC_VERSION" in names else "").split()
     version = tuple(int(part) for part in words[1].split(".")[:2]) if len(words) == 2 and words[0] == "glibc" else (0, 0)
     since = {"x86_64": (2, 22), "aarch64": (2, 38)}.get(machine)
-    return ("-lmvec", "-lm") if since is not None and version >= since else ("-lm",)
+    vector = ("-lmvec",) if since is not None and version >= since else ()
+    return ("-nodefaultlibs", *vector, "-lm", "-lpthread", "-lc", "-lgcc") if version > (0, 0) else ("-lm",)
