@@ -211,7 +211,12 @@ def lanes_of(names: list[str]) -> tuple[dict[str, np.ndarray], dict[str, np.ndar
     return wide, {k: np.stack([start[k] for start in starts]) for k in starts[0]}
 
 
-@pytest.mark.parametrize("names", groups(), ids=lambda names: "-".join(names))
+# Which minimum the far start of MGH17 finds rests on rounding.
+@pytest.mark.parametrize(
+    "names",
+    [pytest.param(names, marks=pytest.mark.optimised if "MGH17" in names else ()) for names in groups()],
+    ids=lambda names: "-".join(names),
+)
 def test_certified_regressions_come_out_from_both_starts(names: list[str]) -> None:
     data, start = lanes_of(names)
     solution = engine.solve(problems.curve_fit(strd.MODELS[names[0]]), data, start=start, backend="fused")
