@@ -8,6 +8,7 @@ disk. The import is not counted in a call, but in the last rows, which are whole
 
 from __future__ import annotations
 
+import compileall
 import os
 import shutil
 import statistics
@@ -19,6 +20,10 @@ from pathlib import Path
 
 import click
 import numpy as np
+
+import backends
+import engine
+import problems
 
 HEAD = "import time, numpy as np, torch, engine, problems\nrng = np.random.default_rng(0)\n"
 TIMED = "begun = time.perf_counter()\n{call}\nprint(time.perf_counter() - begun)\n"
@@ -157,6 +162,8 @@ def whole(repeats: int) -> float:
 @click.option("--peers", is_flag=True, help="torch.compile of a step and jax.jit of optimistix' fit, too.")
 def main(repeats: int, only: str, peers: bool) -> None:
     """Time first calls."""
+    for package in (backends, engine, problems):  # as an installation has them: compiled to bytecode
+        compileall.compile_dir(str(Path(package.__file__ or "").parent), quiet=1)
     torch_import = "import time; b = time.perf_counter(); import torch; print(time.perf_counter() - b)"
     unit = statistics.median(run(torch_import, "") for _ in range(repeats + 1))
     click.echo(f"`import torch` takes {unit:.2f} s here; figures are multiples of it.\n")
