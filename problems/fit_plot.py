@@ -75,7 +75,7 @@ def plot_fit(
 def _named(solution: Solution, lanes: Lanes) -> dict[str, Index]:
     """Words of the legend -> index of the lane."""
     if isinstance(lanes, Mapping):
-        return {escape(name): index_of(solution, lane) for name, lane in lanes.items()}
+        return {escape(name): index_of(solution, listed([lane])[0]) for name, lane in lanes.items()}
     codes = to_host(solution.status)
     chosen: list[Lane] = listed(lanes) or list(islice(range(codes.size), FIRST))
     found = {lane: index_of(solution, lane) for lane in chosen}

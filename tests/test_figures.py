@@ -138,8 +138,14 @@ def test_several_solutions_are_medians_or_single_lanes_side_by_side() -> None:
     assert len({trace.line.color for trace in drawn.values()}) == 2
     with pytest.raises(ValueError, match=r"plot_convergence: 'none': .*history=True"):
         engine.plot_convergence({"many": many, "none": engine.solve(problems.inverse(), np.eye(3), backend="numpy")})
-    with pytest.raises(ValueError, match="no solution"):
-        engine.plot_convergence({})
+    mistakes: list[Any] = [{}, [one], one, {"a": 3}]
+    for wrong in mistakes:
+        with pytest.raises(ValueError, match="expected a mapping from names to solutions"):
+            engine.plot_convergence(wrong)
+    no_lanes: list[Any] = ["a", {"x": "y"}, 1.5, [[0]]]
+    for lanes in no_lanes:
+        with pytest.raises(ValueError, match=r"lanes came as .*; expected flat numbers"):
+            many.plot(lanes)
 
 
 def test_curves_are_lines_and_markers_against_x_and_wrong_shapes_are_refused() -> None:
@@ -147,7 +153,13 @@ def test_curves_are_lines_and_markers_against_x_and_wrong_shapes_are_refused() -
     drawn = engine.plot_curves(x, {"a": x**2}, {"b": x}, labels=("n", "s"), log="xy")
     assert [trace.mode for trace in drawn.data] == ["lines", "markers"] and drawn.layout.xaxis.title.text == "n"
     assert drawn.layout.xaxis.type == drawn.layout.yaxis.type == "log" and drawn.layout.yaxis.dtick == 1
-    for wrong, words in (({"a": x[1:]}, r"'a' came with shape \(39,\); expected \(40,\)"), ({"a": np.eye(40)}, "shape")):
+    mistakes: list[tuple[Any, str]] = [
+        ({"a": x[1:]}, r"'a' came with shape \(39,\); expected \(40,\)"),
+        ({"a": np.eye(40)}, "shape"),
+        (x, "lines came as ndarray"),
+        ({"a": ["x"] * 40}, "dtype <U1"),
+    ]
+    for wrong, words in mistakes:
         with pytest.raises(ValueError, match=words):
             engine.plot_curves(x, wrong)
     with pytest.raises(ValueError, match="log came as 'z'"):

@@ -101,8 +101,11 @@ def plot_convergence(solutions: Mapping[str, Answers], *, title: str = "", dark:
         >>> [trace.name for trace in figure.data]
         ['quick', 'slow']
     """
-    if not solutions:
-        raise ArgumentError("plot_convergence: no solution came; expected a mapping from names to solutions")
+    if not isinstance(solutions, Mapping) or not solutions or not all(isinstance(one, Answers) for one in solutions.values()):
+        came = f"{solutions!r:.80}" if isinstance(solutions, Mapping) else type(solutions).__name__
+        raise ArgumentError(
+            f"plot_convergence: solutions came as {came}; expected a mapping from names to solutions: {{'mine': solution}}"
+        )
     losses = {name: losses_of(solution, f"plot_convergence: {name!r}") for name, solution in solutions.items()}
     curves = {name: loss_quantiles.quantile_curves(one.history, points) for name, one in losses.items()}
     figure = blank(dark)
@@ -118,7 +121,7 @@ def plot_convergence(solutions: Mapping[str, Answers], *, title: str = "", dark:
 def _named(lanes: Lanes, curves: Curves, status: np.ndarray) -> dict[str, Lane]:
     """Words of the legend -> lane, of the lanes asked for, or of all where they are few."""
     if isinstance(lanes, Mapping):
-        return {escape(name): lane for name, lane in lanes.items()}
+        return {escape(name): loss_quantiles.listed([lane])[0] for name, lane in lanes.items()}
     chosen = loss_quantiles.listed(lanes)
     if not chosen and len(curves.losses) <= EACH:
         chosen = list(range(len(curves.losses)))

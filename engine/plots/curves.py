@@ -53,6 +53,11 @@ def plot_curves(
     """
     if not set(log) <= {"x", "y"}:
         raise ArgumentError(f"plot_curves: log came as {log!r}; expected some of 'x' and 'y'")
+    for kind, named in (("lines", lines), ("markers", markers or {})):
+        if not isinstance(named, Mapping):
+            raise ArgumentError(
+                f"plot_curves: {kind} came as {type(named).__name__}; expected a mapping from names to numbers: {{'mine': y}}"
+            )
     at, figure = _column("x", x, None), blank(dark)
     for k, (name, values) in enumerate(lines.items()):
         figure.add_scatter(x=at, y=_column(name, values, at), name=escape(name), **line(k, len(lines), len(at)))
@@ -70,6 +75,8 @@ def plot_curves(
 def _column(name: str, values: ArrayLike, like: np.ndarray | None) -> np.ndarray:
     """The numbers on the host. Raises ArgumentError where they are no column, or not one like x."""
     found = to_host(values)
+    if found.dtype.kind not in "biuf":
+        raise ArgumentError(f"plot_curves: {name!r} came with dtype {found.dtype}; expected real numbers")
     if found.ndim != 1 or (like is not None and found.shape != like.shape):
         wanted = "(n,)" if like is None else f"{like.shape}, as x has"
         raise ArgumentError(f"plot_curves: {name!r} came with shape {found.shape}; expected {wanted}")

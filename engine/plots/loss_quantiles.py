@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from operator import index
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from backends.arrays import to_host
+from engine.errors import ArgumentError
 
 
 @dataclass(frozen=True)
@@ -95,11 +97,15 @@ def quantile_curves(history: object, points: int) -> Curves:
 
 
 def listed(lanes: Any) -> list[int | tuple[int, ...]]:
-    """One lane number, or several lanes, each a number or an index tuple, as Python integers.
+    """One lane number, or several lanes, each a number or an index tuple, as Python integers. Raises ArgumentError for others.
 
     >>> listed(3), listed(np.array([1, 2])), listed([(0, 1), 5])
     ([3], [1, 2], [(0, 1), 5])
     """
-    if isinstance(lanes, int):
-        return [lanes]
-    return [tuple(map(index, lane)) if isinstance(lane, tuple) else index(lane) for lane in lanes]
+    with suppress(TypeError):
+        return [index(lanes)]
+    try:
+        return [tuple(map(index, lane)) if isinstance(lane, tuple) else index(lane) for lane in lanes]
+    except TypeError:
+        wanted = "flat numbers, index tuples, or a mapping from names to them"
+        raise ArgumentError(f"lanes came as {lanes!r}; expected {wanted}, such as solution.failed[:3]") from None
