@@ -16,19 +16,16 @@ lint: $(VENV)/ready-dev
 demo: $(VENV)/ready-demo
 	OMP_WAIT_POLICY=passive $(RUN) -u -m demo
 
-gallery: $(VENV)/ready-dev
-	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[pictures]'
+gallery: $(VENV)/ready-pictures
 	for file in $(filter-out %/show.py,$(wildcard examples/gallery/*.py)); do LANEWISE_GALLERY=examples/gallery $(RUN) $$file || exit 1; done
 
-bench: $(VENV)/ready-dev
-	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[peers]'
+bench: $(VENV)/ready-peers
 	$(RUN) -m pytest -q bench --benchmark-enable --benchmark-only --benchmark-disable-gc --benchmark-autosave --benchmark-storage=file://.benchmarks
 
 report: $(VENV)/ready-dev
 	$(RUN) -m bench.report
 
-tutorials: $(VENV)/ready-dev
-	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[pictures]'
+tutorials: $(VENV)/ready-pictures
 	$(RUN) docs/tutorials/build.py
 
 docs: $(VENV)/ready-dev

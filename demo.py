@@ -20,6 +20,7 @@ import engine
 import problems
 from engine import Param, Problem, Solution
 from engine.domains import UnitNorm
+from engine.plots import page
 from tools.picture import Row, picture
 from tools.ticker import ticking
 
@@ -98,7 +99,7 @@ def digits() -> None:
         rows.append(Row(f"rank {rank}", f"{100 * np.mean(error):.0f}% on average", (A - rest)[:SHOWN], error[:SHOWN]))
         answers |= {f"u{rank}": u, f"v{rank}": v, f"status{rank}": solution.status}
         if rank == 1:
-            first.plot(lanes=range(3)).write_html(OUT / "digits.html", include_plotlyjs="directory")
+            page.write(first.plot(lanes=range(3)), str(OUT / "digits.html"))
     np.savez_compressed(OUT / "digits.npz", A=A, best_loss=best, loss=loss, **answers)
     title = "Handwritten digits, 8x8, as sums of one, two and three outer products"
     below = f"Numbers: error of each digit, as a share of it. {len(A):,} digits at once; at rank 3, {status_words(solution)}."

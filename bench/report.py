@@ -2,7 +2,7 @@
 
     python -m bench.report           the newest run in .benchmarks becomes the report; without one, the report stays
 
-Needs nothing of the engine; the PNG of the figure needs a Chromium. What stands between a page's markers is a function of
+Needs the look of the engine's figures; the PNG of the figure needs a Chromium. What stands between a page's markers is a function of
 the committed report alone.
 """
 
@@ -17,14 +17,19 @@ from pathlib import Path
 from typing import Any
 
 from bench.tables import markdown, performance, share
+from engine.plots import page
+from engine.plots.template import COLOURS, SYMBOLS, blank, log_axis
 
 ROOT = Path(__file__).parent.parent
 REPORT = ROOT / "bench" / "reports" / "inverse.json"
 FIGURE = ROOT / "out" / "bench-inverse.html"
 PICTURE = ROOT / "docs" / "roofline.png"
+DATA = ROOT / "docs" / "roofline.json"
+"""The figure as the site draws it."""
+
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 Row = dict[str, Any]
-COLOURS = ("#7f7f7f", "#8c564b", "#bcbd22", "#9467bd", "#e377c2", "#d62728", "#1f77b4", "#17becf", "#2ca02c")
+ROOF = "#7a7f87"
 
 
 def slim(run: dict[str, Any]) -> dict[str, Any]:
@@ -87,29 +92,32 @@ def figure(report: dict[str, Any]) -> Any:
 
     measured = suite(report, "inverse")
     dtypes = [dtype for dtype in ("float32", "float64") if any(row["dtype"] == dtype for row in measured)]
-    drawn = make_subplots(rows=1, cols=len(dtypes), subplot_titles=dtypes, shared_yaxes=True)
-    sizes = sorted({row["n"] for row in measured})
+    drawn = make_subplots(rows=1, cols=len(dtypes), subplot_titles=dtypes, shared_yaxes=True, figure=blank())
     runners = list(dict.fromkeys(row["runner"] for row in measured))
+    own_first = sorted(runners, key=lambda runner: not runner.startswith("lanewise"))
     for column, dtype in enumerate(dtypes, start=1):
         rows = [row for row in measured if row["dtype"] == dtype]
-        peak = max(row["peak_gflops"] for row in rows)
-        roof = {"line_color": "black", "line_dash": "dash", "name": "bare multiply-adds", "legendgroup": "roof"}
-        drawn.add_scatter(x=sizes, y=[peak] * len(sizes), mode="lines", showlegend=column == 1, row=1, col=column, **roof)
-        for colour, runner in zip(COLOURS, runners, strict=False):
-            mine = [row for row in rows if row["runner"] == runner]
-            x, y = [row["n"] for row in mine], [row["gflops"] for row in mine]
-            width = 3 if runner.startswith("lanewise") else 1.5
-            look = {"line_color": colour, "line_width": width, "legendgroup": runner, "showlegend": column == 1}
-            drawn.add_scatter(x=x, y=y, mode="lines+markers", name=runner, row=1, col=column, **look)
-    drawn.update_xaxes(title="n (matrices are n x n)", type="log", tickvals=sizes)
-    drawn.update_yaxes(type="log", dtick=1)
-    drawn.update_layout(
-        title="The inverse by gradient descent: useful operations, 4n^3 + 6n^2 a step",
-        yaxis_title="GFlop/s",
-        legend={"orientation": "h", "y": -0.2, "traceorder": "normal"},
-        template="plotly_white",
-    )
-    return drawn
+        peak, sizes = max(row["peak_gflops"] for row in rows), sorted({row["n"] for row in rows})
+        where = dict(showlegend=column == 1, row=1, col=column)
+        roof = dict(mode="lines", line={"dash": "dash", "color": ROOF}, name="bare multiply-adds", legendgroup="roof")
+        drawn.add_scatter(x=sizes, y=[peak] * len(sizes), **roof, **where)
+        for runner in runners:
+            k, mine = own_first.index(runner), [row for row in rows if row["runner"] == runner]
+            look = {"color": COLOURS[k % len(COLOURS)], "width": 4 if runner.startswith("lanewise") else 1.5}
+            marker = {"symbol": SYMBOLS[k % len(SYMBOLS)], "size": 9}
+            drawn.add_scatter(
+                x=[row["n"] for row in mine], y=[row["gflops"] for row in mine], mode="lines+markers", name=runner,
+                line=look, marker=marker, legendgroup=runner, **where,
+            )  # fmt: skip
+    drawn.update_xaxes(title="n", type="log", tickvals=sorted({row["n"] for row in measured}))
+    drawn.update_yaxes(log_axis(min(row["gflops"] for row in measured), max(row["peak_gflops"] for row in measured)))
+    title = "The inverse of n x n matrices by gradient descent: useful operations, 4n^3 + 6n^2 a step"
+    return drawn.update_layout(title_text=title, yaxis_title="GFlop/s", height=540)
+
+
+def data(report: dict[str, Any]) -> str:
+    """The figure in plotly's JSON, for the site."""
+    return f"{figure(report).to_json()}\n"
 
 
 def with_table(page: str, report: dict[str, Any], text: Callable[[dict[str, Any]], str] = table) -> str:
@@ -155,10 +163,11 @@ def main() -> None:
     if run is not None:
         REPORT.write_text(json.dumps(slim(run), indent=1) + "\n")
     report = json.loads(REPORT.read_text())
-    for page, text in PAGES.items():
-        page.write_text(with_table(page.read_text(), report, text))
+    for file, text in PAGES.items():
+        file.write_text(with_table(file.read_text(), report, text))
     FIGURE.parent.mkdir(exist_ok=True)
-    figure(report).write_html(FIGURE, include_plotlyjs=True, config={"displayModeBar": False})
+    page.write(figure(report), str(FIGURE))
+    DATA.write_text(data(report))
     drawn = picture(FIGURE, PICTURE)
     shown = f", {PICTURE.relative_to(ROOT)}" if drawn else "; no Chromium was found that draws it as a PNG"
     print(f"{table(report)}\n\n{performance(report)}\n\nfigure: {FIGURE.relative_to(ROOT)}{shown}")

@@ -10,6 +10,7 @@ import plotly
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE / "_ext"), str(HERE.parent)]
 
+from engine.plots.page import SCRIPT  # noqa: E402
 from engine.version import VERSION  # noqa: E402
 
 project = "lanewise"
@@ -27,12 +28,11 @@ extensions = [
     "figures",
     "gallery",
 ]
-exclude_patterns = ["_ext", "tutorials/*.py"]
 source_suffix = {".md": "myst-nb", ".ipynb": "myst-nb"}
 
 nb_execution_mode = "off"  # the notebooks are committed as `make tutorials` executed them
 nb_merge_streams = True
-myst_enable_extensions = ["colon_fence", "deflist"]
+myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 4
 
 add_module_names = False
@@ -53,7 +53,7 @@ copybutton_only_copy_prompt_lines = True
 html_theme = "pydata_sphinx_theme"
 html_title = "lanewise"
 html_show_sourcelink = False
-html_static_path = ["_static", str(Path(plotly.__file__).parent / "package_data" / "plotly.min.js")]
+html_static_path = ["_static", str(SCRIPT), str(Path(plotly.__file__).parent / "package_data" / "plotly.min.js")]
 html_css_files = ["site.css"]
 html_sidebars = {"gallery": []}
 html_theme_options = {

@@ -18,6 +18,8 @@ from engine.errors import SolveError
 from engine.eye import eye_like
 from engine.io.load import load
 from engine.objective import Objective
+from engine.plots.convergence import plot_convergence
+from engine.plots.curves import plot_curves
 from engine.problem import Param, Problem
 from engine.solution import Solution
 from engine.solve import solve
@@ -26,7 +28,7 @@ from engine.transforms import grad, hessian, jacfwd, jacrev, jit, jvp, value_and
 
 __all__ = [
     "Objective", "Param", "Problem", "Solution", "SolveError", "Status", "domains", "errors", "eye_like", "grad", "hessian",
-    "jacfwd", "jacrev", "jit", "jvp", "load", "solve", "solvers", "value_and_grad", "vjp", "vmap",
+    "jacfwd", "jacrev", "jit", "jvp", "load", "plot_convergence", "plot_curves", "solve", "solvers", "value_and_grad", "vjp", "vmap",
 ]  # fmt: skip
 
 pristine.note(sys.modules[__name__])

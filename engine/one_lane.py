@@ -44,6 +44,15 @@ def index_of(solution: Answers, lane: Any) -> Index:
     return index
 
 
+def lane_words(index: Index) -> str:
+    """A lane as messages name it: its number, its index among several batch axes, or 0 where there is no batch axis.
+
+    >>> lane_words((3,)), lane_words((0, 1)), lane_words(())
+    ('3', '(0, 1)', '0')
+    """
+    return str(index[0] if len(index) == 1 else index or 0)
+
+
 def entry(array: Any, rank: int, index: Index) -> Any:
     """The lane's part of an array whose last `rank` axes are its own, as a NumPy array; leading axes broadcast."""
     host = _arrays.to_host(array)

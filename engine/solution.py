@@ -14,7 +14,7 @@ from engine import advice, report
 from engine.answers import Answers, Array
 from engine.errors import ArgumentError, SolveError
 from engine.io import archive, npz_write
-from engine.plots.figures import Losses, convergence
+from engine.plots.convergence import Lanes, losses_of, of_one
 from engine.status import USABLE
 from engine.story.explain import explain
 
@@ -178,12 +178,15 @@ class Solution(Answers):
             )
         )
 
-    def plot(self, lanes: Any = (), *, dark: bool = False, points: int = 1000) -> Any:
-        """A plotly figure of the loss against the step: median and quantile bands over the lanes, log scale.
+    def plot(self, lanes: Lanes = (), *, title: str = "", dark: bool = False, points: int = 1000) -> Any:
+        """A plotly figure of the loss against the step, on a log scale.
+
+        Up to 8 lanes are drawn one by one, with their statuses; more by their median and quantile bands.
 
         Args:
             lanes: which lanes to draw one by one, such as `solution.failed[:3]`: flat numbers, or indices (tuples)
-                of the batch shape.
+                of the batch shape; or a mapping of names for the legend to them.
+            title: the words above; by default the problem's name and the number of lanes.
             dark: light on dark.
             points: at most so many steps are drawn, evenly spaced.
 
@@ -195,8 +198,4 @@ class Solution(Answers):
             ValueError: without a history.
             IndexError: for a lane that there is not.
         """
-        if self.history is None:
-            raise ArgumentError("plot: the solution has no history; expected one: call solve(..., history=True)")
-        plan, counts = self.plan, {status.name: count for status, count in self.counts().items()}
-        every = int(self.call.options["history"])
-        return convergence(Losses(self.history, every, plan.problem, str(plan.solver), plan.backend, counts), lanes, dark, points)
+        return of_one(losses_of(self, "plot"), lanes, title, dark, points)

@@ -86,7 +86,8 @@ def solve(
     )  # fmt: skip
     if not isinstance(problem, Problem):
         call = ": call it" if callable(problem) else ""
-        raise ArgumentError(f"problem came as {problem!r}; expected an engine.Problem, such as problems.inverse(){call}")
+        came = f"the function {problem.__name__}" if hasattr(problem, "__name__") else f"{problem!r:.80}"
+        raise ArgumentError(f"problem came as {came}; expected an engine.Problem, such as problems.inverse(){call}")
     if _arrays.is_perturbed(data) or (isinstance(data, Mapping) and any(map(_arrays.is_perturbed, data.values()))):
         from engine.derivatives.perturbed import solve_perturbed
 

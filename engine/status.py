@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from operator import index
 
 
 class Status(IntEnum):
@@ -32,6 +33,15 @@ class Status(IntEnum):
     NONFINITE = 5
     NONFINITE_INPUT = 6
     UNDETERMINED = 7
+
+    @classmethod
+    def _missing_(cls, value: object) -> Status | None:
+        """The status of a code that is a tensor without axes, as `solution.status[lane]` is for torch."""
+        try:
+            code = index(value)  # type: ignore[arg-type]
+        except TypeError:
+            return None
+        return cls(code) if type(value) is not int and code in cls._value2member_map_ else None
 
 
 USABLE = (Status.CONVERGED, Status.ILL_CONDITIONED)

@@ -23,6 +23,7 @@ from engine.inputs import refuse_masked
 from engine.portable import Kept
 from engine.signatures import is_compiled, parameters, wrapping
 from engine.solvers.evaluate import Evaluate
+from problems.fit_plot import plot_fit
 from problems.fit_report import FitReport, fit_report
 
 Data = Mapping[str, Any]
@@ -40,7 +41,8 @@ def curve_fit(model: Model, *, sigma: Any = None, absolute_sigma: bool = False, 
 
     The solution's `covariance()`, `(..., p, p)`, in the units of the params, is (J'J)^-1 of the residuals over sigma,
     times their sum of squares over n - p unless `absolute_sigma`; inf where J has not full rank or no point is left
-    over. `stderr()`, `(..., p)`, has the roots of its diagonal; `print(solution.report(lane))` shows one fit as lmfit does.
+    over. `stderr()`, `(..., p)`, has the roots of its diagonal; `print(solution.report(lane))` shows one fit as lmfit does,
+    `plot_fit(lanes)` draws some, points and curve.
 
     Args:
         model: written with operators, `np.*` or an array namespace; pure, for one lane.
@@ -99,6 +101,7 @@ def curve_fit(model: Model, *, sigma: Any = None, absolute_sigma: bool = False, 
 
         stderr = lambda solution: _roots(covariance(solution))
         derived: dict[str, Any] = {"covariance": covariance, "stderr": stderr, "report": _report(domains, spread)}
+        derived["plot_fit"] = _plot(model, _deviations(sigma) if absolute_sigma else None)
         return replace(fit, derived=derived)
 
     def specialise(data: Any) -> tuple[Problem, Any]:
@@ -120,6 +123,20 @@ def _report(domains: Mapping[str, Domain], spread: Any) -> Callable[..., FitRepo
         return fit_report(solution, fixed, whitening, datum, lane)
 
     return report
+
+
+def _deviations(sigma: Any) -> Any:
+    """The standard deviations of the points; of a covariance the roots of its diagonal."""
+    return sigma if isinstance(sigma, str) or getattr(sigma, "ndim", 0) < 2 else _roots(sigma)
+
+
+def _plot(model: Model, sigma: Any) -> Callable[..., Any]:
+    """The function of a solution and lanes that draws fits."""
+
+    def drawn(solution: Solution, lanes: Any = (), *, title: str = "", dark: bool = False) -> Any:
+        return plot_fit(model, sigma, solution, lanes, title, dark)
+
+    return drawn
 
 
 def _names(model: Model, taken: set[str]) -> tuple[str, ...]:

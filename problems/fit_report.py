@@ -15,7 +15,7 @@ import numpy as np
 
 from backends.arrays import to_host
 from engine import Solution, Status
-from engine.one_lane import entry, index_of
+from engine.one_lane import entry, index_of, lane_words
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def fit_report(solution: Solution, fixed: frozenset[str], whitening: Any, sigma:
     with np.errstate(invalid="ignore", divide="ignore"):
         spread = np.log(chi_square / n) * n if n else math.nan
         return FitReport(
-            title=f"curve_fit, lane {index[0] if len(index) == 1 else index}: {Status(int(to_host(solution.status)[index])).name} after "
+            title=f"curve_fit, lane {lane_words(index)}: {Status(int(to_host(solution.status)[index])).name} after "
             f"{int(to_host(solution.steps)[index])} steps",
             points=n,
             variables=p,

@@ -136,7 +136,7 @@ WRONG: dict[str, tuple[Callable[[], Any], list[str]]] = {
         ["GiB", "history=75 fits"],
     ),
     "no Problem": (lambda: solve(lambda X, A: X - A, A), ["engine.Problem"]),
-    "a problem that is not called": (lambda: solve(problems.inverse, A), ["engine.Problem", "call it"]),
+    "a problem that is not called": (lambda: solve(problems.inverse, A), ["engine.Problem", "call it", "the function inverse"]),
     "a domain that is not called": (
         lambda: Param("n n", domain=Positive),  # type: ignore[arg-type]
         ["Positive", "engine.domains", "call it"],

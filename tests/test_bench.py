@@ -123,6 +123,13 @@ def test_the_figure_has_the_inverse_alone() -> None:
     assert "rank 3" not in {trace.name for trace in report.figure(more).data}
 
 
+def test_the_site_draws_the_figure_of_the_committed_report() -> None:
+    drawn = report.figure(COMMITTED)
+    assert json.loads(report.DATA.read_text()) == json.loads(drawn.to_json())
+    runners = [trace for trace in drawn.data if trace.showlegend and trace.name != "bare multiply-adds"]
+    assert len({trace.line.color for trace in runners}) == len(runners) == 8
+
+
 def test_a_readme_without_markers_is_refused() -> None:
     with pytest.raises(ValueError, match="bench:begin"):
         report.with_table("# no table here", COMMITTED)

@@ -27,14 +27,17 @@ def test_a_saved_solution_gives_the_figure_of_the_solution(good: str, tmp_path: 
     options = ["--history", "--backend", "numpy", "--max-steps", "40", "--solver", "GradientDescent(0.9, momentum=0.9)"]
     assert main(["solve", "inverse", good, "-o", str(out), *options]) == 1
     from engine.io import archive
-    from engine.plots import figures
+    from engine.plots.convergence import of_one
 
     solver = engine.solvers.GradientDescent(0.9, momentum=0.9)
     solution = engine.solve(problems.inverse(), GOOD, solver=solver, history=True, backend="numpy", max_steps=40)
-    assert figures.convergence(archive.losses(read(str(out)), "out"), [1]).to_json() == solution.plot([1]).to_json()
+    assert of_one(archive.losses(read(str(out)), "out"), [1]).to_json() == solution.plot([1]).to_json()
     assert main(["plot", str(out), "--lane", "1", "--dark"]) == 0
     page = (tmp_path / "out.html").read_text()
-    assert "loss before the step" in page and "lane 1" in page and 'src="http' not in page
+    assert "loss before the step" in page and "lane 1" in page and 'src="http' not in page and len(page) < 100_000
+    assert len(list(tmp_path.glob("plotly-*.min.js"))) == 1
+    assert main(["plot", str(out), "--self-contained", "-o", str(tmp_path / "whole.html")]) == 0
+    assert (tmp_path / "whole.html").stat().st_size > 1_000_000
     assert main(["plot", str(out), "--lane", "2"]) == 2
 
 

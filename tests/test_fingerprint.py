@@ -265,7 +265,7 @@ def test_what_a_process_does_and_loads_changes_no_name() -> None:
     before = name_of(problems.svd(), fused, SGD)
     for backend in ("numpy", "torch", "fused"):
         engine.solve(problems.svd(), A[:, :2, :2], backend=backend, max_steps=2)
-    for module in ("engine.cli", "engine.plots.figures", "backends.torch.inductor", "backends.fused.run.mapped"):
+    for module in ("engine.cli", "engine.plots.convergence", "backends.torch.inductor", "backends.fused.run.mapped"):
         importlib.import_module(module)
     assert name_of(problems.svd(), fused, SGD) == before != ""
 

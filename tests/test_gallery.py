@@ -40,14 +40,13 @@ def test_an_example_agrees_with_the_usual_tool_and_leaves_a_picture(
     monkeypatch.setenv("LANEWISE_GALLERY", str(tmp_path))
     monkeypatch.syspath_prepend(str(FOLDER))
     monkeypatch.delitem(sys.modules, "show", raising=False)
-    show = runpy.run_path(str(FOLDER / "show.py"))
     monkeypatch.setattr(lanewise, "solve", partial(lanewise.solve, backend="torch"))  # compiles nothing
     variables = runpy.run_path(str(FOLDER / f"{name}.py"), run_name="__main__")
     line = capsys.readouterr().out
     match = LINE.fullmatch(line.strip())
     assert match and match[1] == name and "\n" not in line.strip(), line
     assert float(match[4]) <= WITHIN[name] and float(match[3]) >= 90.0
-    assert len(variables["some"]) > 5 and show["size"](100) == 12
+    assert len(variables["some"]) > 5 and sys.modules["show"].size(100) == 12
     assert (tmp_path / f"{name}.html").stat().st_size > 1000
 
 
@@ -62,4 +61,8 @@ def test_there_are_six_short_examples_with_a_text_of_three_to_six_sentences_and_
         code = [line for line in source.splitlines()[begun:] if line.strip()]
         assert len(code) <= 30, (name, len(code))
         picture = (FOLDER / f"{name}.png").read_bytes()
-        assert len(picture) < 150_000 and struct.unpack(">I", picture[16:20]) == (950,)
+        assert (
+            len((FOLDER / f"{name}.json").read_bytes()) < 300_000
+            and len(picture) < 150_000
+            and struct.unpack(">I", picture[16:20]) == (950,)
+        )

@@ -1,4 +1,4 @@
-"""The documentation site: toctrees, anchors, public names, the code of the guide, and one build, in some ten seconds."""
+"""The documentation site: public names, the code of the guide, its figures, and one build, which finds dead links and lost pages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from engine.cli import main
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGES = [*sorted(DOCS.rglob("*.md")), *sorted(DOCS.rglob("*.ipynb"))]
 GUIDE = [DOCS / "index.md", *sorted((DOCS / "guide").glob("*.md"))]
 COLUMNS = 92
 """Width of code, 88 beside a prompt: more is cut off on the page."""
@@ -33,15 +32,6 @@ def extension(name: str, folder: str = "_ext") -> ModuleType:
     return module
 
 
-def toctrees(page: Path) -> list[Path]:
-    """The pages that the toctrees of a page name."""
-    found = []
-    for block in re.findall(r"^```\{toctree\}\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE):
-        for name in (line for line in block.split() if not line.startswith(":")):
-            found += [path for end in (".md", ".ipynb") for path in page.parent.glob(name + end)]
-    return found
-
-
 def anchors(page: Path) -> set[str]:
     """Labels and headings of a page, as links name them."""
     text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
@@ -53,22 +43,6 @@ def anchors(page: Path) -> set[str]:
 def blocks(page: Path) -> list[tuple[str, str]]:
     """Language and text of the code blocks of a page, directives left out."""
     return re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
-
-
-def test_every_page_is_reached_by_toctrees() -> None:
-    reached, todo = set[Path](), [DOCS / "index.md"]
-    while todo:
-        page = todo.pop()
-        reached.add(page)
-        todo += [] if page.suffix == ".ipynb" else [path for path in toctrees(page) if path not in reached]
-    assert [str(page.relative_to(DOCS)) for page in PAGES if page not in reached] == []
-
-
-@pytest.mark.parametrize("page", [page for page in PAGES if page.suffix == ".md"], ids=lambda page: str(page.relative_to(DOCS)))
-def test_links_to_anchors_resolve(page: Path) -> None:
-    links = re.findall(r"\]\(([^)#: ]*)#([^) ]+)\)", page.read_text())
-    missing = [f"{file}#{name}" for file, name in links if name not in anchors(page.parent / file if file else page)]
-    assert missing == []
 
 
 def test_the_site_builds_without_warnings_and_its_links_and_search_lead_somewhere(tmp_path: Path) -> None:
@@ -132,14 +106,28 @@ def test_docstrings_become_restructured_text() -> None:
     assert converted([">>> a*b   # x", "2"]) == [">>> a*b   # x", "2"]
 
 
-def test_figures_are_data_that_cannot_end_their_script() -> None:
+def test_figures_of_notebooks_are_data_that_cannot_end_their_script() -> None:
     figures = extension("figures")
     bundle = {figures.PLOTLY: {"data": [], "layout": {"title": {"text": "A title"}, "x": "</script>"}}, "image/png": "iVBO\n"}
-    html = figures.page(bundle)
+    text = figures.of_notebook(json.dumps({"cells": [{"outputs": [{"data": bundle}]}, {}]}))
+    html = json.loads(text)["cells"][0]["outputs"][0]["data"]["text/html"]
     assert html.count("</script>") == 1 and "<figcaption>A title</figcaption>" in html and "base64,iVBO" in html
-    source = ['{"cells": [{"outputs": [{"data": {"%s": {"data": [], "layout": {}}}}]}]}' % figures.PLOTLY]  # noqa: UP031
-    figures._with_figures(None, "tutorials/1", source)
-    assert figures.PLOTLY not in source[0] and "plotly-figure" in source[0]
+
+
+def test_a_block_that_assigns_a_figure_has_it_below_and_one_that_lies_is_refused() -> None:
+    figures = extension("figures")
+    page = "```python\n>>> import lanewise as lw\n>>> 1 + 1\n2\n```\n\n```python\n>>> figure = lw.plot_curves([1, 2], {'own': [3, 4]})\n```\n"
+    first, second, drawn = figures.of_code(page, "page").split("```\n\n```")
+    assert "plotly-figure" in drawn and "own" in drawn and "plotly-figure" not in first + second
+    with pytest.raises(ValueError, match="page: an example prints something else"):
+        figures.of_code(page.replace("\n2\n", "\n3\n"), "page")
+
+
+def test_an_image_with_its_data_beside_it_is_a_figure_that_keeps_the_image(tmp_path: Path) -> None:
+    figures = extension("figures")
+    (tmp_path / "own.json").write_text('{"data": [], "layout": {}}')
+    text = figures.of_images("![words](own.png)\n\n![others](other.png)\n", tmp_path)
+    assert text.count("plotly-figure") == 1 and text.index("plotly-figure") < text.index("![words](own.png)")
 
 
 def test_the_gallery_shows_pictures_beside_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from backends.arrays import library, to_host
 from engine.answers import Answers
 from engine.errors import ArgumentError, FileError
 from engine.libraries import package
-from engine.plots.figures import Losses
+from engine.plots.convergence import Losses
 from engine.status import Status
 
 LONGEST = 1000
@@ -72,7 +72,7 @@ def _settings(solver: object) -> list[Any] | None:
 
 
 def losses(saved: Mapping[str, Any], path: str) -> Losses:
-    """The losses for `figures.convergence`, from the arrays of a file that nobody vouches for.
+    """The losses for `convergence.of_one`, from the arrays of a file that nobody vouches for.
 
     Raises:
         FileError: naming the file, what is missing or of the wrong form.
@@ -89,12 +89,13 @@ def losses(saved: Mapping[str, Any], path: str) -> Losses:
         )
     try:
         about = _about(saved["about"])
-        codes = {Status(code).name: int((status == code).sum()) for code in sorted(set(map(index, status.reshape(-1).tolist())))}
+        for code in set(map(index, status.reshape(-1).tolist())):
+            Status(code)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise FileError(
             f"{path}: its description is damaged ({repr(error)[:80]}); expected the output of `lanewise solve`"
         ) from error
-    return Losses(history, **about, counts=codes)
+    return Losses(history, **about, status=status)
 
 
 def _about(text: Any) -> dict[str, Any]:

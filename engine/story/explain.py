@@ -12,7 +12,7 @@ from backends import arrays as _arrays
 from engine import advice, dead_start, jacobian
 from engine.answers import Answers
 from engine.objective import Objective, Params
-from engine.one_lane import OneLane, index_of, one_lane
+from engine.one_lane import OneLane, index_of, lane_words, one_lane
 from engine.sparsity.detect import dense_hessian
 from engine.status import Status
 from engine.story import spectrum
@@ -35,10 +35,9 @@ def explain(solution: Answers, lane: Any) -> str:
     index = index_of(solution, lane)
     story = one_lane(solution, index, "explain")
     status = Status(int(_arrays.to_host(solution.status)[index]))
-    number = index[0] if len(index) == 1 else index
     steps = int(_arrays.to_host(solution.steps)[index])
     lines = [
-        f"lane {number} of problem {solution.plan.problem!r}: {status.name} after {steps} {'step' if steps == 1 else 'steps'}"
+        f"lane {lane_words(index)} of problem {solution.plan.problem!r}: {status.name} after {steps} {'step' if steps == 1 else 'steps'}"
     ]
     lines.append(f"  start:      {_shown(story.start)}")
     if status == Status.NONFINITE_INPUT:

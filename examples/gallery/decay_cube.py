@@ -27,7 +27,9 @@ answers, seconds = loop(lambda k: curve_fit(decay, t, y.reshape(-1, 8)[k], [1.0,
 report(fit, "scipy.optimize.curve_fit, in T", seconds, np.abs(fit["T"].ravel()[some] - answers[:, 1]))
 
 line = -1 / np.polyfit(t, np.log(np.maximum(y, 1e-3)).reshape(-1, 8).T, 1)[0].reshape(n, n)
-figure = make_subplots(1, 3, subplot_titles=["truth", "fit of the decay", "line through log y"])
+figure = make_subplots(1, 3, subplot_titles=["truth", "fit", "line"])
 for k, image in enumerate((T, fit["T"], line)):
-    figure.add_heatmap(z=image, zmin=0.2, zmax=1.6, colorscale="Viridis", showscale=k == 2, row=1, col=k + 1)
-save(figure.update_xaxes(visible=False).update_yaxes(visible=False), "", "", "Relaxation time T of each pixel", height=330)
+    figure.add_heatmap(z=np.float32(image), coloraxis="coloraxis", row=1, col=k + 1)
+figure.update_xaxes(visible=False, constrain="domain").update_yaxes(visible=False, scaleanchor="x", constrain="domain")
+figure.update_coloraxes(cmin=0.2, cmax=1.6, colorscale="Viridis", colorbar=dict(orientation="h", y=-0.3, thickness=14))
+save(figure, "", "", "Relaxation time T of each pixel: true, by the fit, by a line through log y", height=360)

@@ -7,7 +7,6 @@ deviation, a tenth of them are missing, and the parameters are bounded. A dead w
 """
 
 import numpy as np
-import plotly.graph_objects as go
 from scipy.optimize import curve_fit
 from show import loop, report, save, size
 
@@ -22,7 +21,11 @@ y[3::50] = 0  # dead wells
 bounds = ([-20, -20, 0.2, -9], [60, 200, 10, -4])
 
 p0 = {"bottom": 0.0, "top": 100.0, "slope": 2.0, "middle": -6.5}
-fit = lw.solve(lw.problems.curve_fit(model, sigma="sigma", bounds=bounds), dict(x=x, y=y, sigma=sigma, mask=mask), start=p0)
+fit = lw.solve(
+    lw.problems.curve_fit(model, sigma="sigma", absolute_sigma=True, bounds=bounds),
+    dict(x=x, y=y, sigma=sigma, mask=mask),
+    start=p0,
+)
 
 usual = lambda k: curve_fit(model, x[mask[k]], y[k, mask[k]], [*p0.values()], sigma[k, mask[k]], bounds=bounds)[0]
 some = np.flatnonzero(fit.converged)[:100]
@@ -30,10 +33,5 @@ answers, seconds = loop(usual, some)
 ours = np.stack([*fit.params.values()], axis=1)
 report(fit, "scipy.optimize.curve_fit, in standard errors", seconds, np.abs(ours[some] - answers) / fit.stderr()[some])
 
-fine, figure = np.linspace(-9, -4, 200), go.Figure()
-for k, colour in zip((0, 1, 2, 3), ("#1f77b4", "#2ca02c", "#9467bd", "#d62728"), strict=True):
-    figure.add_scatter(
-        x=x[mask[k]], y=y[k, mask[k]], mode="markers", marker_color=colour, name=f"well {k}: {lw.Status(fit.status[k]).name}"
-    )
-    figure.add_scatter(x=fine, y=model(fine, *ours[k]), mode="lines", line_color=colour, showlegend=False)
+figure = fit.plot_fit({f"well {k}: {lw.Status(fit.status[k]).name}": k for k in range(4)})
 save(figure, "log10 of the dose", "response", "Four wells of a plate, one of them dead")

@@ -7,7 +7,6 @@ all of them zero. The usual tool solves one mixture after the other by bisection
 """
 
 import numpy as np
-import plotly.graph_objects as go
 from scipy.optimize import brentq
 from scipy.special import logsumexp
 from show import loop, report, save, size
@@ -43,7 +42,6 @@ some = np.linspace(0, C.size - 1, min(C.size, 500)).astype(int)
 answers, seconds = loop(usual, some)
 report(solution, "scipy.optimize.brentq, in pH", seconds, np.abs(pH.ravel()[some] - answers))
 
-figure = go.Figure()
-for k in range(0, len(C), max(1, len(C) // 4)):
-    figure.add_scatter(x=(Na / C)[k], y=pH[k], name=f"{1000 * C[k, 0]:.3g} mmol/l")
+dilutions = range(0, len(C), max(1, len(C) // 4))
+figure = lw.plot_curves((Na / C)[0], {f"{1000 * C[k, 0]:.3g} mmol/l": pH[k] for k in dilutions})
 save(figure, "sodium per acid", "pH", "Titration of phosphoric acid: the more dilute, the lower the steps")

@@ -39,7 +39,7 @@ answers, seconds = loop(usual, some)
 report(solution, "Newton's method in NumPy", seconds, np.abs(w.reshape(-1, 4)[some] - answers))
 
 figure, band = go.Figure(), np.quantile(w, (0.05, 0.5, 0.95), axis=0)
-for k, rgb in enumerate(("31,119,180", "44,160,44", "127,127,127", "214,39,40")):
+for k, rgb in enumerate(("42,125,225", "217,72,15", "12,143,90", "180,85,214")):
     figure.add_scatter(x=strengths, y=band[0, :, k], line_width=0, showlegend=False)
     figure.add_scatter(x=strengths, y=band[2, :, k], line_width=0, fill="tonexty", fillcolor=f"rgba({rgb},0.2)", showlegend=False)
     figure.add_scatter(x=strengths, y=band[1, :, k], line_color=f"rgb({rgb})", name=f"w[{k}]")

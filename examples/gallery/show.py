@@ -10,6 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from engine.plots import page
+from engine.plots.template import template
+
 FOLDER = Path(os.environ.get("LANEWISE_GALLERY", "out/gallery"))
 """Folder of the pictures."""
 
@@ -34,15 +37,20 @@ def report(solution: Any, tool: str, seconds: float, apart: Any) -> None:
     print(f"{name}: {lanes:,} lanes, {shares}, {run:.2g} s; within {np.max(apart):.0e} of {tool}; {speed}")
 
 
-def save(figure: Any, x: str, y: str, title: str, height: int = 420) -> None:
-    """The figure under the example's name: as PNG where kaleido and a Chrome are, else, or in haste, as HTML."""
+def save(figure: Any, x: str, y: str, title: str, height: int = 460) -> None:
+    """The figure under the example's name: in plotly's JSON, which the site draws; as PNG too where kaleido and a Chrome are.
+
+    In haste it is an HTML page.
+    """
     path = FOLDER / Path(inspect.stack()[1].filename).stem
     FOLDER.mkdir(parents=True, exist_ok=True)
-    figure.update_layout(template="simple_white", title=title, width=760, height=height, margin=dict(l=70, r=30, t=60, b=60))
-    figure.update_layout(font_size=14, legend=dict(x=1.02, xanchor="left", y=1))
+    figure.update_layout(template={"layout": template()}, title_text=title, height=height)
+    if figure.layout.annotations:  # titles of its parts, below its own
+        figure.update_layout(margin_t=90)
     figure.update_xaxes(title_text=x).update_yaxes(title_text=y)
-    if not os.environ.get("LANEWISE_QUICK"):
-        with contextlib.suppress(Exception):  # no kaleido, no Chrome, or one that does not answer
-            figure.write_image(path.with_suffix(".png"), scale=1.25)
-            return
-    figure.write_html(path.with_suffix(".html"), include_plotlyjs="directory")
+    if os.environ.get("LANEWISE_QUICK"):
+        page.write(figure, f"{path}.html")
+        return
+    path.with_suffix(".json").write_text(f"{figure.to_json()}\n")
+    with contextlib.suppress(Exception):  # no kaleido, no Chrome, or one that does not answer
+        figure.write_image(path.with_suffix(".png"), width=760, scale=1.25)
