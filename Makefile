@@ -6,7 +6,7 @@ RUN := $(VENV)/bin/python
 .PHONY: demo gallery test lint bench report tutorials docs clean
 
 test: lint
-	OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n 2 --dist worksteal
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n 2 --dist worksteal
 
 lint: $(VENV)/ready-dev
 	$(RUN) -m ruff check .

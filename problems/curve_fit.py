@@ -159,17 +159,23 @@ def _bounds(names: tuple[str, ...], bounds: Any) -> tuple[dict[str, Domain], dic
     """Domains and SciPy's starts: the middle of two finite bounds, one away from a single one, else 1."""
     if bounds is None:
         return {name: Real() for name in names}, dict.fromkeys(names, 1.0)
-    lo, hi = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else bounds
+    ends = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else bounds
+    if not isinstance(ends, tuple) or len(ends) != 2:
+        raise DeclarationError(
+            f"curve_fit: bounds came as {bounds!r}; expected a tuple (lo, hi), each a number or one for each of {names}: pairs, "
+            "one for each param, become that by tuple(zip(*pairs))"
+        )
+    lo, hi = ends
     refuse_masked("curve_fit: bounds", (lo, hi))
     domains: dict[str, Domain] = {}
     starts = {}
     for k, name in enumerate(names):
-        ends = [to_host(end).astype(float) for end in (lo, hi)]
-        if any(end.shape not in ((), (len(names),)) for end in ends):
+        numbers = [to_host(end).astype(float) for end in (lo, hi)]
+        if any(end.shape not in ((), (len(names),)) for end in numbers):
             raise DeclarationError(
-                f"curve_fit: bounds came with shapes {[end.shape for end in ends]}; expected numbers or one for each of {names}"
+                f"curve_fit: bounds came with shapes {[end.shape for end in numbers]}; expected numbers or one for each of {names}"
             )
-        low, high = (float(end if end.ndim == 0 else end[k]) for end in ends)
+        low, high = (float(end if end.ndim == 0 else end[k]) for end in numbers)
         if not low <= high:
             raise DeclarationError(f"curve_fit: bounds of {name!r} came as {low}, {high}; expected lo <= hi")
         free = math.isinf(low) and math.isinf(high)

@@ -165,6 +165,8 @@ def test_a_start_overrides_the_ones() -> None:
         (lambda: problems.curve_fit(lambda x, y: x), "rename"),
         (lambda: problems.curve_fit(decay, bounds=(1.0, 0.0)), "lo <= hi"),
         (lambda: problems.curve_fit(decay, bounds=([0.0, 0.0], 1.0)), "one for each"),
+        (lambda: problems.curve_fit(lambda x, a, b: a * x + b, bounds=[(0, 1), (0, 1)]), "zip"),
+        (lambda: problems.curve_fit(decay, bounds=[(0, 1), (0, 1), (0, 1)]), "zip"),
         (lambda: problems.curve_fit(decay, sigma=-1.0), "above 0"),
         (lambda: problems.curve_fit(decay, sigma=-np.eye(3)), "positive definite"),
     ],

@@ -232,10 +232,10 @@ def _results(traced: Traced, outputs: list[View]) -> list[tuple[Field, Address]]
 
 def _stretches(read: Iterable[Address], lane_inputs: list[Field], state: list[Field]) -> list[tuple[int, int]]:
     """First vector and size of what is read of a block's inputs and, behind them, state; neighbours together."""
-    wanted, found = {(place.array, place.offset) for place in read}, [(0, 0)]
+    places, found = {(place.array, place.offset) for place in read}, [(0, 0)]
     for array, base, group in (("in", 0, lane_inputs), ("s", _size(lane_inputs), state)):
         for leaf in group:
-            if (array, leaf.offset) in wanted:
+            if (array, leaf.offset) in places:
                 first, size = found[-1]
                 if first + size == base + leaf.offset:
                     found[-1] = (first, size + leaf.size)
