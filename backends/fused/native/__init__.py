@@ -26,3 +26,8 @@ def header(name: str) -> str:
 def headers() -> list[str]:
     """The texts of all headers of a solve's kernel."""
     return [header(name) for name in ("vmath.h", "block.h", "lane_io.h", "runtime.h")]
+
+
+def cuda_headers() -> list[str]:
+    """The texts of all headers of a solve's kernel of CUDA C++."""
+    return [header(f"cuda/{name}.cuh") for name in ("block", "lane_math", "every_round", "lane_io", "runtime")]
