@@ -82,6 +82,7 @@ __launch_bounds__(LANES, 1) lw_solve(const Task t) {
   Column<T> in, s;
   const auto w = scratch_of(t), v = w;
 #endif
+  if (stopped(t)) return;
   long slot = thread_id(), taken = 0, executed = 0, finished = 0, unseen = 0;
   for (bool held = false;;) {
     // The test, which stands here once, too; where a lane is done, the next one, and its test before the first step.
