@@ -96,13 +96,14 @@ class CudaExecutable(Executable):
         if history is not None:
             longest = int(device.download(results["steps"]).max()) if run.lanes else 0
             history = history[:, : -(-longest // run.history)]
-        return Outcome(results, history, int(device.download(counters)[2]))
+        return Outcome(results, history, counters[2])
 
     def _solved(self, inputs: Inputs, run: Run, outputs: Sequence[Array], history: Array | None, rows: int) -> Array:
         """Launch all kernels of a call; the counters: stop, lanes done, lane-steps, and how far each wave is."""
         kernel, device = self.kernel, self.device
         table = self._table(inputs, outputs)
-        shared = device.pack([*self._shared(inputs), np.zeros(kernel.sizes["N_HOISTED"] + 1)], kernel.dtype)
+        room = [device.full((kernel.sizes["N_HOISTED"],), kernel.dtype, 0.0)] if kernel.sizes["N_HOISTED"] else []
+        shared = device.pack([*self._shared(inputs), *room, np.zeros(1)], kernel.dtype)
         blocks = self._blocks(run.lanes)
         wave = self._wave(run.lanes, blocks["lw_solve"] * kernel.lanes)
         waves = -(-run.lanes // wave)
