@@ -81,14 +81,14 @@ def committed() -> dict[str, Any]:
 
 def main() -> None:
     """Write the table, and print it. Rows of an unchanged text are taken over, so that a run can be resumed."""
-    known, table = committed()["kernels"], versions() | {"kernels": {}}
+    known, rows = committed()["kernels"], dict[str, Row]()
     print(HEAD)
     for name, call, dtype in ROWS:
         kernel = written(call, dtype)
         old = known.get(name, {})
-        table["kernels"][name] = old if old.get("digest") == digest(kernel) else row(kernel)
-        print(line(name, table["kernels"][name]), flush=True)
-        TABLE.write_text(json.dumps(table, indent=1) + "\n")
+        rows[name] = old if old.get("digest") == digest(kernel) else row(kernel)
+        print(line(name, rows[name]), flush=True)
+        TABLE.write_text(json.dumps(versions() | {"kernels": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
