@@ -18,7 +18,7 @@ HEAD = f"{'task':<26}{'runner':<24}{'matrices':>12}{'ns a matrix':>13}{'times ou
 
 def nanoseconds(row: Row) -> float:
     """The time a matrix, or a matrix and step."""
-    return float(row.get("ns_per_matrix_step", row.get("ns_per_matrix", math.nan)))
+    return float(row["ns_per_matrix_step"] if "ns_per_matrix_step" in row else row["ns_per_matrix"])
 
 
 def table(rows: Iterable[Row]) -> str:
@@ -61,7 +61,7 @@ def machine(device: str) -> Row:
     """The device and the versions, no name or path of the machine."""
     import torch
 
-    found = {"machine": platform.machine(), "python_version": platform.python_version(), "torch": torch.__version__}
+    found: Row = {"machine": platform.machine(), "python_version": platform.python_version(), "torch": torch.__version__}
     if device != "cpu":
         about = torch.cuda.get_device_properties(0)
         found |= {"gpu": about.name, "capability": f"{about.major}.{about.minor}", "cuda": torch.version.cuda or ""}
