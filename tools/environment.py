@@ -20,7 +20,12 @@ OLDEST = (3, 11)
 
 NEEDS: dict[str, tuple[str, str, int, int]] = {
     "demo": ("demo", "PyTorch, NumPy, plotly, scikit-learn with its digits, pillow", 280, 1100),
-    "dev": ("dev,demo,docs,gallery", "what the demo needs, linters, type checker, pytest, notebooks", 330, 1300),
+    "dev": (
+        "dev,demo,docs,gallery,cuda",
+        "what the demo needs, linters, type checker, pytest, notebooks, NVIDIA's NVRTC",
+        430,
+        1550,
+    ),
 }
 """Target -> extras, words, megabytes to fetch, megabytes on disk; with the CPU build of PyTorch on Linux, x86-64."""
 

@@ -25,7 +25,7 @@ from backends.fused.codegen.layout import CudaKernel
 from backends.fused.cuda.device import Device
 from backends.fused.native import cuda_headers
 from backends.fused.run.iterate import POLL, WRITER
-from backends.fused.run.lanes import Input, LaneMap, Long, Pointer, in_place, lane_map
+from backends.fused.run.lanes import Input, Long, Pointer, in_place, lane_map
 from backends.stopwatch import span
 from backends.tree import unflatten
 from backends.types import Array
@@ -73,7 +73,6 @@ class CudaExecutable(Executable):
             self.module = device.compile(self.kernel.source)
         self.item = np.dtype(self.kernel.dtype).itemsize
         self.lane_numbers = self.kernel.sizes["N_INPUT"] + self.kernel.sizes["N_STATE"]
-        self.known: tuple[tuple[LaneMap, ...], Array, list[tuple[int, int]]] | None = None
         built = (
             f"compiled in {self.module.seconds:.2g} s"
             if self.module.origin == "compiled"
@@ -96,17 +95,20 @@ class CudaExecutable(Executable):
         if history is not None:
             longest = int(device.download(results["steps"]).max()) if run.lanes else 0
             history = history[:, : -(-longest // run.history)]
-        return Outcome(results, history, int(device.download(counters)[2]))
+        return Outcome(results, history, counters[2])
 
     def _solved(self, inputs: Inputs, run: Run, outputs: Sequence[Array], history: Array | None, rows: int) -> Array:
         """Launch all kernels of a call; the counters: stop, lanes done, lane-steps, and how far each wave is."""
         kernel, device = self.kernel, self.device
-        table = self._table(inputs, outputs)
-        shared = device.pack([*self._shared(inputs), np.zeros(kernel.sizes["N_HOISTED"] + 1)], kernel.dtype)
+        table, _strides = self._table(inputs, outputs)  # both live until the launches are made
+        room = [device.full((kernel.sizes["N_HOISTED"],), kernel.dtype, 0.0)] if kernel.sizes["N_HOISTED"] else []
+        shared = device.pack([*self._shared(inputs), *room, np.zeros(1)], kernel.dtype)
         blocks = self._blocks(run.lanes)
         wave = self._wave(run.lanes, blocks["lw_solve"] * kernel.lanes)
         waves = -(-run.lanes // wave)
         counters = device.full((3 + waves,), "int64", 0)
+        if run.progress is not None:
+            device.download(counters)  # they are zeros before anybody looks
         scratch = device.full((self._scratch(blocks),), kernel.dtype, None)
         states = device.full((wave * (self.lane_numbers),), kernel.dtype, None)
         table_at, counters_at, states_at = (device.memory(array).address for array in (table, counters, states))
@@ -133,33 +135,27 @@ class CudaExecutable(Executable):
                 time.sleep(POLL)
                 progress(int(self.device.peek(counters)[1]))
         except BaseException:
-            self.device.poke(counters, 0, 1)
-            self.device.download(counters)
+            while self.device.busy():
+                self.device.poke(counters, 0, 1)
+                time.sleep(POLL)
             raise
 
-    def _table(self, inputs: Inputs, outputs: Sequence[Array]) -> Array:
-        """The inputs' table, with the outputs' addresses behind it."""
+    def _table(self, inputs: Inputs, outputs: Sequence[Array]) -> tuple[Array, Array]:
+        """The inputs' table, with the outputs' addresses behind it, and the strides and offsets that it points to."""
         own = [in_place(inputs[leaf.name]) for leaf in self.kernel.lane_inputs]
         places = [self.device.memory(lanes.array) for lanes in own]
         found = [lane_map(m.shape, m.strides, lanes.axes, m.dtype, lanes.dtype) for m, lanes in zip(places, own, strict=True)]
-        maps, starts = self._maps(tuple(found))
-        at = self.device.memory(maps).address
+        maps = [part for lane in found for part in (lane.axes, lane.offsets)]
+        starts = np.cumsum([0, *(part.size for part in maps)]).tolist()
+        kept = self.device.upload(np.concatenate([*maps, np.zeros(1, np.int64)]))
+        at = self.device.memory(kept).address
         numbers = [
             number
-            for where, lane, (axes, offsets) in zip(places, found, starts, strict=True)
+            for where, lane, axes, offsets in zip(places, found, starts[::2], starts[1::2], strict=False)
             for number in (where.address, at + 8 * axes, at + 8 * offsets, *lane.fields[2:])
         ]
         numbers += [self.device.memory(array).address for array in outputs]
-        return self.device.upload(np.array([*numbers, 0], np.int64))
-
-    def _maps(self, maps: tuple[LaneMap, ...]) -> tuple[Array, list[tuple[int, int]]]:
-        """Strides and offsets of all inputs in the device's memory, and where each input's begin."""
-        if self.known is None or self.known[0] != maps:
-            parts = [part for lane in maps for part in (lane.axes, lane.offsets)]
-            starts = np.cumsum([0, *(part.size for part in parts)]).tolist()
-            array = self.device.upload(np.concatenate([*parts, np.zeros(1, np.int64)]))
-            self.known = maps, array, list(zip(starts[:-1:2], starts[1::2], strict=True))
-        return self.known[1:]
+        return self.device.upload(np.array([*numbers, 0], np.int64)), kept
 
     def _shared(self, inputs: Inputs) -> list[Array]:
         """The shared inputs, Python's numbers as arrays."""
