@@ -1,6 +1,7 @@
 """The contract table: every (problem, solver, backend, dtype) that must keep the promises. A new one is one row.
 
-`BACKENDS` lists what a backend promises; `CASES` what is solved. Tests take the product.
+`BACKENDS` lists what a backend promises; `CASES` what is solved. Tests take the product. "shim" is CUDA text run on the CPU
+(`tests/cuda/shim.py`), which is a backend in tests alone.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ BACKENDS: tuple[Backend, ...] = (
     Backend(
         "inductor", exact=False, rows=(("inverse-gd", "float32"), ("inverse-adam", "float64"), ("robust_mean-gd", "float64"))
     ),
+    Backend("shim", exact=True, rows=(("inverse-gd", "float32"), ("robust_mean-gd", "float64"))),
 )
 if torch.cuda.is_available():
     BACKENDS += (Backend("fused", exact=True, device="cuda"),)

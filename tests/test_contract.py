@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+import backends
 import engine
 from backends.arrays import to_host
 from engine import Status
 from tests.contract import CASES, TABLE, Backend, Case
+
+
+@pytest.fixture(scope="module", autouse=True)
+def shim_backend() -> Iterator[None]:
+    backends.NAMES["shim"] = "tests.cuda.shim"
+    yield
+    del backends.NAMES["shim"]
+
 
 BAD = {"nan": np.nan, "inf": np.inf, "zero": 0.0, "huge": 1e300, "singular": None}
 

@@ -185,12 +185,14 @@ class Functions:
     def _cuda_kernel(self, numbers: Mapping[str, int], flops: Mapping[str, int]) -> CudaKernel:
         """The kernel as CUDA C++. Raises NotLowered where it is too large."""
         item = 8 if self.inputs.dtype == "float64" else 4
-        scratch = max(self.emitters[name].scratch for name in cuda.LOOPED) + 1
+        step, test = (self.emitters[name].scratch + 1 for name in cuda.LOOPED)
         wide = any(self.emitters[name].has_wide_buffers for name in cuda.LOOPED)
-        where = cuda.placement(numbers["N_INPUT"] + numbers["N_STATE"] + scratch, flops["step"], item, wide)
+        lane = numbers["N_INPUT"] + numbers["N_STATE"]
+        where = cuda.placement(lane + step, lane + max(step, test), flops["step"], item, wide)
         functions = {name: self.parts[name] for name in FUNCTIONS}
         constants = {name: value for name, value in numbers.items() if name in cuda.CONSTANTS} | {
-            "N_HOT": scratch,
+            "N_STEP": step,
+            "N_TEST": test,
             "LANES": where.lanes,
         }
         source = cuda.assembled(

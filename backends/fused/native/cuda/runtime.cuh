@@ -5,9 +5,10 @@
 // In lw_solve threads persist: one whose lane is done takes the next of the wave by one atomic counter, so that none waits for the
 // slowest lane of its warp. What runs once a lane stands in kernels of its own, where all threads of a warp do it together.
 //
-// The emitted part defines: T, Int, N_INPUT, N_STATE, N_RESULT (numbers of inputs, state, results), N_HOT, N_SCRATCH (scratch of the
-// steps and their test; of all), LOSS, STATUS (places in the state), CHECK_EVERY, STEPS_PER_POLL (steps of a thread between
-// two looks at `stop`), N_HOISTED (numbers that hoist computes), LANES (threads of a block of lw_solve), LW_MAPPING, and init, steps, terminate, postprocess, hoist, load, store.
+// The emitted part defines: T, Int, N_INPUT, N_STATE, N_RESULT (numbers of inputs, state, results), N_STEP, N_TEST, N_SCRATCH (scratch of
+// a step, of a test, of all), LOSS, STATUS (places in the state), CHECK_EVERY, STEPS_PER_POLL (steps of a thread between two looks
+// at `stop`), N_HOISTED (numbers that hoist computes), LANES (threads of a block of lw_solve), LW_MAPPING, and init, steps,
+// terminate, postprocess, hoist, load, store.
 
 struct Task {
   const Input *in;    // of every lane
@@ -40,10 +41,9 @@ extern "C" __global__ void lw_hoist(const Task t) {
 
 extern "C" __global__ void lw_init(const Task t) {
   for (long slot = thread_id(); slot < t.count && !stopped(t); slot += all_threads()) {
-    const auto in = inputs_of(t, slot), s = state_of(t, slot), w = scratch_of(t);
+    const auto in = inputs_of(t, slot);
     load(t, t.first + slot, in);
-    init(in, s, t.sh, w);
-    terminate(in, s, t.sh, w);
+    init(in, state_of(t, slot), t.sh, scratch_of(t));
   }
 }
 
@@ -71,38 +71,40 @@ template <class In, class S, class W> LW_FN void advance(const Task &t, long id,
 
 // A thread's first lane is the one of its own number: a warp begins with neighbours, and nobody waits for the counter.
 extern "C" __global__ void
-__launch_bounds__(LANES) lw_solve(const Task t) {
+__launch_bounds__(LANES, 1) lw_solve(const Task t) {
 #if LW_MAPPING == LW_REGISTERS
-  T in[N_INPUT + 1], s[N_STATE], w[N_HOT];
+  T in[N_INPUT + 1], s[N_STATE], w[N_STEP], v[N_TEST];
 #elif LW_MAPPING == LW_SHARED
   extern __shared__ T lw_shared[];
-  const auto in = column(lw_shared, N_INPUT + N_STATE + N_HOT, threadIdx.x), s = in + N_INPUT, w = s + N_STATE;
+  const auto in = column(lw_shared, N_INPUT + N_STATE + N_STEP, threadIdx.x), s = in + N_INPUT, w = s + N_STATE;
+  const auto v = scratch_of(t);
 #else
   Column<T> in, s;
-  const auto w = scratch_of(t);
+  const auto w = scratch_of(t), v = w;
 #endif
+  if (stopped(t)) return;
   long slot = thread_id(), taken = 0, executed = 0, finished = 0, unseen = 0;
   for (bool held = false;;) {
-    if (!held) {
-      for (; slot < t.count && !is_running(state_of(t, slot)); finished++) slot = following(t);
-      if (slot >= t.count) break;
+    // The test, which stands here once, too; where a lane is done, the next one, and its test before the first step.
+    for (; slot < t.count; held = false, slot = following(t), finished++) {
+      if (!held) {
 #if LW_MAPPING == LW_GLOBAL
-      in = inputs_of(t, slot), s = state_of(t, slot);
+        in = inputs_of(t, slot), s = state_of(t, slot);
 #else
-      copy<N_INPUT>(in, inputs_of(t, slot)), copy<N_STATE>(s, state_of(t, slot));
+        copy<N_INPUT>(in, inputs_of(t, slot)), copy<N_STATE>(s, state_of(t, slot));
 #endif
-      held = true, taken = 0;
-    }
-    const long left = t.max_steps - taken, n = left < CHECK_EVERY ? left : CHECK_EVERY;
-    advance(t, t.first + slot, taken, n, in, s, w);
-    terminate(in, s, t.sh, w);
-    taken += n, executed += n, unseen += n;
-    if (!is_running(s)) {
+        held = true, taken = 0;
+      }
+      terminate(in, s, t.sh, v);
+      if (is_running(s)) break;
 #if LW_MAPPING != LW_GLOBAL
       copy<N_STATE>(state_of(t, slot), s);
 #endif
-      held = false, slot = following(t), finished++;
     }
+    if (slot >= t.count) break;
+    const long left = t.max_steps - taken, n = left < CHECK_EVERY ? left : CHECK_EVERY;
+    advance(t, t.first + slot, taken, n, in, s, w);
+    taken += n, executed += n, unseen += n;
     if (unseen >= STEPS_PER_POLL) {
       if (stopped(t)) break;
       added(t.counters + 1, finished), finished = unseen = 0;
