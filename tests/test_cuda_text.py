@@ -154,7 +154,7 @@ def test_a_call_that_is_told_to_stop_begins_nothing_more(
     at: str, after: float, done: int, steps: int, inverse: engine.Problem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found, watched = run_watched(inverse, at, after, 1000, monkeypatch)
-    assert (watched.counters[:3] == [bool(at), done, steps]).all()
+    assert np.asarray(watched.counters[:3]).tolist() == [bool(at), done, steps]
     assert (found.steps == 1000).all() == (not at)
 
 

@@ -73,7 +73,6 @@ class CudaExecutable(Executable):
             self.module = device.compile(self.kernel.source)
         self.item = np.dtype(self.kernel.dtype).itemsize
         self.lane_numbers = self.kernel.sizes["N_INPUT"] + self.kernel.sizes["N_STATE"]
-        self.known: tuple[tuple[LaneMap, ...], Array, list[tuple[int, int]]] | None = None
         built = (
             f"compiled in {self.module.seconds:.2g} s"
             if self.module.origin == "compiled"
@@ -101,7 +100,9 @@ class CudaExecutable(Executable):
     def _solved(self, inputs: Inputs, run: Run, outputs: Sequence[Array], history: Array | None, rows: int) -> Array:
         """Launch all kernels of a call; the counters: stop, lanes done, lane-steps, and how far each wave is."""
         kernel, device = self.kernel, self.device
-        table = self._table(inputs, outputs)
+        tables = self._tables(
+            inputs, outputs
+        )  # kept until all is launched: freed memory is the next array's, which is written first
         room = [device.full((kernel.sizes["N_HOISTED"],), kernel.dtype, 0.0)] if kernel.sizes["N_HOISTED"] else []
         shared = device.pack([*self._shared(inputs), *room, np.zeros(1)], kernel.dtype)
         blocks = self._blocks(run.lanes)
@@ -110,7 +111,9 @@ class CudaExecutable(Executable):
         counters = device.full((3 + waves,), "int64", 0)
         scratch = device.full((self._scratch(blocks),), kernel.dtype, None)
         states = device.full((wave * (self.lane_numbers),), kernel.dtype, None)
-        table_at, counters_at, states_at = (device.memory(array).address for array in (table, counters, states))
+        if run.progress is not None:
+            device.download(counters)  # or a peek would see what the memory held before
+        table_at, counters_at, states_at = (device.memory(array).address for array in (tables[0], counters, states))
         task = Task(
             table_at, table_at + len(kernel.lane_inputs) * ctypes.sizeof(Input), device.memory(shared).address,
             None if history is None else device.memory(history).address,
@@ -138,12 +141,15 @@ class CudaExecutable(Executable):
             self.device.download(counters)
             raise
 
-    def _table(self, inputs: Inputs, outputs: Sequence[Array]) -> Array:
-        """The inputs' table, with the outputs' addresses behind it."""
+    def _tables(self, inputs: Inputs, outputs: Sequence[Array]) -> tuple[Array, Array]:
+        """The inputs' table, with the outputs' addresses behind it, and the array of strides and offsets that it points into.
+
+        Both are made in every call: what an upload writes while a graph is captured is there only when the graph runs.
+        """
         own = [in_place(inputs[leaf.name]) for leaf in self.kernel.lane_inputs]
         places = [self.device.memory(lanes.array) for lanes in own]
         found = [lane_map(m.shape, m.strides, lanes.axes, m.dtype, lanes.dtype) for m, lanes in zip(places, own, strict=True)]
-        maps, starts = self._maps(tuple(found))
+        maps, starts = self._maps(found)
         at = self.device.memory(maps).address
         numbers = [
             number
@@ -151,16 +157,14 @@ class CudaExecutable(Executable):
             for number in (where.address, at + 8 * axes, at + 8 * offsets, *lane.fields[2:])
         ]
         numbers += [self.device.memory(array).address for array in outputs]
-        return self.device.upload(np.array([*numbers, 0], np.int64))
+        return self.device.upload(np.array([*numbers, 0], np.int64)), maps
 
-    def _maps(self, maps: tuple[LaneMap, ...]) -> tuple[Array, list[tuple[int, int]]]:
+    def _maps(self, maps: Sequence[LaneMap]) -> tuple[Array, list[tuple[int, int]]]:
         """Strides and offsets of all inputs in the device's memory, and where each input's begin."""
-        if self.known is None or self.known[0] != maps:
-            parts = [part for lane in maps for part in (lane.axes, lane.offsets)]
-            starts = np.cumsum([0, *(part.size for part in parts)]).tolist()
-            array = self.device.upload(np.concatenate([*parts, np.zeros(1, np.int64)]))
-            self.known = maps, array, list(zip(starts[:-1:2], starts[1::2], strict=True))
-        return self.known[1:]
+        parts = [part for lane in maps for part in (lane.axes, lane.offsets)]
+        starts = np.cumsum([0, *(part.size for part in parts)]).tolist()
+        array = self.device.upload(np.concatenate([*parts, np.zeros(1, np.int64)]))
+        return array, list(zip(starts[:-1:2], starts[1::2], strict=True))
 
     def _shared(self, inputs: Inputs) -> list[Array]:
         """The shared inputs, Python's numbers as arrays."""
