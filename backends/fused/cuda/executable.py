@@ -25,7 +25,7 @@ from backends.fused.codegen.layout import CudaKernel
 from backends.fused.cuda.device import Device
 from backends.fused.native import cuda_headers
 from backends.fused.run.iterate import POLL, WRITER
-from backends.fused.run.lanes import Input, Long, Pointer, in_place, lane_map
+from backends.fused.run.lanes import Input, LaneMap, Long, Pointer, in_place, lane_map
 from backends.stopwatch import span
 from backends.tree import unflatten
 from backends.types import Array
@@ -100,18 +100,19 @@ class CudaExecutable(Executable):
     def _solved(self, inputs: Inputs, run: Run, outputs: Sequence[Array], history: Array | None, rows: int) -> Array:
         """Launch all kernels of a call; the counters: stop, lanes done, lane-steps, and how far each wave is."""
         kernel, device = self.kernel, self.device
-        table, _strides = self._table(inputs, outputs)  # both live until the launches are made
+        # kept until all is launched: freed memory is the next array's, which is written first
+        tables = self._tables(inputs, outputs)
         room = [device.full((kernel.sizes["N_HOISTED"],), kernel.dtype, 0.0)] if kernel.sizes["N_HOISTED"] else []
         shared = device.pack([*self._shared(inputs), *room, np.zeros(1)], kernel.dtype)
         blocks = self._blocks(run.lanes)
         wave = self._wave(run.lanes, blocks["lw_solve"] * kernel.lanes)
         waves = -(-run.lanes // wave)
         counters = device.full((3 + waves,), "int64", 0)
-        if run.progress is not None:
-            device.download(counters)  # they are zeros before anybody looks
         scratch = device.full((self._scratch(blocks),), kernel.dtype, None)
         states = device.full((wave * (self.lane_numbers),), kernel.dtype, None)
-        table_at, counters_at, states_at = (device.memory(array).address for array in (table, counters, states))
+        if run.progress is not None:
+            device.download(counters)  # or a peek would see what the memory held before
+        table_at, counters_at, states_at = (device.memory(array).address for array in (tables[0], counters, states))
         task = Task(
             table_at, table_at + len(kernel.lane_inputs) * ctypes.sizeof(Input), device.memory(shared).address,
             None if history is None else device.memory(history).address,
@@ -135,27 +136,35 @@ class CudaExecutable(Executable):
                 time.sleep(POLL)
                 progress(int(self.device.peek(counters)[1]))
         except BaseException:
-            while self.device.busy():
+            while self.device.busy():  # a poke before the counters are zeros would be lost
                 self.device.poke(counters, 0, 1)
                 time.sleep(POLL)
             raise
 
-    def _table(self, inputs: Inputs, outputs: Sequence[Array]) -> tuple[Array, Array]:
-        """The inputs' table, with the outputs' addresses behind it, and the strides and offsets that it points to."""
+    def _tables(self, inputs: Inputs, outputs: Sequence[Array]) -> tuple[Array, Array]:
+        """The inputs' table, with the outputs' addresses behind it, and the array of strides and offsets that it points into.
+
+        Both are made in every call: what an upload writes while a graph is captured is there only when the graph runs.
+        """
         own = [in_place(inputs[leaf.name]) for leaf in self.kernel.lane_inputs]
         places = [self.device.memory(lanes.array) for lanes in own]
         found = [lane_map(m.shape, m.strides, lanes.axes, m.dtype, lanes.dtype) for m, lanes in zip(places, own, strict=True)]
-        maps = [part for lane in found for part in (lane.axes, lane.offsets)]
-        starts = np.cumsum([0, *(part.size for part in maps)]).tolist()
-        kept = self.device.upload(np.concatenate([*maps, np.zeros(1, np.int64)]))
-        at = self.device.memory(kept).address
+        maps, starts = self._maps(found)
+        at = self.device.memory(maps).address
         numbers = [
             number
-            for where, lane, axes, offsets in zip(places, found, starts[::2], starts[1::2], strict=False)
+            for where, lane, (axes, offsets) in zip(places, found, starts, strict=True)
             for number in (where.address, at + 8 * axes, at + 8 * offsets, *lane.fields[2:])
         ]
         numbers += [self.device.memory(array).address for array in outputs]
-        return self.device.upload(np.array([*numbers, 0], np.int64)), kept
+        return self.device.upload(np.array([*numbers, 0], np.int64)), maps
+
+    def _maps(self, maps: Sequence[LaneMap]) -> tuple[Array, list[tuple[int, int]]]:
+        """Strides and offsets of all inputs in the device's memory, and where each input's begin."""
+        parts = [part for lane in maps for part in (lane.axes, lane.offsets)]
+        starts = np.cumsum([0, *(part.size for part in parts)]).tolist()
+        array = self.device.upload(np.concatenate([*parts, np.zeros(1, np.int64)]))
+        return array, list(zip(starts[:-1:2], starts[1::2], strict=True))
 
     def _shared(self, inputs: Inputs) -> list[Array]:
         """The shared inputs, Python's numbers as arrays."""
