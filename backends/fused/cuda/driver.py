@@ -17,7 +17,7 @@ from typing import Any
 from backends.fused.build.nvrtc import REMEDY, Built
 from backends.fused.build.target import ToolchainError
 
-KERNEL = re.compile(r'^extern "C" __global__ void (?:__launch_bounds__\([^)]*\) )?(\w+)\(', re.MULTILINE)
+KERNEL = re.compile(r'^extern "C" __global__ void\s(?:__launch_bounds__\([^)]*\) )?(\w+)\(', re.MULTILINE)
 """The name of a kernel in a text."""
 
 STATIC_SHARED = 48 * 1024

@@ -10,6 +10,11 @@
 // at `stop`), N_HOISTED (numbers that hoist computes), LANES (threads of a block of lw_solve), LW_MAPPING, and init, steps,
 // terminate, postprocess, hoist, load, store.
 
+// LW_KERNELS has a bit for each kernel that this compile makes: hoist, init, solve, postprocess. They can be compiled side by side.
+#ifndef LW_KERNELS
+#define LW_KERNELS 15
+#endif
+
 struct Task {
   const Input *in;    // of every lane
   char *const *out;   // results, lanes by elements
@@ -35,10 +40,13 @@ LW_FN Column<T> state_of(const Task &t, long slot) { return column(t.states, N_S
 LW_FN Column<T> scratch_of(const Task &t) { return column(t.scratch, N_SCRATCH + N_RESULT, thread_id()); }
 template <class S> LW_FN bool is_running(S s) { return at<Int>(s, STATUS)[0] == RUNNING; }
 
+#if LW_KERNELS & 1
 extern "C" __global__ void lw_hoist(const Task t) {
   if (N_HOISTED && !thread_id()) hoist(t.sh, t.scratch, t.scratch + N_HOISTED);
 }
+#endif
 
+#if LW_KERNELS & 2
 extern "C" __global__ void lw_init(const Task t) {
   for (long slot = thread_id(); slot < t.count && !stopped(t); slot += all_threads()) {
     const auto in = inputs_of(t, slot);
@@ -46,7 +54,9 @@ extern "C" __global__ void lw_init(const Task t) {
     init(in, state_of(t, slot), t.sh, scratch_of(t));
   }
 }
+#endif
 
+#if LW_KERNELS & 8
 extern "C" __global__ void lw_postprocess(const Task t) {
   for (long slot = thread_id(); slot < t.count && !stopped(t); slot += all_threads()) {
     const auto w = scratch_of(t), r = w + N_SCRATCH;
@@ -54,7 +64,9 @@ extern "C" __global__ void lw_postprocess(const Task t) {
     store(t, t.first + slot, r);
   }
 }
+#endif
 
+#if LW_KERNELS & 4
 // A lane's numbers where its steps have them, in registers or shared memory, from the wave's columns and back.
 template <long N, class A, class B> LW_FN void copy(A to, B from) {
   LW_LOOP for (long k = 0; k < N; k++) to[k] = from[k];
@@ -112,3 +124,4 @@ __launch_bounds__(LANES, 1) lw_solve(const Task t) {
   }
   added(t.counters + 1, finished), added(t.counters + 2, executed);
 }
+#endif
