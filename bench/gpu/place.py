@@ -1,4 +1,4 @@
-"""Where a benchmark runs: on a CUDA device, or, to try the benchmark itself, on the CPU through the tests' shim, at tiny sizes."""
+"""The device that a benchmark runs on, its clock, and its judge: a GPU of CUDA, or, to try the benchmark itself, the CPU at tiny sizes.
 
 from __future__ import annotations
 
