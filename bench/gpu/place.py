@@ -1,4 +1,4 @@
-"""The device that a benchmark runs on, its clock, and its judge: a GPU of CUDA, or, to try the benchmark itself, the CPU at tiny sizes.
+"""The device that a benchmark runs on, its clock, and its judge: a GPU, or the CPU at tiny sizes, to try the benchmark itself."""
 
 from __future__ import annotations
 
