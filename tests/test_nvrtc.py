@@ -137,6 +137,22 @@ def test_a_compile_that_takes_too_long_is_stopped(folder: Path, monkeypatch: pyt
 
 
 @needed
+def test_an_nvrtc_that_cannot_be_stopped_compiles(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = nvrtc.bindings()
+
+    class Older:
+        """Bindings of a version without the callback."""
+
+        def __getattr__(self, name: str) -> Any:
+            if name == "nvrtcSetFlowCallback":
+                raise AttributeError(name)
+            return getattr(real, name)
+
+    monkeypatch.setattr(nvrtc, "bindings", Older)
+    assert build(SOURCE, (9, 0)).origin == "compiled"
+
+
+@needed
 def test_a_younger_device_gets_ptx_and_one_that_is_too_old_a_remedy() -> None:
     assert architecture((8, 0)) == "sm_80" and architecture((9, 0)) == "sm_90"
     assert architecture((9, 9)) == "sm_90", "machine code runs on all devices of its generation that are not older"

@@ -13,6 +13,7 @@ The kernels of a text are compiled side by side, each in a thread of its own, wh
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import importlib
 import json
@@ -36,7 +37,7 @@ from backends.fused.build.parts import processors
 from backends.fused.build.target import ToolchainError
 from backends.stopwatch import span
 
-__all__ = ["REMEDY", "Built", "Capability", "Module", "Usage", "build", "version"]
+__all__ = ["REMEDY", "TIMEOUT", "Built", "Capability", "Module", "Usage", "build", "version"]
 
 Capability = tuple[int, int]
 """Compute capability of a device, (9, 0) for sm_90."""
@@ -178,9 +179,8 @@ def version() -> tuple[int, int]:
 @once
 def identity() -> str:
     """A text that changes whenever NVRTC is exchanged for another. Raises ToolchainError."""
-    bindings()
-    library: Any = importlib.import_module("cuda.pathfinder").load_nvidia_dynamic_lib("nvrtc")
-    path = os.path.realpath(library.abs_path or "libnvrtc")
+    finder: Any = importlib.import_module("cuda.pathfinder")  # the bindings have loaded it
+    path = os.path.realpath(finder.load_nvidia_dynamic_lib("nvrtc").abs_path or "libnvrtc")
     about = os.stat(path) if Path(path).exists() else None
     return repr((version(), path, about and (about.st_size, about.st_mtime_ns)))
 
@@ -221,7 +221,8 @@ def _piece(source: str, arch: str, own: Sequence[str]) -> tuple[bytes, str]:
     program = _checked(nvrtc, nvrtc.nvrtcCreateProgram(source.encode(), b"kernel.cu", 0, [], []))
     late = CANCEL(lambda *_: int(time.monotonic() > end))  # asked between passes of the front end, not within ptxas
     try:
-        _checked(nvrtc, nvrtc.nvrtcSetFlowCallback(program, ctypes.cast(late, ctypes.c_void_p).value, 0))
+        with contextlib.suppress(AttributeError, RuntimeError):  # an NVRTC that is too old to be stopped
+            nvrtc.nvrtcSetFlowCallback(program, ctypes.cast(late, ctypes.c_void_p).value, 0)
         (code,) = nvrtc.nvrtcCompileProgram(program, len(options), options)
         log = _bytes(nvrtc, program, "ProgramLog").decode(errors="replace").strip("\0 \n")
         if code == nvrtc.nvrtcResult.NVRTC_ERROR_CANCELLED:
