@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,6 +25,7 @@ from engine import plan
 from tests.cuda import shim
 
 CUDA = torch.device("cuda", 1)
+ROOT = Path(__file__).parents[1]
 
 
 class Elsewhere:
@@ -104,6 +108,16 @@ def test_data_on_a_gpu_runs_on_the_device_of_its_number(monkeypatch: pytest.Monk
     found = prepared(CUDA, monkeypatch, FusedBackend())
     assert asked == [1] and found.plan.backend == "fused" and "a shim of CUDA" in found.plan.kernel
     assert int(found.lane_steps) == found.steps.sum()
+
+
+def test_a_solve_on_the_cpu_loads_nothing_of_cuda() -> None:
+    code = """
+import sys, numpy as np, engine, problems
+found = engine.solve(problems.inverse(), np.eye(2) * np.ones((3, 1, 1)), backend="fused", max_steps=2)
+print(found.plan.backend, [name for name in sys.modules if name.startswith(("backends.fused.cuda", "backends.fused.build.nvrtc"))])
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split(maxsplit=1) == ["fused", "[]\n"]
 
 
 def test_other_devices_are_refused_by_name() -> None:

@@ -79,10 +79,11 @@ CALLS = (
     Call("curve_fit decay", *_fit(decay, 16)),
     Call("curve_fit peak", *_fit(peak, 16), ("float32",)),
     Call("curve_fit two decays", *_fit(two_decays, 16)),
-    Call("eigh n=3", problems.eigh, None, _matrix(3)),
+    Call("eigh n=2", problems.eigh, None, _matrix(2)),
+    Call("eigh n=3", problems.eigh, None, _matrix(3), ("float32",)),
     Call("inverse n=4", problems.inverse, None, _matrix(4)),
-    Call("svd n=3", problems.svd, None, _matrix(3)),
-    Call("svd_penalty 4 x 3", problems.svd_penalty, None, _matrix(4, 3)),
+    Call("svd n=2", problems.svd, None, _matrix(2)),
+    Call("svd_penalty 3 x 2", problems.svd_penalty, None, _matrix(3, 2)),
     *(
         Call(f"inverse n={n}, gradient descent", problems.inverse, GradientDescent(0.9, momentum=0.9), _matrix(n))
         for n in (2, 3, 4, 8)
