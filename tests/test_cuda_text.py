@@ -70,7 +70,8 @@ def test_the_answer_has_the_bits_of_the_cpu_s_kernel(solver: Any, dtype: str) ->
     ("patched", "mapping"), [({}, "registers"), ({"REGISTERS": 0}, "shared"), ({"REGISTERS": 0, "SHARED": 0}, "global")]
 )
 def test_every_mapping_gives_the_same_bits(patched: dict[str, int], mapping: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lane's numbers in registers, in shared memory or in the device's: the body is one."""
+    """A lane's numbers in registers, in shared memory or in the device's: the body is one. Threads that take turns never meet."""
+    monkeypatch.setattr(shim.ShimBackend, "device", shim.ShimDevice(fibres=True))
     for name, value in patched.items():
         monkeypatch.setattr(cuda, name, value)
     A = matrices(300, 3, "float32")
