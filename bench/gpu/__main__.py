@@ -39,7 +39,9 @@ def run(command: list[str], seconds: float) -> bool:
 def contract(here: Place) -> bool:
     """Whether every promise of the contract table holds here."""
     rows = "shim and inverse-gd-shim-float32" if here.tiny else "cuda"
-    return run(["pytest", "-q", "tests/test_contract.py", "-k", rows, "-p", "no:cacheprovider"], CONTRACT)
+    # the machine may lack pytest's plugins, and have a torch that warns of its own internals
+    options = ["-o", "addopts=", "-W", "default", "-p", "no:cacheprovider"]
+    return run(["pytest", "-q", "tests/test_contract.py", "-k", rows, *options], CONTRACT)
 
 
 def main() -> int:

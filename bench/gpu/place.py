@@ -19,7 +19,7 @@ SECONDS, LEAST, MOST = 0.5, 3, 50
 """Seconds that the calls of one row take together, and the fewest and the most of them."""
 
 CERTIFIED = 100_000
-"""Lanes of a peer's answer that are certified."""
+"""Lanes of a runner's answer that are certified."""
 
 TINY = 48
 """Lanes on the shim."""
@@ -63,13 +63,12 @@ class Place:
         count = max(LEAST, min(MOST, int(SECONDS / max(warm, 1e-9))))
         return [self.first(call)[1] for _ in range(count)]
 
-    def certified(self, problem: Problem, data: dict[str, Tensor], start: dict[str, Tensor], shared: str = "") -> float:
-        """The share of the first lanes' answers that the engine certifies as they are; all lanes share one datum."""
+    def certified(self, problem: Problem, data: dict[str, Tensor], answers: dict[str, Tensor], shared: str = "") -> float:
+        """The share of the first lanes' answers that the engine certifies as they are, on the CPU, which has no part in them."""
         most = TINY if self.tiny else CERTIFIED
-        few = {name: array if name == shared else array[:most] for name, array in data.items()}
-        answers = {name: array[:most].contiguous() for name, array in start.items()}
-        found = engine.solve(problem, few, start=answers, backend="torch", max_steps=0)
-        return float(found.converged.float().mean())
+        few = {name: (array if name == shared else array[:most]).cpu() for name, array in data.items()}
+        start = {name: array[:most].cpu().contiguous() for name, array in answers.items()}
+        return float(engine.solve(problem, few, start=start, max_steps=0).converged.float().mean())
 
 
 def place(shim: bool) -> Place:

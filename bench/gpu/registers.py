@@ -17,14 +17,14 @@ import torch
 
 from backends.fused.build import nvrtc
 from backends.fused.codegen.layout import CudaKernel
-from bench.gpu.kernels import CALLS, DTYPES, written
+from bench.gpu.kernels import CALLS, written
 
 TABLE = Path(__file__).parents[1] / "reports" / "registers.json"
 CAPABILITIES = ((8, 0), (9, 0))
 
 Row = dict[str, Any]
 
-ROWS = [(f"{call.name}, {dtype}", call, dtype) for call in CALLS for dtype in DTYPES]
+ROWS = [(f"{call.name}, {dtype}", call, dtype) for call in CALLS for dtype in call.dtypes]
 """Name of a row, and the call and dtype of its kernel."""
 
 

@@ -6,6 +6,7 @@ A kernel that fails or hangs takes this process with it, and nothing that was me
 from __future__ import annotations
 
 import json
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -16,6 +17,7 @@ from bench.gpu.suites import SUITES
 
 def main(name: str, file: str, *options: str) -> int:
     """Run a suite; 1 where a row is missing, whose error is on the terminal."""
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # or JAX takes three quarters of the device's memory
     here, missing = place("--shim" in options), 0
     with Path(file).open("a") as out:
         for task in SUITES[name](here):

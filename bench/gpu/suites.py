@@ -52,10 +52,11 @@ def ours(here: Place, about: Row, problem: Problem, data: Any, **options: Any) -
     return found, row | {"kernel": found.plan.kernel, "compile_s": found.timings["compile_s"], "steps_median": steps}
 
 
-def solved(here: Place, about: Row, problem: Problem, data: Any, **options: Any) -> Row:
+def solved(here: Place, about: Row, problem: Problem, data: dict[str, Tensor], shared: str = "", **options: Any) -> Row:
     """The row of a solve at default tolerance."""
     found, row = ours(here, about, problem, data, **options)
-    return row | {"certified": float(found.converged.float().mean())}
+    said = float(found.converged.float().mean())
+    return row | {"converged": said, "certified": here.certified(problem, data, found.params, shared)}
 
 
 def per_step(row: Row, here: Place) -> Row:
@@ -100,7 +101,7 @@ def decompositions(here: Place) -> Iterator[Task]:
         A = torch.randn(here.lanes(DECOMPOSED, 400 * n * n), n, n, device=here.device)
         A = A if name == "svd" else (A + A.mT) / 2
         about = {"group": f"{name} n={n} float32", "n": n, "dtype": "float32", "problem": name}
-        yield partial(solved, here, about | {"matrices": len(A)}, getattr(problems, name)(), A)
+        yield partial(solved, here, about | {"matrices": len(A)}, getattr(problems, name)(), {"A": A})
         for runner, (peer, most) in decomposers(here, name, n).items():
             yield partial(decomposed, here, about | {"matrices": min(len(A), most)}, A[:most], runner, peer)
 
@@ -136,7 +137,7 @@ def fits(here: Place) -> Iterator[Task]:
         data = {name: torch.from_numpy(array).to(here.device) for name, array in arrays.items()}
         start = {name: torch.as_tensor(value, dtype=data["y"].dtype, device=here.device) for name, value in first.items()}
         about = {"group": f"fit of a {model.__name__}", "dtype": str(arrays["y"].dtype), "matrices": lanes}
-        yield partial(solved, here, about, problems.curve_fit(model), data, start=start)
+        yield partial(solved, here, about, problems.curve_fit(model), data, "x", start=start)
         if model is decay and find_spec("optimistix") and not here.tiny:
             yield partial(by_peer, here, about | {"matrices": min(lanes, LINALG)}, arrays, first)
 
