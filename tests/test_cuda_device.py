@@ -34,13 +34,14 @@ torch.cuda.is_current_stream_capturing = lambda: False
 from backends.errors import Unsupported
 from backends.fused.build.target import ToolchainError
 from backends.fused.cuda import torch_device
+from backends.fused.cuda.driver import DriverError
 
 device = torch_device.cuda_device(1)
 device.device = torch.device("cpu")  # memory that this process can read
 if sys.argv[1] == "old":
     try:
         device.compile(torch_device.UPLOAD)
-    except ToolchainError as error:
+    except (ToolchainError, DriverError) as error:
         print(json.dumps(str(error)))
 else:
     module = device.compile(torch_device.UPLOAD)
@@ -114,9 +115,15 @@ def test_a_module_is_loaded_once_and_launched_on_the_current_stream(
 
 
 @needed
-def test_a_driver_that_is_too_old_for_the_code_is_an_error_with_a_remedy(
-    fake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("OLD", "(CUDA_ERROR_UNSUPPORTED_PTX_VERSION): update the driver, or install the nvidia-cuda-nvrtc of the CUDA version"),
+        ("EMPTY", "the code of a kernel's text has no upload"),
+    ],
+)
+def test_code_that_the_driver_does_not_take_is_an_error(
+    fault: str, words: str, fake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said, calls = run(fake, tmp_path, monkeypatch, OLD="1")
-    assert "CUDA_ERROR_UNSUPPORTED_PTX_VERSION" in said and "update the driver, or install the nvidia-cuda-nvrtc" in said
-    assert calls[-1] == ["pop"]
+    said, calls = run(fake, tmp_path, monkeypatch, **{fault: "1"})
+    assert words in said and calls[-1] == ["pop"]

@@ -44,7 +44,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("capability", [(8, 0), (9, 0)])
 def test_code_is_made_for_the_device_and_its_resources_are_reported(capability: tuple[int, int], folder: Path) -> None:
     module = build(SOURCE, capability).module
-    assert module.code.startswith(b"\x7fELF") and module.arch == "sm_{}{}".format(*capability)
+    (code,) = module.codes
+    assert code.startswith(b"\x7fELF") and module.arch == "sm_{}{}".format(*capability)
     plain, crowded = module.usage["plain"], module.usage["crowded"]
     assert 0 < plain.registers < 64 and plain == Usage(plain.registers, 0, 0, 0, 0)
     assert crowded.shared == 256 and crowded.registers <= 64
@@ -53,7 +54,7 @@ def test_code_is_made_for_the_device_and_its_resources_are_reported(capability: 
 
 @needed
 def test_arithmetic_is_fused_and_exact() -> None:
-    ptx = compiled(SOURCE, "compute_80").code.decode()
+    ptx = compiled(SOURCE, "compute_80").codes[0].decode()
     assert "fma.rn.f32" in ptx and "fma.rn.f64" in ptx and "div.rn.f32" in ptx and "sqrt.rn.f32" in ptx
     assert ".ftz" not in ptx and ".approx" not in ptx
 
@@ -67,8 +68,35 @@ def test_a_text_is_compiled_once_a_device_and_found_in_memory_and_on_disk(folder
     assert again.origin == "memory" and again.module is first.module
     monkeypatch.setattr(nvrtc, "_loaded", {})
     kept = build(source, (9, 0))
-    assert kept.origin == "disk" and (kept.module.code, kept.module.usage) == (first.module.code, first.module.usage)
+    assert kept.origin == "disk" and (kept.module.codes, kept.module.usage) == (first.module.codes, first.module.usage)
     assert build(source, (8, 0)).origin == "compiled"
+
+
+SEVERAL = """
+#ifndef LW_KERNELS
+#define LW_KERNELS 3
+#endif
+#if LW_KERNELS & 1
+extern "C" __global__ void first(float *to) { to[0] = 1; }
+#endif
+#if LW_KERNELS & 2
+extern "C" __global__ void second(float *to) { __shared__ float all[5]; all[threadIdx.x] = to[1]; to[0] = all[3]; }
+#endif
+"""
+
+
+@needed
+@pytest.mark.parametrize(("cores", "pieces"), [(1, 1), (2, 2)])
+def test_kernels_are_compiled_side_by_side_where_there_are_processors(
+    cores: int, pieces: int, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nvrtc, "processors", lambda: cores)
+    made = build(SEVERAL, (9, 0)).module
+    monkeypatch.setattr(nvrtc, "_loaded", {})
+    for module in (made, build(SEVERAL, (9, 0)).module):
+        assert len(module.codes) == pieces and all(code.startswith(b"\x7fELF") for code in module.codes)
+        assert module.usage.keys() == {"first", "second"} and module.usage["second"].shared == 20
+    assert sum(b"first" in code for code in made.codes) == 1
 
 
 @needed
@@ -109,12 +137,28 @@ def test_a_compile_that_takes_too_long_is_stopped(folder: Path, monkeypatch: pyt
 
 
 @needed
+def test_an_nvrtc_that_cannot_be_stopped_compiles(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = nvrtc.bindings()
+
+    class Older:
+        """Bindings of a version without the callback."""
+
+        def __getattr__(self, name: str) -> Any:
+            if name == "nvrtcSetFlowCallback":
+                raise AttributeError(name)
+            return getattr(real, name)
+
+    monkeypatch.setattr(nvrtc, "bindings", Older)
+    assert build(SOURCE, (9, 0)).origin == "compiled"
+
+
+@needed
 def test_a_younger_device_gets_ptx_and_one_that_is_too_old_a_remedy() -> None:
     assert architecture((8, 0)) == "sm_80" and architecture((9, 0)) == "sm_90"
     assert architecture((9, 9)) == "sm_90", "machine code runs on all devices of its generation that are not older"
     assert architecture((99, 0)).startswith("compute_")
     module = compiled(SOURCE, architecture((99, 0)))
-    assert b".visible .entry plain" in module.code and module.usage == {}
+    assert b".visible .entry plain" in module.codes[0] and module.usage == {}
     with pytest.raises(ToolchainError, match=r"compiles for sm_\d+ and newer, the device is sm_30: install an older one"):
         architecture((3, 0))
 

@@ -1,4 +1,4 @@
-"""Where a benchmark runs: on a CUDA device, or, to try the benchmark itself, on the CPU through the tests' shim, at tiny sizes."""
+"""The device that a benchmark runs on, its clock, and its judge: a GPU, or the CPU at tiny sizes, to try the benchmark itself."""
 
 from __future__ import annotations
 

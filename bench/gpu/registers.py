@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -81,6 +82,7 @@ def committed() -> dict[str, Any]:
 
 def main() -> None:
     """Write the table, and print it. Rows of an unchanged text are taken over, so that a run can be resumed."""
+    nvrtc.TIMEOUT = math.inf  # on a busy machine a kernel may take minutes
     known, rows = committed()["kernels"], dict[str, Row]()
     print(HEAD)
     for name, call, dtype in ROWS:

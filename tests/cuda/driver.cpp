@@ -32,7 +32,11 @@ int cuModuleLoadData(intptr_t *module, const char *image) {
   *module = 5;
   return getenv("OLD") ? 222 : 0;  // CUDA_ERROR_UNSUPPORTED_PTX_VERSION
 }
-int cuModuleGetFunction(intptr_t *function, intptr_t, const char *name) { NOTE("cuModuleGetFunction %s", name); *function = 6; return 0; }
+int cuModuleGetFunction(intptr_t *function, intptr_t, const char *name) {
+  NOTE("cuModuleGetFunction %s", name);
+  *function = 6;
+  return getenv("EMPTY") ? 500 : 0;  // CUDA_ERROR_NOT_FOUND
+}
 int cuFuncSetAttribute(intptr_t, int attribute, int value) { NOTE("attribute %d %d", attribute, value); return 0; }
 int cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, intptr_t, int threads, size_t bytes) {
   NOTE("occupancy %d %zu", threads, bytes);

@@ -1,15 +1,19 @@
 """CUDA C++ text to machine code by NVRTC, in this process, through the caches of C++ libraries. Needs no driver and no toolkit.
 
     built = build(source, (9, 0))
-    built.module.code, built.module.usage["solve"].registers
+    built.module.codes, built.module.usage["lw_solve"].registers
 
 `cuda-bindings` calls the library, and finds it: torch's CUDA builds bring both, `pip install 'lanewise[cuda]'` does elsewhere. Neither
 is loaded before a text is compiled. Registers, spills, stack and shared memory are read from ptxas' report, which NVRTC hands on as
 its log: of the compiled code, the spills stand nowhere else.
+
+The kernels of a text are compiled side by side, each in a thread of its own, where the text can be told which of them to make
+(`LW_KERNELS` in `runtime.cuh`) and there are processors for it: NVVM takes most of the time, and NVRTC runs in several threads at once.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import importlib
 import json
@@ -17,18 +21,23 @@ import os
 import re
 import time
 import weakref
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cache as once
+from functools import partial
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
 from backends.fused.build import cache
 from backends.fused.build.compiler import TIMEOUT
 from backends.fused.build.locks import Locks
+from backends.fused.build.parts import processors
 from backends.fused.build.target import ToolchainError
 from backends.stopwatch import span
 
-__all__ = ["REMEDY", "Built", "Capability", "Module", "Usage", "build", "version"]
+__all__ = ["REMEDY", "TIMEOUT", "Built", "Capability", "Module", "Usage", "build", "version"]
 
 Capability = tuple[int, int]
 """Compute capability of a device, (9, 0) for sm_90."""
@@ -39,6 +48,9 @@ OPTIONS = ("--std=c++17", "--fmad=true", "--ftz=false", "--prec-div=true", "--pr
 REMEDY = "pip install cuda-bindings nvidia-cuda-nvrtc, or a CUDA build of torch, which brings both"
 SUFFIX = ".cubin"
 CANCEL = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+
+KERNEL = re.compile(r"^#if LW_KERNELS & (\d+)", re.MULTILINE)
+"""The bit of a kernel that a text makes or leaves out."""
 
 ENTRY = re.compile(r"Compiling entry function '(\w+)'(.*?)(?=Compiling entry function|\Z)", re.DOTALL)
 FIGURES = {
@@ -64,12 +76,12 @@ class Usage:
 
 @dataclass(frozen=True, eq=False)
 class Module:
-    """Machine code for `arch`, such as "sm_90", and the resources of each kernel.
+    """Machine code for `arch`, such as "sm_90", in one piece or several, and the resources of each kernel.
 
     For devices younger than the compiler it is PTX ("compute_120"), which their driver compiles; nothing is known of its kernels.
     """
 
-    code: bytes
+    codes: tuple[bytes, ...]
     arch: str
     usage: dict[str, Usage]
 
@@ -128,14 +140,17 @@ def _from_disk(key: str, source: str, arch: str) -> Built:
 
 def _packed(module: Module) -> bytes:
     """A line of JSON, and the code."""
-    about = {"arch": module.arch, "usage": {name: asdict(usage) for name, usage in module.usage.items()}}
-    return json.dumps(about).encode() + b"\n" + module.code
+    usage = {name: asdict(found) for name, found in module.usage.items()}
+    about = {"arch": module.arch, "usage": usage, "sizes": [len(code) for code in module.codes]}
+    return json.dumps(about).encode() + b"\n" + b"".join(module.codes)
 
 
 def _unpacked(entry: bytes) -> Module:
-    head, _, code = entry.partition(b"\n")
+    head, _, rest = entry.partition(b"\n")
     about = json.loads(head)
-    return Module(code, about["arch"], {name: Usage(**figures) for name, figures in about["usage"].items()})
+    ends = [0, *accumulate(about["sizes"])]
+    codes = tuple(rest[first:end] for first, end in pairwise(ends))
+    return Module(codes, about["arch"], {name: Usage(**figures) for name, figures in about["usage"].items()})
 
 
 @once
@@ -164,9 +179,8 @@ def version() -> tuple[int, int]:
 @once
 def identity() -> str:
     """A text that changes whenever NVRTC is exchanged for another. Raises ToolchainError."""
-    bindings()
-    library: Any = importlib.import_module("cuda.pathfinder").load_nvidia_dynamic_lib("nvrtc")
-    path = os.path.realpath(library.abs_path or "libnvrtc")
+    finder: Any = importlib.import_module("cuda.pathfinder")  # the bindings have loaded it
+    path = os.path.realpath(finder.load_nvidia_dynamic_lib("nvrtc").abs_path or "libnvrtc")
     about = os.stat(path) if Path(path).exists() else None
     return repr((version(), path, about and (about.st_size, about.st_mtime_ns)))
 
@@ -190,19 +204,32 @@ def architecture(capability: Capability) -> str:
 
 def compiled(source: str, arch: str) -> Module:
     """A text compiled now, without any cache. Raises ToolchainError with the compiler's log."""
+    bits = sorted({int(bit) for bit in KERNEL.findall(source)}) if processors() > 1 else []
+    options: list[list[str]] = [[f"-DLW_KERNELS={bit}"] for bit in bits] or [[]]
+    with ThreadPoolExecutor(min(len(options), processors())) as pool:
+        pieces = list(pool.map(partial(_piece, source, arch), options))
+    found: dict[str, Usage] = {}
+    for _, log in pieces:
+        found |= usage(log)
+    return Module(tuple(code for code, _ in pieces), arch, found)
+
+
+def _piece(source: str, arch: str, own: Sequence[str]) -> tuple[bytes, str]:
+    """The code that a text is with some options more, and the compiler's log. Raises ToolchainError."""
     nvrtc, end = bindings(), time.monotonic() + TIMEOUT
-    options = [f"--gpu-architecture={arch}".encode(), *(option.encode() for option in OPTIONS)]
+    options = [option.encode() for option in (f"--gpu-architecture={arch}", *OPTIONS, *own)]
     program = _checked(nvrtc, nvrtc.nvrtcCreateProgram(source.encode(), b"kernel.cu", 0, [], []))
     late = CANCEL(lambda *_: int(time.monotonic() > end))  # asked between passes of the front end, not within ptxas
     try:
-        _checked(nvrtc, nvrtc.nvrtcSetFlowCallback(program, ctypes.cast(late, ctypes.c_void_p).value, 0))
+        with contextlib.suppress(AttributeError, RuntimeError):  # an NVRTC that is too old to be stopped
+            nvrtc.nvrtcSetFlowCallback(program, ctypes.cast(late, ctypes.c_void_p).value, 0)
         (code,) = nvrtc.nvrtcCompileProgram(program, len(options), options)
         log = _bytes(nvrtc, program, "ProgramLog").decode(errors="replace").strip("\0 \n")
         if code == nvrtc.nvrtcResult.NVRTC_ERROR_CANCELLED:
             raise ToolchainError(f"NVRTC took over {TIMEOUT:g} s on a kernel of {len(source):,} characters and was stopped")
         if code != nvrtc.nvrtcResult.NVRTC_SUCCESS:
             raise ToolchainError(f"NVRTC failed on a kernel for {arch} ({code.name}). It said:\n{_excerpt(log)}")
-        return Module(_bytes(nvrtc, program, "CUBIN" if arch.startswith("sm_") else "PTX"), arch, usage(log))
+        return _bytes(nvrtc, program, "CUBIN" if arch.startswith("sm_") else "PTX"), log
     finally:
         nvrtc.nvrtcDestroyProgram(program)
 

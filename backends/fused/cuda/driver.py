@@ -92,15 +92,20 @@ def load(index: int, source: str, built: Built) -> Loaded:
 
     Raises ToolchainError where the driver is too old for the code.
     """
+    names, functions = KERNEL.findall(source), dict[str, Any]()
     with on(index) as api:
-        code, module = api.cuModuleLoadData(built.module.code)
-        if code.name in OLD_DRIVER:
-            raise ToolchainError(
-                f"the CUDA driver does not take code of this NVRTC ({code.name}): update the driver, or install the nvidia-cuda-nvrtc "
-                "of the CUDA version that torch was built for"
-            )
-        checked((code, module))
-        functions = {name: checked(api.cuModuleGetFunction(module, name.encode())) for name in KERNEL.findall(source)}
+        for piece in built.module.codes:
+            code, module = api.cuModuleLoadData(piece)
+            if code.name in OLD_DRIVER:
+                raise ToolchainError(
+                    f"the CUDA driver does not take code of this NVRTC ({code.name}): update the driver, or install the "
+                    "nvidia-cuda-nvrtc of the CUDA version that torch was built for"
+                )
+            checked((code, module))
+            found = {name: api.cuModuleGetFunction(module, name.encode()) for name in names}
+            functions |= {name: function for name, (code, function) in found.items() if not int(code)}
+    if missing := [name for name in names if name not in functions]:
+        raise DriverError(f"the code of a kernel's text has no {', '.join(missing)}")
     return Loaded(built, functions)
 
 
