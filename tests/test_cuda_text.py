@@ -52,14 +52,15 @@ def same(a: engine.Solution, b: engine.Solution) -> None:
         np.testing.assert_array_equal(getattr(a, figure), getattr(b, figure), err_msg=figure)
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize(
-    ("solver", "dtype"),
-    [(GradientDescent(0.9, momentum=0.9), "float32"), (None, "float64"), (LBFGS(), "float32"), (Newton(), "float64")],
+    "solver",
+    [GradientDescent(0.9, momentum=0.9), None, LBFGS(), Newton()],
     ids=["gd", "default", "lbfgs", "newton"],
 )
 def test_the_answer_has_the_bits_of_the_cpu_s_kernel(solver: Any, dtype: str) -> None:
     problem, A = problems.inverse.__wrapped__(), matrices(300, 2, dtype)
-    options: dict[str, Any] = dict(solver=solver, max_steps=300, history=3)
+    options: dict[str, Any] = dict(solver=solver, max_steps=1500, history=3)
     fused, found = (engine.solve(problem, A, backend=name, **options) for name in ("fused", "shim"))
     assert engine.Status.NONFINITE_INPUT in fused.counts() and fused.converged.any() and np.ptp(fused.steps) > 2
     same(found, fused)
@@ -70,7 +71,8 @@ def test_the_answer_has_the_bits_of_the_cpu_s_kernel(solver: Any, dtype: str) ->
     ("patched", "mapping"), [({}, "registers"), ({"REGISTERS": 0}, "shared"), ({"REGISTERS": 0, "SHARED": 0}, "global")]
 )
 def test_every_mapping_gives_the_same_bits(patched: dict[str, int], mapping: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lane's numbers in registers, in shared memory or in the device's: the body is one."""
+    """A lane's numbers in registers, in shared memory or in the device's: the body is one. Threads that take turns never meet."""
+    monkeypatch.setattr(shim.ShimBackend, "device", shim.ShimDevice(fibres=True))
     for name, value in patched.items():
         monkeypatch.setattr(cuda, name, value)
     A = matrices(300, 3, "float32")
@@ -178,16 +180,17 @@ def run_watched(
 
 
 ACROSS = [
-    ("inverse", problems.inverse, Adam(0.05), "float64", 60),
-    ("svd", problems.svd, None, "float32", 40),
-    ("eigh", problems.eigh, None, "float64", 40),
-    ("svd_penalty", problems.svd_penalty, None, "float32", 40),
+    ("inverse", problems.inverse, Adam(0.05), 60),
+    ("svd", problems.svd, None, 40),
+    ("eigh", problems.eigh, None, 40),
+    ("svd_penalty", problems.svd_penalty, None, 40),
 ]
-"""A name of the catalogue, its problem, a solver, and steps; with the cases above, every problem, and every solver."""
+"""A name of the catalogue, its problem, a solver, and steps; with the cases above and the fit below, every problem and solver."""
 
 
-@pytest.mark.parametrize(("name", "problem", "solver", "dtype", "steps"), ACROSS, ids=[row[0] for row in ACROSS])
-def test_the_answer_is_the_cpu_s_to_rounding(name: str, problem: Any, solver: Any, dtype: str, steps: int) -> None:
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(("name", "problem", "solver", "steps"), ACROSS, ids=[row[0] for row in ACROSS])
+def test_the_answer_is_the_cpu_s_to_rounding(name: str, problem: Any, solver: Any, steps: int, dtype: str) -> None:
     """Functions such as exp are not the kernels' own there, and sums may go by tiles of another size."""
     A = matrices(40, 2, dtype)
     A = A + A.swapaxes(1, 2) if name == "eigh" else A
@@ -198,13 +201,14 @@ def test_the_answer_is_the_cpu_s_to_rounding(name: str, problem: Any, solver: An
         np.testing.assert_allclose(found[param], fused[param], rtol=tight, atol=tight)
 
 
-def test_a_fit_is_the_cpu_s_to_rounding(decay: engine.Problem) -> None:
-    data = decays(90)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_fit_is_the_cpu_s_to_rounding(decay: engine.Problem, dtype: str) -> None:
+    data = {name: array.astype(dtype) for name, array in decays(90).items()}
     fused, found = (engine.solve(decay, data, backend=name) for name in ("fused", "shim"))
     np.testing.assert_array_equal(found.status, fused.status)
     assert fused.counts()[engine.Status.CONVERGED] > 80
     for name in fused.params:
-        np.testing.assert_allclose(found[name], fused[name], rtol=1e-9)
+        np.testing.assert_allclose(found[name], fused[name], rtol=64 * float(np.finfo(dtype).eps))
 
 
 def test_every_problem_of_the_catalogue_is_here() -> None:

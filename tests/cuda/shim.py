@@ -23,16 +23,46 @@ from backends.types import Array
 SHIM = Path(__file__).with_name("shim.h").read_text()
 KERNELS = ("lw_hoist", "lw_init", "lw_solve", "lw_postprocess")
 
-# Blocks and threads in order, or the last first: nothing may hang on it.
+# Blocks and threads in order, or the last first: nothing may hang on it. Fibres of all blocks take turns, but where a block has memory
+# of its own, of which there is one here.
 LAUNCH = """
-alignas(128) T lw_shared[LW_SHARED_BYTES / sizeof(T) + 1];
-template <class K> static int launched(K kernel, const Task *task, long blocks, long threads, int reversed) {
-  gridDim.x = blocks, blockDim.x = threads;
-  for (long b = 0; b < blocks; b++)
-    for (long k = 0; k < threads; k++) {
-      blockIdx.x = reversed ? blocks - 1 - b : b, threadIdx.x = reversed ? threads - 1 - k : k;
-      kernel(*task);
+alignas(128) T lw_shared[100000 / sizeof(T)];
+static void (*kernel_of_all)(Task);
+static const Task *task_of_all;
+static void begin() { kernel_of_all(*task_of_all); }
+static int launched(void (*kernel)(Task), const Task *task, long blocks, long threads, int reversed) {
+  kernel_of_all = kernel, task_of_all = task, gridDim.x = blocks, blockDim.x = threads;
+  const long all = blocks * threads;
+#ifdef SHIM_FIBRES
+  const long group = LW_MAPPING == LW_SHARED ? threads : all, room = 1 << 16;
+  Fibre *fibres = new Fibre[group];
+  char *stacks = new char[group * room];
+  for (long first = 0; first < all; first += group) {
+    for (long k = 0; k < group; k++) {
+      Fibre &f = fibres[k];
+      const long id = reversed ? all - 1 - first - k : first + k;
+      f.block.x = id / threads, f.thread.x = id % threads, f.over = false;
+      getcontext(&f.context);
+      f.context.uc_stack.ss_sp = stacks + k * room, f.context.uc_stack.ss_size = room, f.context.uc_link = nullptr;
+      makecontext(&f.context, [] { begin(), running->over = true, pass(); }, 0);
     }
+    for (bool left = true; left;) {
+      left = false;
+      for (long k = 0; k < group; k++) {
+        if (fibres[k].over) continue;
+        running = &fibres[k], threadIdx = running->thread, blockIdx = running->block, left = true;
+        swapcontext(&home, &running->context);
+      }
+    }
+  }
+  delete[] stacks, delete[] fibres;
+#else
+  for (long k = 0; k < all; k++) {
+    const long id = reversed ? all - 1 - k : k;
+    blockIdx.x = id / threads, threadIdx.x = id % threads;
+    begin();
+  }
+#endif
   return 0;
 }
 """
@@ -43,14 +73,14 @@ def flags(target: Target) -> tuple[str, ...]:
     return (*("-O1" if flag == "-O3" else flag for flag in target.flags), "-fno-strict-aliasing", "-Wno-unknown-pragmas")
 
 
-def driven(source: str) -> str:
+def driven(source: str, fibres: bool = False) -> str:
     """A kernel's text with the shim in front, and a function behind it for each kernel."""
     calls = (
         f'extern "C" int launch_{name}(const Task *task, long blocks, long threads, int reversed)\n'
         f"{{ return launched({name}, task, blocks, threads, reversed); }}"
         for name in KERNELS
     )
-    return "\n".join([SHIM, source, "#define LW_SHARED_BYTES 100000", LAUNCH, *calls, ""])
+    return "\n".join(["#define SHIM_FIBRES" if fibres else "", SHIM, source, LAUNCH, *calls, ""])
 
 
 @dataclass
@@ -60,15 +90,17 @@ class ShimDevice:
     Args:
         blocks: how many "run at once".
         reversed: whether blocks and threads come the last first.
+        fibres: whether threads take turns.
     """
 
     blocks: int = 2
     reversed: bool = False
+    fibres: bool = False
     name: str = "a shim of CUDA"
 
     def compile(self, source: str) -> Library:
         target = host_target()
-        return build(driven(source), replace(target, flags=flags(target)))
+        return build(driven(source, self.fibres), replace(target, flags=flags(target)))
 
     def launch(self, module: Any, kernel: str, blocks: int, threads: int, shared_bytes: int, task: ctypes.Structure) -> None:
         call = getattr(module.handle, f"launch_{kernel}")

@@ -18,6 +18,9 @@ from backends.fused.codegen.operands import ConstantPool, scalar_type
 from backends.fused.codegen.source import STORED, Part
 from backends.fused.native import header
 
+SOURCE_LIMIT = 1_000_000
+"""Characters beyond which a kernel is not compiled for a device: NVRTC takes some ten seconds over a fifth of that."""
+
 REGISTERS = 250
 """Words of four bytes that inputs, state and scratch may take to be kept in registers, of which a thread has 255: what lives at
 the same time is less, and room is left for addresses and products. Gradient descent on the inverse, float32, n = 4, has 216 words

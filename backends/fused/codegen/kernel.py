@@ -177,7 +177,7 @@ class Functions:
         source = assembled(self.inputs.dtype, self.width, self.tables, DECLARED_FUNCTIONS, parts)
         block = 3 * (vectors[0] + vectors[1]) + vectors[2] + numbers["N_SCRATCH"] + vectors[1] + numbers["N_DEFERRED"]
         working_set = block * self.target.vector_bytes
-        _check_length(source)
+        _check_length(source, SOURCE_LIMIT)
         if working_set > WORKING_SET_LIMIT:
             raise NotLowered("a kernel", f"a block of lanes takes {working_set:,} bytes, more than {WORKING_SET_LIMIT:,}")
         return Kernel(**self._about(source, numbers, flops), working_set=working_set)
@@ -198,7 +198,7 @@ class Functions:
         source = cuda.assembled(
             self.inputs.dtype, self.tables, functions, self.shared_work.body(), where, constants, self.inputs.lane, self.results
         )
-        _check_length(source)
+        _check_length(source, cuda.SOURCE_LIMIT)
         working_set = item * sum(numbers[name] for name in ("N_INPUT", "N_STATE", "N_RESULT", "N_SCRATCH"))
         return CudaKernel(
             **self._about(source, numbers, flops), working_set=working_set,
@@ -255,10 +255,10 @@ class Functions:
         return "\n".join(lines)
 
 
-def _check_length(source: str) -> None:
+def _check_length(source: str, limit: int) -> None:
     """Raises NotLowered for a text that is too long."""
-    if len(source) > SOURCE_LIMIT:
-        raise NotLowered("a kernel", f"its source has {len(source):,} characters, more than {SOURCE_LIMIT:,}")
+    if len(source) > limit:
+        raise NotLowered("a kernel", f"its source has {len(source):,} characters, more than {limit:,}")
 
 
 def _size(fields: Iterable[Field]) -> int:
