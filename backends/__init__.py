@@ -39,8 +39,8 @@ NAMES = {
 }
 """Name of a backend -> the module whose `BACKEND` it is."""
 
-AUTO = {"cpu": ("fused", "inductor", "torch")}
-"""Device -> the backends that `"auto"` asks in turn; `"torch"` elsewhere."""
+AUTO = {"cpu": ("fused", "inductor", "torch"), "cuda": ("fused", "inductor", "torch")}
+"""Kind of device -> the backends that `"auto"` asks in turn; `"torch"` elsewhere."""
 
 
 _LOADED: dict[str, Backend] = {}  # a plain dict: torch.compile traces a look-up, not a cache or an import

@@ -122,7 +122,8 @@ class Run:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Results with a leading lane axis; `history` is (lanes, rows) or None; `lane_steps` counts idle ones too.
+    """Results with a leading lane axis; `history` is (lanes, rows) or None; `lane_steps` counts idle ones too, and is an array
+    without axes where the results lie on a device that is still at work on them.
 
     compile_s    seconds of this call that went into compiling, not running
     kernel       what ran, for the plan, where that shows only at run time
@@ -130,7 +131,7 @@ class Outcome:
 
     results: dict[str, Any]
     history: Array | None
-    lane_steps: int
+    lane_steps: int | Array
     compile_s: float = 0.0
     kernel: str = ""
 

@@ -24,7 +24,7 @@ def plain_loop(A: Tensor, start: Tensor, steps: int) -> Tensor:
 
 def eager_vmap(A: Tensor, start: Tensor, steps: int) -> Tensor:
     """torch.func, eager: vmap of grad of the one-matrix loss."""
-    eye = torch.eye(A.shape[-1], dtype=A.dtype)
+    eye = torch.eye(A.shape[-1], dtype=A.dtype, device=A.device)
     gradient = torch.vmap(torch.func.grad(lambda X, a: ((X @ a - eye) ** 2).mean()))
     X, velocity = start, torch.zeros_like(start)
     for _ in range(steps):
@@ -36,7 +36,7 @@ def eager_vmap(A: Tensor, start: Tensor, steps: int) -> Tensor:
 def by_hand(A: Tensor, start: Tensor, steps: int) -> Tensor:
     """The gradient derived on paper, two baddbmm a step, in place."""
     n = A.shape[-1]
-    minus_eye, transposed = -torch.eye(n, dtype=A.dtype).expand_as(A), A.mT.contiguous()
+    minus_eye, transposed = -torch.eye(n, dtype=A.dtype, device=A.device).expand_as(A), A.mT.contiguous()
     X, velocity = start.clone(), torch.zeros_like(start)
     for _ in range(steps):
         residual = torch.baddbmm(minus_eye, X, A)
@@ -78,7 +78,7 @@ def _one(a: Tensor, start: Tensor, steps: int) -> Tensor:
 
 
 def _compiled(step: Any, A: Tensor, start: Tensor, steps: int) -> Tensor:
-    X, velocity, rate = start, torch.zeros_like(start), torch.tensor(RATE, dtype=A.dtype)
+    X, velocity, rate = start, torch.zeros_like(start), torch.tensor(RATE, dtype=A.dtype, device=A.device)
     run = _compile(step, A.shape, A.dtype)
     with torch.no_grad():
         for _ in range(steps):
@@ -95,13 +95,13 @@ def _compile(step: Any, shape: torch.Size, dtype: torch.dtype) -> Any:
 
 def _step_batch_first(A: Tensor, X: Tensor, velocity: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
     n = A.shape[-1]
-    residual = X @ A - torch.eye(n, dtype=A.dtype)
+    residual = X @ A - torch.eye(n, dtype=A.dtype, device=A.device)
     velocity = MOMENTUM * velocity + (2 / n**2) * (residual @ A.mT)
     return X - rate * velocity, velocity
 
 
 def _step_batch_last(A: Tensor, X: Tensor, velocity: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
     n = A.shape[0]
-    residual = (X[:, :, None] * A[None]).sum(1) - torch.eye(n, dtype=A.dtype)[:, :, None]
+    residual = (X[:, :, None] * A[None]).sum(1) - torch.eye(n, dtype=A.dtype, device=A.device)[:, :, None]
     velocity = MOMENTUM * velocity + (2 / n**2) * (residual[:, None] * A[None]).sum(2)
     return X - rate * velocity, velocity

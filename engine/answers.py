@@ -68,7 +68,7 @@ class Answers:
     residual: Array
     measures: dict[str, Array]
     history: Array
-    lane_steps: int
+    lane_steps: int | Array
     plan: Plan
     timings: dict[str, float]
     call: Call = field(repr=False)

@@ -311,4 +311,5 @@ def _first_able(
 
 
 def _automatic(device: str) -> tuple[str, ...]:
-    return backends.AUTO.get(device, ("torch",))
+    """The backends that `auto` asks for data on a device, such as "cuda:1"."""
+    return backends.AUTO.get(device.partition(":")[0], ("torch",))

@@ -31,7 +31,7 @@ class Solution(Answers):
         residual: what `tol` is compared with, recomputed from the returned params.
         measures: name -> the problem's extra figures.
         history: the loss before each step, `(..., T)`, NaN after a lane is done; None when not asked for.
-        lane_steps: lane-steps executed, idle ones included.
+        lane_steps: lane-steps executed, idle ones included: a number, or a tensor without axes of a solve that was launched on a GPU.
         plan: solver, backend and why; printable.
         timings: seconds of the call: `compile_s` before it runs, of them `import_s` of loading a backend and `trace_s` of tracing
             and lowering; `run_s`; `wall_s` in all.

@@ -1,6 +1,7 @@
 """The contract table: every (problem, solver, backend, dtype) that must keep the promises. A new one is one row.
 
-`BACKENDS` lists what a backend promises; `CASES` what is solved. Tests take the product.
+`BACKENDS` lists what a backend promises; `CASES` what is solved. Tests take the product. "shim" is CUDA text run on the CPU
+(`tests/cuda/shim.py`), which is a backend in tests alone.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from array_api_compat import array_namespace
 
 import problems
@@ -25,13 +27,23 @@ Array = Any
 class Backend:
     """A backend; `exact` when a lane has the same bits at any batch size; `rows` are the names of its cases, all by default.
 
-    `most` is a limit of steps, for a loop over lanes in Python.
+    `most` is a limit of steps, for a loop over lanes in Python; `device` is torch's name of where the data lies, empty for NumPy's.
     """
 
     name: str
     exact: bool
     rows: tuple[tuple[str, str], ...] = ()
     most: int = 10_000
+    device: str = ""
+
+    @property
+    def label(self) -> str:
+        """The name in the ids of tests."""
+        return self.device or self.name
+
+    def placed(self, data: dict[str, np.ndarray]) -> dict[str, Array]:
+        """The data where the backend computes."""
+        return {name: torch.as_tensor(array, device=self.device) for name, array in data.items()} if self.device else dict(data)
 
     def takes(self, case: str, dtype: str) -> bool:
         """Whether the table has a row for a case: a backend that compiles for seconds has a few."""
@@ -45,14 +57,17 @@ class Backend:
 IN_PYTHON = ("inverse-gd", "inverse-nesterov", "inverse-adam", "robust_mean-gd")
 """Cases of few unknowns, for a loop over lanes in Python whose second derivatives are differences."""
 
-BACKENDS = (
+BACKENDS: tuple[Backend, ...] = (
     Backend("torch", exact=False),
     Backend("fused", exact=True),
     Backend("numpy", exact=True, rows=(*product(IN_PYTHON, ("float64", "float32")), ("svd-gd", "float64")), most=12),
     Backend(
         "inductor", exact=False, rows=(("inverse-gd", "float32"), ("inverse-adam", "float64"), ("robust_mean-gd", "float64"))
     ),
+    Backend("shim", exact=True, rows=(("inverse-gd", "float32"), ("robust_mean-gd", "float64"))),
 )
+if torch.cuda.is_available():
+    BACKENDS += (Backend("fused", exact=True, device="cuda"),)
 DTYPES = ("float64", "float32")
 
 
@@ -94,7 +109,7 @@ CASES = (
 )
 
 TABLE = [
-    pytest.param(case, backend, dtype, id=f"{case.name}-{backend.name}-{dtype}")
+    pytest.param(case, backend, dtype, id=f"{case.name}-{backend.label}-{dtype}")
     for case in CASES
     for backend in BACKENDS
     for dtype in DTYPES

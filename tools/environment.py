@@ -18,17 +18,22 @@ VENV = Path(".venv")
 PYTHON = VENV / "bin" / "python"
 OLDEST = (3, 11)
 
-DEV = "dev,demo,docs,gallery"
+DEV = "dev,demo,docs,gallery,cuda"
 NEEDS: dict[str, tuple[str, str, int, int]] = {
     "demo": ("demo", "PyTorch, NumPy, plotly, scikit-learn with its digits, pillow", 280, 1100),
-    "dev": (DEV, "what the demo needs, linters, type checker, pytest, notebooks", 330, 1300),
+    "dev": (
+        DEV,
+        "what the demo needs, linters, type checker, pytest, notebooks, NVIDIA's NVRTC",
+        430,
+        1550,
+    ),
     "pictures": (
         f"{DEV},pictures",
         "the tools for changing the code, and kaleido, which draws with a Chrome of yours",
-        330,
-        1300,
+        430,
+        1550,
     ),
-    "peers": (f"{DEV},peers", "the tools for changing the code, and the peers: JAX, optimistix, SciPy", 420, 1600),
+    "peers": (f"{DEV},peers", "the tools for changing the code, and the peers: JAX, optimistix, SciPy", 520, 1850),
 }
 """Target -> extras, words, megabytes to fetch, megabytes on disk; with the CPU build of PyTorch on Linux, x86-64."""
 

@@ -1,4 +1,4 @@
-"""The fused backend, a lane compiler: one-lane functions become native kernels in which a SIMD element is a lane.
+"""The fused backend, a lane compiler: one-lane functions become native kernels in which a SIMD element, or a GPU's thread, is a lane.
 
     pipeline    every pass from a traced function to C++ text, in order
     ir          what a lane computes: the graph, pointwise operations
@@ -7,6 +7,7 @@
     codegen     C++ text; `native` has the headers
     build       text to a loaded library, through caches
     run         a library over many lanes, read where they lie
+    cuda        kernels on a GPU, over lanes that lie there
 
 Derivatives are the torch backend's. Neither it nor torch is loaded for a kernel that is found on disk.
 
@@ -44,7 +45,7 @@ class Borrowed:
 
 
 class FusedBackend(Backend):
-    """torch.func's transforms, and native kernels on the CPU for arrays on the host, NumPy's or torch's."""
+    """torch.func's transforms, and native kernels where the arrays are: on the host, NumPy's or torch's, or torch's on a CUDA device."""
 
     name = "fused"
     library = "torch"
@@ -70,14 +71,21 @@ class FusedBackend(Backend):
         return "one native kernel: a SIMD element is a lane, the loop over steps inside, done lanes replaced at once"
 
     def load_shared(self, array: Array | float, dtype: str | None, device: Any = None) -> Any:
-        """An array on the host; a number as it is."""
-        return array if type(array) in (int, float) else np.asarray(host_view(array), dtype)
+        """An array where it is, on the host or on a CUDA device; a number as it is."""
+        if type(array) in (int, float):
+            return array
+        if _is_cuda(device) and _is_cuda(getattr(array, "device", None)):
+            tensor: Any = array
+            return tensor if dtype is None else tensor.to(getattr(importlib.import_module("torch"), dtype))
+        return np.asarray(host_view(array), dtype)
 
     def load_lanes(self, array: Array, batch: tuple[int, ...], rank: int, dtype: str, device: Any = None) -> Lanes:
         """The lanes where they lie, whatever their strides, type and byte order."""
-        wide = host_view(array)
-        if wide.shape[: wide.ndim - rank] != batch:
-            wide = np.broadcast_to(wide, (*batch, *wide.shape[wide.ndim - rank :]))
+        given: Any = array
+        wide = given.resolve_neg() if _is_cuda(device) else host_view(given)
+        if tuple(wide.shape[: wide.ndim - rank]) != batch:
+            shape = (*batch, *wide.shape[wide.ndim - rank :])
+            wide = np.broadcast_to(wide, shape) if isinstance(wide, np.ndarray) else wide.expand(shape)
         return Lanes(wide, len(batch), dtype)
 
     def unload(self, array: Array, library: str) -> Array:
@@ -102,17 +110,32 @@ class FusedBackend(Backend):
         disk_cache.keep(key, value)
 
     def prepare(self, program: Program, example: Mapping[str, Array], shared: frozenset[str], device: Any = None) -> Executable:
-        """Trace, lower and compile."""
-        if device is not None and device.type != "cpu":
-            raise Unsupported(f"native kernels run on the CPU, the data is on {device.type}")
+        """Trace, lower and compile for the device of the data."""
+        kind = "cpu" if device is None else device.type
+        if kind not in ("cpu", "cuda"):
+            raise Unsupported(f"native kernels run on the CPU and on CUDA devices, the data is on {kind}")
         if reason := too_large(program):
             raise Unsupported(reason)
         try:
-            return FusedExecutable(program, example, shared)
+            return FusedExecutable(program, example, shared) if kind == "cpu" else _on_cuda(program, example, shared, device)
         except NoCompiler as error:
             raise CompilerMissing(str(error)) from error
         except ToolchainError as error:
             raise Unsupported(str(error)) from error
+
+
+def _is_cuda(device: Any) -> bool:
+    """Whether a device, of torch or none, is a GPU of CUDA."""
+    return getattr(device, "type", "cpu") == "cuda"
+
+
+def _on_cuda(program: Program, example: Mapping[str, Array], shared: frozenset[str], device: Any) -> Executable:
+    """Kernels for a CUDA device. Raises ToolchainError where NVRTC, its bindings or the driver are missing."""
+    with span("import"):
+        executable: Any = importlib.import_module("backends.fused.cuda.executable")
+        torch_device: Any = importlib.import_module("backends.fused.cuda.torch_device")
+    made: Executable = executable.CudaExecutable(program, example, shared, torch_device.cuda_device(device.index))
+    return made
 
 
 BACKEND: Any = FusedBackend()

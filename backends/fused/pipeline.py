@@ -10,6 +10,7 @@
     place       passes.memory_plan        where buffers lie, dead ones lending their room
     emit        codegen.emit              loops as C++
     assemble    codegen.kernel, .source   functions, tables, headers and the loop over lanes as one text, in parts
+                codegen.cuda              ... as CUDA C++, for a device
     compile     build.toolchain           the text as a loaded library, from memory, from disk, or by the compiler
 
 `place` and `emit` run when a function's body is asked for. Needs the packages beside it; `codegen.kernel` and `run.mapped` drive.

@@ -14,13 +14,17 @@ import tempfile
 import time
 from pathlib import Path
 
-__all__ = ["LIMIT", "Refused", "directory", "lookup", "read", "seal", "store"]
+__all__ = ["LIMIT", "Refused", "digest", "directory", "lookup", "read", "seal", "store"]
 
 LIMIT = 512 * 2**20
 """Bytes that the cache may hold; the entries used longest ago go first."""
 
 FOREIGN_WRITE = stat.S_IWGRP | stat.S_IWOTH
 STALE = 3600.0  # seconds after which a temporary file is taken for one that a killed process left
+
+
+SUFFIXES = (".so", ".o", ".json", ".cubin")
+"""Endings of the files that are entries."""
 
 
 class Refused(OSError):
@@ -41,6 +45,15 @@ def directory() -> Path:
                 os.mkdir(parent, 0o700)
         _check(parent, leaf=parent == path)
     return path
+
+
+def digest(*parts: str) -> str:
+    """A key that names some texts, each by its own digest: no two lists of texts run together to the same key.
+
+    >>> digest("ab", "c") == digest("a", "bc")
+    False
+    """
+    return hashlib.sha256(b"".join(hashlib.sha256(part.encode()).digest() for part in parts)).hexdigest()
 
 
 def lookup(folder: Path, key: str) -> Path | None:
@@ -117,7 +130,7 @@ def _evict(folder: Path, keep: Path) -> None:
         with os.scandir(folder) as listing:
             found = [(entry.stat(follow_symlinks=False), entry.path) for entry in listing]
         spent = [path for about, path in found if Path(path).name.startswith("new-") and about.st_mtime < time.time() - STALE]
-        entries = sorted((about.st_mtime, about.st_size, path) for about, path in found if path.endswith((".so", ".o", ".json")))
+        entries = sorted((about.st_mtime, about.st_size, path) for about, path in found if path.endswith(SUFFIXES))
         excess = sum(size for _, size, _ in entries) - LIMIT
         for _, size, path in entries:
             if excess > 0 and path != str(keep):

@@ -7,7 +7,6 @@ disk under a digest of their text, so that kernels which differ in one function 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import re
 import subprocess
@@ -115,8 +114,7 @@ class Parts:
         return [found[self._key(text)] for text in texts]
 
     def _key(self, text: str) -> str:
-        words = (text, *self.flags, self.compiler.identity)
-        return hashlib.sha256(b"".join(hashlib.sha256(word.encode()).digest() for word in words)).hexdigest()
+        return cache.digest(text, *self.flags, self.compiler.identity)
 
     def _start(self) -> None:
         """As many compilers as there are processors."""

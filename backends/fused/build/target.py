@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-__all__ = ["NoCompiler", "Target", "ToolchainError", "host_names", "host_target", "supported", "target"]
+__all__ = ["NoCompiler", "Target", "ToolchainError", "cuda_target", "host_names", "host_target", "supported", "target"]
 
 # No -ffast-math: it makes tests for NaN vanish.
 COMMON = (
@@ -60,6 +60,10 @@ class Target:
         """The flags for an object file: without what is only for the linker."""
         return tuple(flag for flag in self.flags if flag not in ("-shared", "-nodefaultlibs") and not flag.startswith("-l"))
 
+    def width(self, dtype: str) -> int:
+        """Lanes of that dtype that go side by side: one where a thread is a lane."""
+        return max(1, self.vector_bytes // (8 if dtype == "float64" else 4))
+
 
 def host_target() -> Target:
     """The widest target that this processor runs, or the one that `LANEWISE_ISA` names.
@@ -75,6 +79,15 @@ def host_target() -> Target:
         what = "is not an instruction set that lanewise knows" if predicate not in WIDTH else "does not run on this processor"
         raise ToolchainError(f"LANEWISE_ISA={predicate!r} {what}; unset it, or set it to one of {', '.join(names)}")
     return target(predicate, platform.machine())
+
+
+def cuda_target() -> Target:
+    """The target whose kernels are CUDA C++, a thread a lane. Their text serves every device.
+
+    >>> cuda_target().width("float32")
+    1
+    """
+    return Target("cuda", 0, ())
 
 
 def target(name: str, machine: str) -> Target:

@@ -9,10 +9,8 @@ Calls through `handle` release the global interpreter lock. A library is closed 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import re
 import tempfile
-import threading
 import time
 import weakref
 from contextlib import nullcontext
@@ -21,6 +19,7 @@ from pathlib import Path
 
 from backends.fused.build import cache, workplace
 from backends.fused.build.compiler import REMEDY, Compiler, find_compiler
+from backends.fused.build.locks import Locks
 from backends.fused.build.native import Handle
 from backends.fused.build.parts import Parts, processors, units
 from backends.fused.build.target import Target, ToolchainError, host_target
@@ -47,8 +46,7 @@ EXPORTED = re.compile(r'^extern "C" [\w *]+?(\w+)\(', re.MULTILINE)
 """The name of a function that a source exports."""
 
 _loaded: weakref.WeakValueDictionary[str, Handle] = weakref.WeakValueDictionary()
-_locks: weakref.WeakValueDictionary[str, threading.Lock] = weakref.WeakValueDictionary()
-_guard = threading.Lock()
+_locks = Locks()
 
 
 def build(source: str, target: Target, parts: Parts | None = None) -> Library:
@@ -64,11 +62,7 @@ def build(source: str, target: Target, parts: Parts | None = None) -> Library:
     """
     compiler = find_compiler()
     key = _key(source, target, compiler)
-    with _guard:
-        lock = _locks.get(key) or threading.Lock()
-        _locks[key] = lock
-    # One thread compiles a kernel while the others that want it wait; another kernel does not.
-    with lock:
+    with _locks.of(key):
         handle = _loaded.get(key)
         if handle is not None:
             return Library(handle, "memory", 0.0, "")
@@ -78,9 +72,7 @@ def build(source: str, target: Target, parts: Parts | None = None) -> Library:
 
 
 def _key(source: str, target: Target, compiler: Compiler) -> str:
-    parts = (source, target.name, str(target.vector_bytes), *target.flags, compiler.identity)
-    # Each part by its own digest: no two lists of parts run together to the same text.
-    return hashlib.sha256(b"".join(hashlib.sha256(part.encode()).digest() for part in parts)).hexdigest()
+    return cache.digest(source, target.name, str(target.vector_bytes), *target.flags, compiler.identity)
 
 
 def _from_disk(key: str, source: str, target: Target, compiler: Compiler, parts: Parts | None) -> Library:

@@ -36,11 +36,11 @@ def as_affine_loops(values: np.ndarray) -> list[tuple[int, int]] | None:
 
 
 def declaration(name: str, values: np.ndarray) -> str | None:
-    """C++ of a table that is filled when the kernel is loaded; None where no loops write it or it is short.
+    """C++ of a table that loops fill; None where no loops write it or it is short.
 
     >>> print(declaration("k", np.arange(2048).reshape(2, 1024)[:, :1023].reshape(-1)))
-    static const struct K { int v[2046]; K() { int n = 0; for (int a = 0; a < 2; a++) for (int b = 0; b < 1023; b++)
-    v[n++] = 0 + a * 1024 + b * 1; } int operator[](long i) const { return v[i]; } } k;
+    LW_TABLE struct K { int v[2046]; LW_FILLS K() : v() { int n = 0; for (int a = 0; a < 2; a++) for (int b = 0; b < 1023; b++)
+    v[n++] = 0 + a * 1024 + b * 1; } LW_FILLS int operator[](long i) const { return v[i]; } } k;
     """
     found = as_affine_loops(values) if values.size >= LONG else None
     if found is None:
@@ -50,6 +50,7 @@ def declaration(name: str, values: np.ndarray) -> str | None:
     place = "".join(f" + {x} * {stride}" for x, (_, stride) in zip(variables, found, strict=False))
     kind = name.upper()
     return (
-        f"static const struct {kind} {{ int v[{values.size}]; {kind}() {{ int n = 0; {heads} v[n++] = {int(values[0])}{place}; }} "
-        f"int operator[](long i) const {{ return v[i]; }} }} {name};"
+        f"LW_TABLE struct {kind} {{ int v[{values.size}]; "
+        f"LW_FILLS {kind}() : v() {{ int n = 0; {heads} v[n++] = {int(values[0])}{place}; }} "
+        f"LW_FILLS int operator[](long i) const {{ return v[i]; }} }} {name};"
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from backends.fused.codegen.loops import WRITTEN_OUT
 from backends.fused.codegen.operands import Address, vector_type
 from backends.fused.codegen.outputs import Outputs
 from backends.fused.ir.graph import Node
@@ -76,7 +75,8 @@ class Emitter(Outputs):
         outputs = list(zip(loop.outputs, places, strict=False))
         order = arranged(loop.nodes, loop.outputs, inputs)
         inner = Emitter(order, inputs, outputs, self.tables, self.tile, self.usual, f"{self.prefix}r", self.base)
-        self._loop("round", 0, loop.count, 1, WRITTEN_OUT)
+        self.lines.append(f"LW_ROUNDS for (int round = 0; round < {loop.count}; round++) {{")
         self.lines.append(f"{inner.body()}\n}}")
         self.scratch = max(self.scratch, inner.scratch)
         self.has_interleaved_chains |= inner.has_interleaved_chains
+        self.has_wide_buffers |= inner.has_wide_buffers

@@ -9,15 +9,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from backends.base import Program
 from backends.fused.build.parts import unit
 from backends.fused.build.target import Target
+from backends.fused.codegen import cuda
 from backends.fused.codegen.emit import Emitter
-from backends.fused.codegen.layout import Field, Kernel, layout, packed
+from backends.fused.codegen.layout import CudaKernel, Field, Kernel, layout, packed
 from backends.fused.codegen.operands import Address, ConstantPool
 from backends.fused.codegen.shared_work import SharedWork
-from backends.fused.codegen.source import DECLARED, DECLARED_FUNCTIONS, FUNCTIONS, Part, assembled, loader, part_of, storer
+from backends.fused.codegen.source import (
+    DECLARED,
+    DECLARED_FUNCTIONS,
+    FUNCTIONS,
+    Part,
+    assembled,
+    hoist_text,
+    loader,
+    part_of,
+    storer,
+)
 from backends.fused.ir.graph import Graph, View
 from backends.fused.lowering.lower import NotLowered
 from backends.fused.native import header
@@ -63,7 +75,8 @@ def build(
     for name in ORDER:
         traced = init if name == "init" else Traced(getattr(program, name), arguments, for_torch_kernels=False)
         part = functions.add(name, traced)
-        begin(unit(assembled(inputs.dtype, functions.width, functions.tables, DECLARED_FUNCTIONS, [part]), 1))
+        if not functions.on_device:
+            begin(unit(assembled(inputs.dtype, functions.width, functions.tables, DECLARED_FUNCTIONS, [part]), 1))
     return functions.kernel()
 
 
@@ -109,7 +122,7 @@ class Functions:
 
     def __init__(self, inputs: InputLayout, state: list[Field], target: Target, every: int) -> None:
         self.inputs, self.state, self.target, self.every = inputs, state, target, every
-        self.width = target.vector_bytes // (8 if inputs.dtype == "float64" else 4)
+        self.width, self.on_device = target.width(inputs.dtype), target.name == "cuda"
         self.tables = ConstantPool(inputs.dtype)
         self.shared_work = SharedWork(_size(inputs.shared), self.tables)
         self.emitters: dict[str, Emitter] = {}
@@ -128,11 +141,12 @@ class Functions:
             self.tables,
             self._tile(name),
             unroll=name == "step" or self.every == 1,  # who tests at every step ends after a few
-            defer=self._defer if name == "step" else None,
+            # a thread has its numbers where it steps: a select of two costs less there than another walk over a row of steps
+            defer=self._defer if name == "step" and not self.on_device else None,
             shared_work=self.shared_work,
         )
         self.emitters[name], self.deferred = done.emitter, done.deferred or self.deferred
-        self.parts[name] = part_of(name, done.emitter)
+        self.parts[name] = (cuda.part_of if self.on_device else part_of)(name, done.emitter)
         if name == "postprocess":
             self.form, self.results = traced.output, [leaf for leaf, _ in done.results]
         return self.parts[name]
@@ -141,7 +155,7 @@ class Functions:
         """Rows and columns of a contraction's accumulators: 16 where there are 32 vector registers, 8 where there are 16."""
         if name != "step":
             return 2, 2
-        return (4, 4) if self.target.name in ("avx512", "neon") else (4, 2)
+        return (4, 4) if self.target.name in ("avx512", "neon", "cuda") else (4, 2)
 
     def _defer(self, graph: Graph, views: list[View], outputs: list[View], addresses: list[Address]) -> Deferred | None:
         """Take deferred selects out of a step; their mask comes behind the state."""
@@ -156,28 +170,49 @@ class Functions:
         flops = {name: emitter.flops() for name, emitter in self.emitters.items()}
         numbers = self._numbers(flops["step"])
         vectors = [numbers[name] for name in ("N_INPUT", "N_STATE", "N_RESULT")]
-        functions = [*(self.parts[name] for name in FUNCTIONS), Part(self.shared_work.source(), 1)]
+        if self.on_device:
+            return self._cuda_kernel(numbers, flops)
+        functions = [*(self.parts[name] for name in FUNCTIONS), Part(hoist_text(self.shared_work.body()), 1)]
         parts = [Part(self._runtime(numbers), RUNTIME), *functions]
         source = assembled(self.inputs.dtype, self.width, self.tables, DECLARED_FUNCTIONS, parts)
         block = 3 * (vectors[0] + vectors[1]) + vectors[2] + numbers["N_SCRATCH"] + vectors[1] + numbers["N_DEFERRED"]
         working_set = block * self.target.vector_bytes
-        if len(source) > SOURCE_LIMIT:
-            raise NotLowered("a kernel", f"its source has {len(source):,} characters, more than {SOURCE_LIMIT:,}")
+        _check_length(source, SOURCE_LIMIT)
         if working_set > WORKING_SET_LIMIT:
             raise NotLowered("a kernel", f"a block of lanes takes {working_set:,} bytes, more than {WORKING_SET_LIMIT:,}")
-        return Kernel(
-            source,
-            self.inputs.lane,
-            self.inputs.shared,
-            self.results,
-            self.form,
-            self.inputs.dtype,
-            self.width,
-            flops=flops["step"],
-            once=sum(vectors) + flops["init"] + 2 * flops["terminate"] + flops["postprocess"],
-            steps_per_poll=numbers["STEPS_PER_POLL"],
-            working_set=working_set,
+        return Kernel(**self._about(source, numbers, flops), working_set=working_set)
+
+    def _cuda_kernel(self, numbers: Mapping[str, int], flops: Mapping[str, int]) -> CudaKernel:
+        """The kernel as CUDA C++. Raises NotLowered where it is too large."""
+        item = 8 if self.inputs.dtype == "float64" else 4
+        step, test = (self.emitters[name].scratch + 1 for name in cuda.LOOPED)
+        wide = any(self.emitters[name].has_wide_buffers for name in cuda.LOOPED)
+        lane = numbers["N_INPUT"] + numbers["N_STATE"]
+        where = cuda.placement(lane + step, lane + max(step, test), flops["step"], item, wide)
+        functions = {name: self.parts[name] for name in FUNCTIONS}
+        constants = {name: value for name, value in numbers.items() if name in cuda.CONSTANTS} | {
+            "N_STEP": step,
+            "N_TEST": test,
+            "LANES": where.lanes,
+        }
+        source = cuda.assembled(
+            self.inputs.dtype, self.tables, functions, self.shared_work.body(), where, constants, self.inputs.lane, self.results
         )
+        _check_length(source, cuda.SOURCE_LIMIT)
+        working_set = item * sum(numbers[name] for name in ("N_INPUT", "N_STATE", "N_RESULT", "N_SCRATCH"))
+        return CudaKernel(
+            **self._about(source, numbers, flops), working_set=working_set,
+            mapping=where.mapping, lanes=where.lanes, shared_bytes=where.shared_bytes, sizes=dict(numbers),
+        )  # fmt: skip
+
+    def _about(self, source: str, numbers: Mapping[str, int], flops: Mapping[str, int]) -> dict[str, Any]:
+        """The fields that kernels of all targets have."""
+        return dict(
+            source=source, lane_inputs=self.inputs.lane, shared_inputs=self.inputs.shared, results=self.results, form=self.form,
+            dtype=self.inputs.dtype, width=self.width, flops=flops["step"], steps_per_poll=numbers["STEPS_PER_POLL"],
+            once=sum(numbers[name] for name in ("N_INPUT", "N_STATE", "N_RESULT"))
+            + flops["init"] + 2 * flops["terminate"] + flops["postprocess"],
+        )  # fmt: skip
 
     def _numbers(self, flops: int) -> dict[str, int]:
         """The constants that runtime.h and lane_io.h read."""
@@ -218,6 +253,12 @@ class Functions:
             storer(self.results),
         ]
         return "\n".join(lines)
+
+
+def _check_length(source: str, limit: int) -> None:
+    """Raises NotLowered for a text that is too long."""
+    if len(source) > limit:
+        raise NotLowered("a kernel", f"its source has {len(source):,} characters, more than {limit:,}")
 
 
 def _size(fields: Iterable[Field]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from backends.arrays import dtype_name
 from backends.tree import Tree
@@ -64,10 +64,27 @@ class Kernel:
     working_set: int
 
     @classmethod
-    def from_fields(cls, fields: dict[str, Any]) -> Kernel:
+    def from_fields(cls, fields: dict[str, Any]) -> Self:
         """A kernel from what `dataclasses.asdict` gave, tuples as lists."""
         groups = {name: [Field(**leaf | {"shape": tuple(leaf["shape"])}) for leaf in fields[name]] for name in GROUPS}
         return cls(**fields | groups)
+
+
+@dataclass(frozen=True)
+class CudaKernel(Kernel):
+    """A kernel of CUDA C++.
+
+    Fields:
+        mapping: where the steps keep a lane's numbers: "registers", "shared" memory or "global" memory.
+        lanes: threads of a block of `lw_solve`.
+        shared_bytes: shared memory of such a block.
+        sizes: constant of the text -> its number: N_INPUT, N_STATE, N_RESULT, N_SCRATCH, N_SHARED, N_HOISTED, N_HOIST.
+    """
+
+    mapping: str
+    lanes: int
+    shared_bytes: int
+    sizes: dict[str, int]
 
 
 GROUPS = ("lane_inputs", "shared_inputs", "results")

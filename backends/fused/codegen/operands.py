@@ -40,7 +40,7 @@ class ConstantPool:
         if key not in self.names:
             self.names[key] = name = f"k{len(self.texts)}"
             short = declaration(name, values.reshape(-1)) if kind == "int" else None
-            self.texts[name] = short or f"static const {kind} {name}[{values.size}] = {{{text}}};"
+            self.texts[name] = short or f"LW_TABLE {kind} {name}[{values.size}] = {{{text}}};"
         return self.names[key]
 
 
@@ -52,9 +52,9 @@ def literal(value: Any) -> str:
         return str(int(value))
     kind = "" if isinstance(value, float | np.float64) else "f"  # an infinite double is no float in a list of them
     if math.isnan(value):
-        return f'__builtin_nan{kind}("")'
+        return f"LW_NAN{kind}"
     if math.isinf(value):
-        return f"{'-' if value < 0 else ''}__builtin_inf{kind}()"
+        return f"{'-' if value < 0 else ''}LW_INF{kind}"
     return f"{float(value).hex()}{kind}"
 
 
@@ -69,8 +69,8 @@ def scalar_type(dtype: str) -> str:
 
 
 def pointer(dtype: str, place: Address) -> str:
-    """An address as a C++ pointer to vectors of a dtype."""
-    return f"(({vector_type(dtype)} *)({place.array} + {place.offset}))"
+    """An address as an array of vectors of a dtype."""
+    return f"LW_AT({vector_type(dtype)}, {place.array}, {place.offset})"
 
 
 def neutral(node: Node) -> str:
@@ -89,4 +89,4 @@ def cast(value: str, source: str, target: str) -> str:
     if target == "bool":
         return f"mask({value} != 0)"
     text = f"(-{value})" if source == "bool" else value
-    return f"__builtin_convertvector({text}, {vector_type(target)})"
+    return f"convert<{vector_type(target)}>({text})"

@@ -75,9 +75,10 @@ class Outputs(Tiles):
         for kind, buffers in kinds.items():
             starts, size = pack(buffers)
             base = self._scratch(size, kind)
+            self.has_wide_buffers |= self._places(kind) > 1
             for buffer, start in zip(buffers, starts, strict=True):
                 offset = base + start * self._places(kind)
-                self.lines.append(f"{kind} *const {buffer.name} = ({kind} *)(w + {offset});")
+                self.lines.append(f"LW_BUFFER({kind}, {buffer.name}, {offset});")
 
     def _scratch(self, size: int, kind: str) -> int:
         """Room for some vectors."""
@@ -101,7 +102,7 @@ class Outputs(Tiles):
             target, size = pointer(view.dtype, place), view.index.size
             if view.node in self.inputs and not self.inputs[view.node].shared and self.inputs[view.node].array == place.array:
                 kind = vector_type(view.dtype)
-                self.lines.append(f"{kind} *const c{len(second)} = ({kind} *)(w + {self._scratch(size, kind)});")
+                self.lines.append(f"LW_BUFFER({kind}, c{len(second)}, {self._scratch(size, kind)});")
                 self._loop_copy(view, f"c{len(second)}")
                 second.append((f"c{len(second)}", target, size))
             else:

@@ -48,6 +48,7 @@ class Reader:
         self.in_place: dict[Node, list[str]] = {}
         self.unroll, self.prefix, self.base, self.scratch = unroll, prefix, scratch, scratch
         self.usual = True  # whether what is being written is outside of branches
+        self.has_wide_buffers = False  # whether there are arrays of doubles where the others are floats
         self.has_interleaved_chains = False  # whether there is a loop whose elements are computed side by side
         self.interleave = 0  # how many elements the statement that is being written is for; 0: one
         self.lines: list[str] = []
@@ -125,9 +126,9 @@ class Reader:
         """Element of an input, of a buffer, or a single number."""
         own = self.inputs.get(node)
         if own is not None and own.shared:
-            return f"fill<{vector_type(node.dtype)}>((({scalar_type(node.dtype)} *)(sh + {own.offset}))[{element}])"
+            return f"fill<{vector_type(node.dtype)}>(LW_AT({scalar_type(node.dtype)}, sh, {own.offset})[{element}])"
         if own is not None:
-            return f"({pointer(node.dtype, own)})[{element}]"
+            return f"{pointer(node.dtype, own)}[{element}]"
         return f"{self.buffers[node]}[{element}]" if node in self.buffers else self.names[node]
 
     def _define(self, name: str, dtype: str, text: str) -> str:

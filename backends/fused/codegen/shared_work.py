@@ -46,7 +46,7 @@ class SharedWork:
             kind, vector = scalar_type(node.dtype), vector_type(node.dtype)
             self.copies.append(
                 f"for (long e = 0; e < {node.size}; e++) "
-                f"(({kind} *)(sh + {self.given + self.size}))[e] = (({vector} *)(h + {self.size}))[e][0];"
+                f"LW_AT({kind}, sh, {self.given + self.size})[e] = first_lane(LW_AT({vector}, h, {self.size})[e]);"
             )
             self.size += node.size
         if stores:
@@ -56,7 +56,6 @@ class SharedWork:
             self.scratch = max(self.scratch, emitter.scratch)
         return found
 
-    def source(self) -> str:
-        """The function that computes it all, of vectors whose lanes are equal."""
-        lines = "\n".join([*self.bodies, *self.copies])
-        return f"LW_OWN __attribute__((ONCE)) void hoist(T *sh, V *h, V *w) {{\n{lines}\n}}"
+    def body(self) -> str:
+        """The statements that compute it all, of vectors whose lanes are equal."""
+        return "\n".join([*self.bodies, *self.copies])

@@ -75,6 +75,11 @@ def function_text(name: str, body: str, per_step: bool, has_interleaved_chains: 
     return f"LW_OWN __attribute__(({kind})) void {name}({arguments}) {{\n{body}\n}}"
 
 
+def hoist_text(body: str) -> str:
+    """The text of the function for what all lanes share."""
+    return f"LW_OWN __attribute__((ONCE)) void hoist(T *sh, V *h, V *w) {{\n{body}\n}}"
+
+
 DECLARED_FUNCTIONS = [
     *(_declared(function_text(name, "", True, False)) for name in FUNCTIONS),
     "LW_OWN void hoist(T *sh, V *h, V *w);",

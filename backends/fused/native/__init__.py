@@ -5,6 +5,8 @@ block.h     lanes in vectors: loads, masks, selects
 lane_io.h   inputs gathered into blocks, threads
 runtime.h   the loop over lanes
 map.h       the loop of a mapped function
+cuda/       the same in CUDA C++, where a thread is a lane: block.cuh, lane_math.cuh, lane_io.cuh, runtime.cuh; every_round.cuh for
+            steps whose numbers are in registers
 
 The loop over lanes replaces lanes as rays are replaced in persistent-thread ray tracing (Aila and Laine, Understanding the
 efficiency of ray traversal on GPUs, HPG 2009): threads take the next W lanes of the batch by one atomic counter, a
@@ -26,3 +28,8 @@ def header(name: str) -> str:
 def headers() -> list[str]:
     """The texts of all headers of a solve's kernel."""
     return [header(name) for name in ("vmath.h", "block.h", "lane_io.h", "runtime.h")]
+
+
+def cuda_headers() -> list[str]:
+    """The texts of all headers of a solve's kernel of CUDA C++."""
+    return [header(f"cuda/{name}.cuh") for name in ("block", "lane_math", "every_round", "lane_io", "runtime")]

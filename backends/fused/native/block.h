@@ -16,6 +16,16 @@ typedef lw::Vec<double, W> D;
 typedef lw::Vec<Int, W> I;
 typedef lw::Vec<T, W> V;
 typedef Int __attribute__((may_alias)) Lane;
+
+// Arrays of the lanes, which `cuda/block.cuh` has otherwise: element 0 of an array begins at place K of another one.
+#define LW_AT(A, ARRAY, K) ((A *)(ARRAY + K))
+#define LW_BUFFER(A, NAME, K) A *const NAME = (A *)(w + K)
+#define LW_TABLE static const
+#define LW_FILLS
+#define LW_INF __builtin_inf()
+#define LW_INFf __builtin_inff()
+#define LW_NAN __builtin_nan("")
+#define LW_NANf __builtin_nanf("")
 // Keeps a vector that several products read in a register: the compiler would load it again for each.
 template <class A> static inline void hold(A &x) {
 #if defined(__AVX512F__)
@@ -40,6 +50,8 @@ template <class A> static inline void hold(A &x) {
 #define CHAINED noinline
 #endif
 template <class A> static inline A fill(lw::Element<A> x) { return lw::splat<A>(x); }
+template <class A> static inline lw::Element<A> first_lane(A x) { return x[0]; }
+template <class A, class B> static inline A convert(B x) { return __builtin_convertvector(x, A); }
 template <class A> static inline I mask(A x) {
   if constexpr (sizeof(A) == sizeof(I)) return (I)x;
   else return __builtin_convertvector(x, I);

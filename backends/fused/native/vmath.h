@@ -55,6 +55,7 @@ template <class F, class V, class... Vs> __attribute__((noinline)) V call_each(F
 #define LW_LOOP _Pragma("GCC unroll 1")
 #define LW_WRITTEN_OUT(N) LW_PRAGMA(GCC unroll N)
 #endif
+#define LW_ROUNDS LW_LOOP  // of a fori_loop
 
 // A statement for several vectors, one after the other, before the next statement: chains of operations abreast.
 #define LW_INTERLEAVE(N) LW_WRITTEN_OUT(16) for (int u = 0; u < N; u++)

@@ -81,7 +81,9 @@ class Table:
 
     def __init__(self, arrays: Sequence[Lanes]) -> None:
         self.arrays = arrays
-        self.maps = [_map(lanes.array.shape, lanes.array.strides, lanes.axes, lanes.array.dtype, lanes.dtype) for lanes in arrays]
+        self.maps = [
+            lane_map(lanes.array.shape, lanes.array.strides, lanes.axes, lanes.array.dtype, lanes.dtype) for lanes in arrays
+        ]
         self.inputs = (Input * max(1, len(arrays)))(
             *(Input(address(lanes.array), *where.fields) for lanes, where in zip(arrays, self.maps, strict=True))
         )
@@ -92,7 +94,7 @@ class Table:
         return ctypes.addressof(self.inputs)
 
 
-class _Map:
+class LaneMap:
     """Strides of the lane axes and offsets of a lane's numbers from its first: the fields of `Input` behind the address."""
 
     def __init__(self, shape: tuple[int, ...], strides: tuple[int, ...], axes: int, found: np.dtype[Any], dtype: str) -> None:
@@ -101,7 +103,7 @@ class _Map:
         self.fields = self.axes.ctypes.data, self.offsets.ctypes.data, _kind(found, dtype), dense
 
 
-_map = lru_cache(maxsize=64)(_Map)
+lane_map = lru_cache(maxsize=64)(LaneMap)
 
 
 def address(array: np.ndarray) -> int:

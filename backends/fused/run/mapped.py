@@ -69,7 +69,7 @@ class MapKernel:
         self.emitter, self.results = made.emitter, [leaf for leaf, _ in made.results]
         self.leaves = own
         target = host_target()
-        self.width = target.vector_bytes // self.dtype.itemsize
+        self.width = target.width(dtype_name(self.dtype))
         self.source = _source(self.emitter, own, self.results, tables, self.dtype, self.width)
         if len(self.source) > SOURCE_LIMIT:
             raise NotLowered("a kernel", f"its source has {len(self.source):,} characters, more than {SOURCE_LIMIT:,}")
