@@ -32,11 +32,11 @@ def attached(pullback: Pullback, inputs: Sequence[Tensor], results: Sequence[Ten
 
     Within a backward pass that is differentiated itself, grad mode is on, and `pullback` runs on tensors that are in the graph.
     """
-    found: tuple[Tensor, ...] = _Node.apply(pullback, len(inputs), *inputs, *results)  # type: ignore[no-untyped-call]
+    found: tuple[Tensor, ...] = Solve.apply(pullback, len(inputs), *inputs, *results)  # type: ignore[no-untyped-call]
     return list(found)
 
 
-class _Node(torch.autograd.Function):
+class Solve(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, pullback: Pullback, count: int, *tensors: Tensor) -> tuple[Tensor, ...]:
         results = tuple(a.detach() for a in tensors[count:])

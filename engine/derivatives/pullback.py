@@ -45,6 +45,8 @@ class Pullback:
     ) -> Cotangents:
         """The inputs' cotangents, None where none is needed."""
         *tensors, status = inputs
+        if not status.numel():
+            return [a.new_zeros(a.shape) if needs else None for a, needs in zip(inputs, needed, strict=True)]
         figures = unflatten(self.form, list(map(_arrays.detached, results)))
         if node.is_differentiated():
             again = partial(self._again, figures, status)
@@ -66,8 +68,6 @@ class Pullback:
 
     def _by_lane(self, call: TrackedCall, figures: Figures, status: Array, weights: Inputs, wanted: frozenset[str]) -> Inputs:
         """Cotangents of the wanted inputs, `(lanes, *own)` or, of shared ones, `(*own,)`."""
-        if not weights or not status.numel():
-            return {}
         lanes = partial(flat, axes=len(call.bound.signature.batch))
         inputs, condition = call.lane_inputs(), call.condition(self.plan)
         figures, status, weights = tree_map(lanes, (figures, status, weights))

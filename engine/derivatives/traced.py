@@ -60,7 +60,7 @@ def _in_graph(number: int, data: Any, start: Any, options: tuple[Any, ...], plai
         call = TrackedCall(asked, rest, _bind.captured_arrays(problem), seen)
         found = call.plain(dict(zip(names, tensors, strict=True)), check)
         form[:] = [found]
-        return [a.clone() for a in leaves(found)]
+        return opaque.fresh(leaves(found))
 
     results = opaque.outside(lambda: flat(_example(inputs, bound.signature), "status"))
     lane = [(tuple(a.shape[1:]), a.dtype) for a in results]

@@ -79,7 +79,7 @@ def _opaque(call: TrackedCall, inputs: dict[str, Any], check: str) -> tuple[dict
     def run(tensors: list[Any]) -> list[Any]:
         found = call.plain(dict(zip(names, tensors, strict=True)), check)
         form[:] = [found]
-        return [a.clone() for a in leaves(found)]
+        return opaque.fresh(leaves(found))
 
     ranks = [rank_of(call.asked.problem, name) for name in names]
     found = opaque.solve(opaque.OpaqueCall(run, ranks, len(call.bound.signature.batch)), list(inputs.values()))
