@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 import numpy as np
@@ -92,6 +93,18 @@ def test_second_derivatives_beside_a_kernel() -> None:
         return torch.autograd.grad((first**2).sum(), a)[0]
 
     torch.testing.assert_close(second(lambda a: engine.solve(problems.inverse(), a)["X"]), second(torch.linalg.inv))
+
+
+def test_mapped_cotangents_and_threads_agree_with_a_kernel() -> None:
+    a = (draw(2, 2, 2) + 2 * torch.eye(2)).requires_grad_()
+    x = engine.solve(problems.inverse(), a)["X"]
+    weights = draw(3, 2, 2, 2, seed=1)
+    one = [torch.autograd.grad(x, a, w, retain_graph=True)[0] for w in weights]
+    (mapped,) = torch.autograd.grad(x, a, weights, is_grads_batched=True, retain_graph=True)
+    torch.testing.assert_close(mapped, torch.stack(one))
+    with ThreadPoolExecutor(4) as pool:
+        again = list(pool.map(lambda w: torch.autograd.grad(x, a, w, retain_graph=True)[0], weights.repeat(4, 1, 1, 1)))
+    assert all(torch.equal(found, one[k % 3]) for k, found in enumerate(again))
 
 
 def test_captured_arrays_are_those_of_the_solve() -> None:

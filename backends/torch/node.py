@@ -22,9 +22,10 @@ def is_autograd_alone() -> bool:
     return not torch._C._are_functorch_transforms_active() and forward_ad._current_level < 0
 
 
-def is_differentiated() -> bool:
-    """Whether the backward pass at work is differentiated, or mapped, itself."""
-    return torch.is_grad_enabled() or not is_autograd_alone()
+def is_differentiated(cotangents: Sequence[Tensor | None]) -> bool:
+    """Whether the backward pass at work is differentiated, or mapped, itself; autograd maps `is_grads_batched` by a key of its own."""
+    mapped = any("Batched" in str(torch._C._dispatch_keys(g)) for g in cotangents if g is not None)
+    return mapped or torch.is_grad_enabled() or not is_autograd_alone()
 
 
 def attached(pullback: Pullback, inputs: Sequence[Tensor], results: Sequence[Tensor]) -> list[Tensor]:

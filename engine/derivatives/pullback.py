@@ -48,7 +48,7 @@ class Pullback:
         if not status.numel():
             return [a.new_zeros(a.shape) if needs else None for a, needs in zip(inputs, needed, strict=True)]
         figures = unflatten(self.form, list(map(_arrays.detached, results)))
-        if node.is_differentiated():
+        if node.is_differentiated(cotangents):
             again = partial(self._again, figures, status)
             return [*node.pulled_back(again, tensors, cotangents, needed[:-1]), None]
         call = self._given(map(_arrays.detached, tensors))
