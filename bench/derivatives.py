@@ -1,4 +1,4 @@
-"""Cost of derivatives: `python -m bench.derivatives` times a plain solve, one with derivatives on, and its backward pass.
+"""Cost of derivatives: `python -m bench.derivatives` times a plain solve, one with derivatives on, its backward pass, and one step.
 
 10,000 lanes of 4 x 4 inverses and of 3-parameter fits, float64, one run. optimistix with `ImplicitAdjoint` stands beside them
 where it is installed: the same lanes, start and tolerance, under jit.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ import engine
 import problems
 
 LANES = 10_000
-REPEATS = 5
+REPEATS = 9
 
 Case = tuple[engine.Problem, dict[str, torch.Tensor], tuple[str, ...]]
 
@@ -58,6 +59,13 @@ def measure(case: Case, derivatives: int) -> tuple[float, float, float]:
     return best(lambda: engine.solve(problem, data)), best(tracked), backward
 
 
+def step(case: Case) -> float:
+    """Seconds of one step of the plain solve's solver for all lanes."""
+    problem, data, _ = case
+    few, many = (best(partial(engine.solve, problem, data, tol=0, max_steps=count)) for count in (4, 24))
+    return (many - few) / 20
+
+
 def optimistix(case: Case) -> tuple[float, float] | None:
     """Seconds of optimistix' solve, and of its value and gradient by `ImplicitAdjoint`; None where it is not installed."""
     if importlib.util.find_spec("optimistix") is None or importlib.util.find_spec("jax") is None:
@@ -87,8 +95,9 @@ def optimistix(case: Case) -> tuple[float, float] | None:
 
 
 def main(lanes: int = LANES) -> None:
-    """Print one line for each case and order."""
+    """Print a line for each case's step, and one for each order."""
     for name, case in cases(lanes).items():
+        print(f"{name:20} one step {step(case) * 1e3:.2f} ms")
         for derivatives in (1, 2):
             plain, tracked, backward = measure(case, derivatives)
             print(

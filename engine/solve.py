@@ -50,8 +50,8 @@ def solve(
         progress: show a bar on the terminal.
         check: `"status"`, or `"raise"` to raise `SolveError` when a lane did not converge.
         derivatives: of params, `loss` and `measures` by torch data and captured tensors, through autograd, torch.func and
-            torch.compile. 2: exact through third order; 1: first order, a second raises; 0: detached. Lanes that failed
-            have derivative 0, starts have none; see `docs/guide/derivatives.md`.
+            torch.compile. 2: exact through third order; 1: first order, a second raises; 0: detached. Lanes without an
+            answer have derivative 0, UNDETERMINED ones that of least norm, starts none; see `docs/guide/derivatives.md`.
 
     Returns:
         Solution: arrays of the batch shape, in the library and on the device of the data.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -142,6 +143,55 @@ def test_a_failed_lane_has_tangent_zero() -> None:
     assert not torch.autograd.grad(limited["X"].nansum(), limited.call.data)[0].any()
 
 
+STEPS = np.arange(3.0)
+DECAY = Problem(
+    "decay", {"y": "3"}, {"a": Param("", start=1.0), "b": Param("", start=0.5)}, lambda a, b, y: a * np.exp(-b * STEPS) - y
+)
+IDLE = Problem("idle", {"y": "3"}, {"a": Param("", start=1.0), "b": Param("", start=2.0)}, lambda a, b, y: a + 0 * b - y)
+SQUARE = Problem("square", {"y": "3"}, {"a": Param("", start=1.0)}, lambda a, y: a * a + y, exact=True)
+LOGARITHM = Problem("logarithm", {"y": "3"}, {"a": Param("", start=1.0)}, loss=lambda a, y: np.sum(np.log(a - y)))
+MEANS = torch.tensor([[1.0, 2.0, 4.0]], dtype=DTYPE)
+
+ENDS: dict[str, tuple[Problem, Tensor, dict[str, Any]]] = {
+    "MAX_STEPS": (DECAY, MEANS, {"max_steps": 1}),
+    "STALLED": (problems.inverse(), torch.tensor([[[1.0, 2.0], [2.0, 4.0 + 1e-13]]], dtype=DTYPE), {}),
+    "INFEASIBLE": (SQUARE, MEANS, {}),
+    "NONFINITE": (LOGARITHM, MEANS, {}),
+    "NONFINITE_INPUT": (DECAY, MEANS * torch.nan, {}),
+}
+"""Status -> a call that ends with it, of those that leave no answer."""
+
+
+@pytest.mark.parametrize("status", ENDS)
+def test_a_lane_without_an_answer_has_derivative_zero(status: str) -> None:
+    problem, data, options = ENDS[status]
+    data = data.clone().requires_grad_()
+    solution = engine.solve(problem, data, backend="torch", **options)
+    assert [code.name for code in solution.counts()] == [status]
+    total = sum(x.sum() for x in (solution.loss, *solution.params.values()))
+    (found,) = torch.autograd.grad(total, data)
+    assert found.shape == data.shape and not found.any()
+
+
+def test_an_undetermined_lane_has_the_derivative_of_least_norm() -> None:
+    y = MEANS.clone().requires_grad_()
+    solution = engine.solve(IDLE, y, backend="torch")
+    assert [code.name for code in solution.counts()] == ["UNDETERMINED"]
+    a, b = (torch.autograd.grad(x.sum(), y, retain_graph=True)[0] for x in solution)
+    torch.testing.assert_close(a, torch.full((1, 3), 1 / 3, dtype=DTYPE))
+    assert not b.any()
+
+
+def test_an_ill_conditioned_lane_has_a_finite_derivative() -> None:
+    turn = torch.linalg.qr(draw(3, 3, seed=2))[0]
+    a = (turn @ torch.diag(torch.tensor([1.0, 0.5, 1e-7], dtype=DTYPE)) @ turn.mT)[None].float()
+    start, a = {"X": torch.linalg.inv(a.double()).float()}, a.requires_grad_()
+    solution = engine.solve(problems.inverse(), a, backend="torch", start=start, tol=1e-5, max_steps=0)
+    assert [code.name for code in solution.counts()] == ["ILL_CONDITIONED"]
+    (found,) = torch.autograd.grad(solution["X"].sum(), a)
+    assert found.isfinite().all() and found.any()
+
+
 EQUAL = {
     "identity": torch.eye(3, dtype=DTYPE),
     "two equal": torch.diag(torch.tensor([2.0, 2.0, 1.0], dtype=DTYPE)),
@@ -240,7 +290,7 @@ def test_nothing_is_built_for_a_call_that_nobody_differentiates(monkeypatch: pyt
 
 
 def test_backward_calls_leave_no_tensor_behind() -> None:
-    """Of three rounds of ten calls, the first fills what is kept from call to call."""
+    """Of three rounds of calls, the first fills what is kept from call to call."""
     row = closed()["inverse"]
 
     def alive() -> int:
@@ -249,7 +299,7 @@ def test_backward_calls_leave_no_tensor_behind() -> None:
 
     counts = []
     for _ in range(3):
-        for _ in range(10):
+        for _ in range(4):
             torch.func.grad(lambda a: row.value(a).sum())(row.data["A"])
             a = row.data["A"].clone().requires_grad_()
             torch.autograd.grad(row.value(a).sum(), a)

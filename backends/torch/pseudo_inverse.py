@@ -30,12 +30,30 @@ def pseudo_inverse(matrices: Tensor, symmetric: bool) -> Tensor:
     return _of_symmetric(matrices) if symmetric else _of_columns(matrices)
 
 
-def _of_columns(columns: Tensor) -> Tensor:
-    """J^+ for J' `(..., k, m)`: `(..., k, m)`."""
-    k, m = columns.shape[-2:]
+def _unit_columns(columns: Tensor) -> tuple[Tensor, Tensor]:
+    """J' with columns of length 1, or 0, and their lengths."""
     lengths = torch.linalg.vector_norm(columns, dim=-1)
     lengths = torch.where(lengths > 0, lengths, 1)
-    unit = columns / lengths[..., None]
+    return columns / lengths[..., None], lengths
+
+
+def _unit_symmetric(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """H with a diagonal of ones, the square roots of its own, and 1 where a row is zero, which has a one there instead."""
+    held = (matrix == 0).all(-1).to(matrix.dtype)
+    lengths = torch.diagonal(matrix, dim1=-2, dim2=-1).abs().sqrt()
+    lengths = torch.where(lengths > 0, lengths, 1)
+    return matrix / lengths[..., None] / lengths[..., None, :] + torch.diag_embed(held), lengths, held
+
+
+def _from_unit(inverse: Tensor, lengths: Tensor, held: Tensor) -> Tensor:
+    """The inverse of H from that of the matrix with a diagonal of ones; 0 in rows that are zero."""
+    return (inverse - torch.diag_embed(held)) / lengths[..., None] / lengths[..., None, :]
+
+
+def _of_columns(columns: Tensor) -> Tensor:
+    """J^+ for J' `(..., k, m)`: `(..., k, m)`."""
+    unit, lengths = _unit_columns(columns)
+    k, m = unit.shape[-2:]
     if m > k:
         q, r = torch.linalg.qr(unit.mT)
         back = torch.linalg.solve_triangular(r, q.mT, upper=True)
@@ -46,12 +64,10 @@ def _of_columns(columns: Tensor) -> Tensor:
 
 def _of_symmetric(matrix: Tensor) -> Tensor:
     """H^+ for symmetric H `(..., k, k)`."""
-    lengths = torch.diagonal(matrix, dim1=-2, dim2=-1).abs().sqrt()
-    lengths = torch.where(lengths > 0, lengths, 1)
-    unit = matrix / lengths[..., None] / lengths[..., None, :]
+    unit, lengths, held = _unit_symmetric(matrix)
     back = torch.linalg.inv_ex(unit)[0]
-    found = back / lengths[..., None] / lengths[..., None, :]
-    return _mended(found, _is_regular(unit, back), unit, lengths, _symmetric)
+    found = _from_unit(back, lengths, held)
+    return _mended(found, _is_regular(unit, back), unit - torch.diag_embed(held), lengths, _symmetric)
 
 
 def _rounding(matrix: Tensor) -> float:

@@ -13,7 +13,7 @@ Source:
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial, reduce
 from operator import or_
 from typing import Any
@@ -58,6 +58,14 @@ class LaneInputs:
         """The objective of one lane with these arrays."""
         return Objective.of_inputs(self.problem, BACKEND, arrays, structure, Surroundings(BACKEND))
 
+    def replaced(self, arrays: Inputs) -> LaneInputs:
+        """The same with other arrays for some."""
+        return replace(self, arrays={**self.arrays, **arrays})
+
+    def some(self, lanes: Array) -> LaneInputs:
+        """The inputs of some lanes, by number."""
+        return self.replaced({name: array[lanes] for name, array in self.arrays.items() if name not in self.shared})
+
     def map(self, f: Callable[..., Any], *others: Any) -> Any:
         """f of one lane's arrays and of one lane of the others, for all lanes."""
         axes = {name: None if name in self.shared else 0 for name in self.arrays}
@@ -70,8 +78,8 @@ def is_differentiable(status: Array) -> Array:
 
 
 def inverses(inputs: LaneInputs, condition: Condition, params: Params, status: Array) -> Matrices:
-    """M^+ of every lane, by blocks, `(lanes, count, k, m)`; 0 where the answer has no derivatives."""
-    if not len(status):
+    """M^+ of every lane, by blocks, `(lanes, count, k, m)`; 0 where the answer has no derivatives, none where nothing is unknown."""
+    if not len(status) or not condition.structure.size:
         return ()
 
     def of_lane(arrays: Inputs, answer: Params) -> Matrices:
@@ -91,18 +99,26 @@ def reattached(
     inputs: LaneInputs, condition: Condition, derivatives: int, figures: Figures, status: Array, matrices: Matrices
 ) -> Figures:
     """Params, loss and measures of all lanes with the same bits, and with derivatives by the inputs."""
-    if not len(status) or not matrices:
+    if not len(status):
         return figures
-    lane = partial(_lane, inputs, condition, STEPS[derivatives])
+    steps = STEPS[derivatives] if condition.structure.size else 0
+
+    def lane(arrays: Inputs, figures: Figures, good: Array, matrices: Matrices) -> Figures:
+        moved = moving(inputs, condition, steps, arrays, figures[0], good, matrices)
+        result: Figures = tree_map(partial(_where, good), tree_map(_keep, figures, moved), figures)
+        return result
+
     found: Figures = inputs.map(lane, figures, is_differentiable(status), matrices)
     return found
 
 
-def _lane(
-    inputs: LaneInputs, condition: Condition, steps: int, arrays: Inputs, figures: Figures, good: Array, matrices: Matrices
+def moving(
+    inputs: LaneInputs, condition: Condition, steps: int, arrays: Inputs, answer: Params, good: Array, matrices: Matrices
 ) -> Figures:
-    """One lane. All that it reads of the inputs passes a choice by `good`, so that no derivative of a bad lane gets out."""
-    answer = figures[0]
+    """Params, loss and measures of one lane after some steps from its answer.
+
+    All that is read of the inputs passes a choice by `good`, so that no derivative of a bad lane gets out.
+    """
     detach = _arrays.detached
     still = {name: detach(array) for name, array in arrays.items()}
     moving = {name: _where(good, a, still[name]) if _arrays.dtype_name(a) in _arrays.FLOATS else a for name, a in arrays.items()}
@@ -116,9 +132,7 @@ def _lane(
         _keep, answer, condition.place(fixed, moved, answer, u)
     )  # ties among values decide as they did in the solve
     params = declared.canonical(moved, shapes, placed)
-    new = tree_map(_keep, figures, (params, moved.loss(params), declared.measures(moved, params)))
-    result: Figures = tree_map(partial(_where, good), new, figures)
-    return result
+    return params, moved.loss(params), declared.measures(moved, params)
 
 
 def _keep(value: Array, moved: Array) -> Array:

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from backends.types import Array
+from backends.types import Array, array_namespace
 from engine import curvature, jacobian
 from engine.domains.base import gather
 from engine.objective import Objective, Params
@@ -47,8 +47,11 @@ class Condition:
         """Whether each block has rows of the residual to itself, so that J need not be squared."""
         return self.exact and (self.structure.is_dense or self.structure.rows is not None)
 
-    def matrices(self, objective: Objective, answer: Params) -> Matrices:
-        """The blocks at the answer: J' `(count, k, rows)` where `by_rows`, else J'J or H by size `(count, k, k)`."""
+    def matrices(self, objective: Objective, answer: Params, for_kernel: bool = False) -> Matrices:
+        """The blocks at the answer: J' `(count, k, rows)` where `by_rows`, else J'J or H by size `(count, k, k)`.
+
+        A dense H of a residual is summed parameter by parameter for a kernel: half of the arithmetic, in many more operations.
+        """
         tangent = Tangent(objective, answer)
         free = None
         if tangent.closed:
@@ -58,6 +61,8 @@ class Condition:
             return (columns if free is None else columns * curvature.split_blocks(free, self.structure)[0][..., None],)
         if self.exact:
             blocks = list(curvature.gauss_newton(tangent, self.structure).values())
+        elif for_kernel and self.structure.is_dense and objective.problem.residual is not None:
+            blocks = [_full_hessian(tangent)[None]]
         else:
             blocks = list(curvature.hessian(tangent, self.structure)["blocks"].values())
         if free is None:
@@ -107,6 +112,12 @@ class Condition:
     def place(self, fixed: Objective, moved: Objective, answer: Params, u: Array) -> Params:
         """The point at coordinates u, its entries on faces where the bounds of `moved` are."""
         return point(fixed, {name: moved.domains[name].on_faces(x) for name, x in answer.items()}, u)
+
+
+def _full_hessian(tangent: Tangent) -> Array:
+    """J'J + sum_i r_i r_i'', scaled as the loss is: half of its Hessian, without products of zeros."""
+    columns, vector, factor = jacobian.columns(tangent)
+    return factor * (columns @ array_namespace(columns).matrix_transpose(columns) + jacobian.curvature(tangent, vector))
 
 
 def point(objective: Objective, start: Params, u: Array) -> Params:

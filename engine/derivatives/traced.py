@@ -1,6 +1,6 @@
 """A call of `engine.solve` inside torch.compile: the solve as one operation of the graph, its answers re-attached in the graph.
 
-Needs `tracked` for both. The tracer reads `solve_traced` alone; what it calls runs as it stands on the tracer's tensors, and
+Needs `call` for both. The tracer reads `solve_traced` alone; what it calls runs as it stands on the tracer's tensors, and
 meets the problem by its id. Shapes are fixed in the graph: another batch size is traced again.
 """
 
@@ -17,8 +17,8 @@ from backends.tree import leaves, unflatten
 from backends.types import Array
 from engine import bind as _bind
 from engine.answers import Call
+from engine.derivatives.call import FIGURES, TrackedCall, moved, rank_of
 from engine.derivatives.orders import settle, tensors_of
-from engine.derivatives.tracked import TrackedCall, rank_of
 from engine.errors import ArgumentError
 from engine.problem import BY_ID, Problem
 from engine.run import Asked
@@ -60,13 +60,14 @@ def _in_graph(number: int, data: Any, start: Any, options: tuple[Any, ...], plai
         call = TrackedCall(asked, rest, _bind.captured_arrays(problem), seen)
         found = call.plain(dict(zip(names, tensors, strict=True)), check)
         form[:] = [found]
-        return [a.clone() for a in leaves(found)]
+        return opaque.fresh(leaves(found))
 
     results = opaque.outside(lambda: flat(_example(inputs, bound.signature), "status"))
     lane = [(tuple(a.shape[1:]), a.dtype) for a in results]
     call = opaque.OpaqueCall(flat, [rank_of(problem, name) for name in names], len(bound.signature.batch), lane)
     figures, matrices = unflatten(form[0], opaque.again(opaque.kept(call), list(inputs.values())))
-    return TrackedCall(asked, bound, _read(problem, bound), seen).attached(figures, matrices)
+    found = moved(TrackedCall(asked, bound, _read(problem, bound), seen), figures, matrices)
+    return tuple(found[name] for name in FIGURES)
 
 
 _IN_GRAPH = opaque.in_graph(_in_graph)

@@ -9,6 +9,7 @@ A kernel serves one structure of arguments: shapes of a lane, dtypes, which are 
 from __future__ import annotations
 
 import ctypes
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -92,6 +93,10 @@ class MapKernel:
         return unflatten(self.form, [torch.from_numpy(array) for array in outputs])
 
 
+_MAKING = threading.Lock()
+"""Held while a function is traced: torch's forward derivatives have one level for all threads."""
+
+
 class Mapped:
     """vmap of a one-lane function through kernels that are made as they are needed."""
 
@@ -120,7 +125,9 @@ class Mapped:
         example = [a if k in shared else a.new_zeros(a.shape[1:]) for k, a in enumerate(lanes_first)]
         key = (repr(unflatten(list(args), list(range(len(arrays))))), shared, tuple((tuple(e.shape), e.dtype) for e in example))
         if key not in self.kernels:
-            self.kernels[key] = self._kernel(args, example, shared)
+            with _MAKING:
+                if key not in self.kernels:
+                    self.kernels[key] = self._kernel(args, example, shared)
         kernel = self.kernels[key]
         if isinstance(kernel, Exception):
             raise kernel
