@@ -1,7 +1,7 @@
 """Emitted CUDA runs on the CPU: the text is a kernel's own, behind a shim header, and its answers are those of the CPU's kernels.
 
-Without fused multiply-adds the same operations give the same bits, for all that is made of sums, products, quotients and roots; C's
-own exp and log differ from the kernels' in the last bits.
+Without fused multiply-adds the same operations give the same bits, for all that is made of sums, products, quotients and roots;
+C's own exp and log differ from the kernels' in the last bits.
 """
 
 from __future__ import annotations

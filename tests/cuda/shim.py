@@ -23,8 +23,8 @@ from backends.types import Array
 SHIM = Path(__file__).with_name("shim.h").read_text()
 KERNELS = ("lw_hoist", "lw_init", "lw_solve", "lw_postprocess")
 
-# Blocks and threads in order, or the last first: nothing may hang on it. Fibres of all blocks take turns, but where a block has memory
-# of its own, of which there is one here.
+# Blocks and threads in order, or the last first: nothing may hang on it. Fibres of all blocks take turns, but where a block has
+# memory of its own, of which there is one here.
 LAUNCH = """
 alignas(128) T lw_shared[100000 / sizeof(T)];
 static void (*kernel_of_all)(Task);

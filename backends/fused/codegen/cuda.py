@@ -24,7 +24,7 @@ SOURCE_LIMIT = 1_000_000
 REGISTERS = 250
 """Words of four bytes that inputs, state and scratch may take to be kept in registers, of which a thread has 255: what lives at
 the same time is less, and room is left for addresses and products. Gradient descent on the inverse, float32, n = 4, has 216 words
-and takes 201 registers; three parameters fitted by Levenberg-Marquardt to 16 points have 296 and take 254; of 309 some spill."""
+and takes 208 registers; three parameters fitted by Levenberg-Marquardt to 16 points have 296 and take 254; of 309 some spill."""
 
 WRITTEN_OUT = 6_000
 """Flops of a step up to which all its loops may be written out, as registers want."""

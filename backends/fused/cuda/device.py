@@ -1,4 +1,4 @@
-"""A device as a kernel's caller sees it: memory, compiled text, launches. CUDA's driver is one, the tests' shim on the CPU another."""
+"""A device as a kernel's caller sees it: memory, compiled text, launches. CUDA's driver is one; the tests have one on the CPU."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Module(Protocol):
 
 
 class Device(Protocol):
-    """One device, and the stream on which it is now asked to work: launches and copies come in the order in which they are asked for."""
+    """One device and the stream on which it works now: launches and copies run in the order in which they are asked for."""
 
     name: str
 
