@@ -262,6 +262,12 @@ def test_a_loss_that_has_vanished_beside_the_start_feels_no_param() -> None:
     assert not found.determined
 
 
+@pytest.mark.parametrize("x", [0.0, 1e-17])
+def test_a_minimum_at_zero_is_determined(x: float) -> None:
+    found = judge(plain(lambda p, d: d * p[0] ** 2 + (p[1] - 1) ** 2), {"d": 1.0}, {"p": [x, 1.0]}, 1.0)
+    assert found.optimality <= 1e-6 and found.determined
+
+
 def test_many_unknowns_are_judged_by_the_gradient_and_the_plan_says_so() -> None:
     many = plain(bowl, 100)
     assert "estimate" in certificate.described(many, 100, 0) and "Newton" in certificate.described(many, 2, 0)

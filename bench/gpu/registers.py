@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -30,8 +31,8 @@ ROWS = [(f"{call.name}, {dtype}", call, dtype) for call in CALLS for dtype in ca
 
 
 def digest(kernel: CudaKernel) -> str:
-    """The first digits of a text's digest."""
-    return hashlib.sha256(kernel.source.encode()).hexdigest()[:16]
+    """The first digits of the digest of a text without its comments."""
+    return hashlib.sha256(re.sub(r" *//.*", "", kernel.source).encode()).hexdigest()[:16]
 
 
 def about(kernel: CudaKernel) -> Row:

@@ -27,8 +27,8 @@ def newton_decrement(objective: Objective, params: Params, first: Array) -> Verd
     """(g'H^-1 g / 2 / (f_start - f + eps |f|))^(1/2) on the free set; infinite where H is indefinite.
 
     The decrement g'H^-1 g / 2 is what a Newton step would remove by the quadratic model. A parameter is not determined
-    where a move by its size changes the loss, by gradient and Hessian, by nothing beside what was removed since the start,
-    or where that step still moves it by more than 1e-3 of its size while the loss can tell.
+    where a move by its size, 1 at least, changes the loss by nothing beside what was removed since the start, or where
+    that step still moves it by more than 1e-3 of its size while the loss can tell.
 
     Args:
         first: the loss at the start.
@@ -48,7 +48,8 @@ def newton_decrement(objective: Objective, params: Params, first: Array) -> Verd
     eps = ROUNDING * float(xp.finfo(loss.dtype).eps)
     removed, known = xp.maximum(first - loss, 0 * loss), eps * xp.abs(loss)
     nothing = eps * eps * removed
-    dead = size * (xp.abs(gradient) + size * feels) <= nothing
+    far = xp.maximum(size, xp.ones_like(size))
+    dead = far * (xp.abs(gradient) + far * feels) <= nothing
     if free is not None:
         dead = dead & (free > 0)
     optimality = xp.sqrt(ratio(decrement, removed + known))

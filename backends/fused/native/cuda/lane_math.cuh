@@ -124,7 +124,7 @@ LW_APART double digamma(double argument) {
 }
 LW_FN float digamma(float x) { return float(digamma(double(x))); }
 
-// The N-th derivative of digamma, N = 1, 2, 3, as accurate as digamma. Infinite at 0 and the negative integers.
+// The N-th derivative of digamma, N = 1, 2, 3: as accurate as it, the second to 32 ulp. Infinite at 0 and the negative integers.
 template <int N> LW_APART double polygamma(double argument) {
   constexpr double pi = 3.14159265358979323846, even = N % 2 ? 1 : -1, factorial = N < 3 ? N : 6;
   double x = argument, shift = 0, sign = 1;
