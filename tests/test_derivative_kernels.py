@@ -50,6 +50,18 @@ def test_an_inverse_goes_backwards_in_a_kernel(eager: list[int]) -> None:
     assert torch.equal(again, found[good])
 
 
+def test_derivatives_are_those_of_the_solution_not_of_a_loose_answer(eager: list[int]) -> None:
+    """The second of the kernel's steps takes the matrix's derivative at the answer to where the first one has moved."""
+    a = (draw(8, 2, 2) / 2 + 2 * torch.eye(2)).requires_grad_()
+    descent = engine.solvers.GradientDescent(0.1)
+    found = engine.solve(problems.inverse(), a, solver=descent, tol=1e-3, max_steps=10_000)
+    inverse = torch.linalg.inv(a)
+    assert found.converged.all() and (found["X"] - inverse).abs().median() > 2e-4
+    ours, own = (torch.autograd.grad((x**2).sum(), a)[0] for x in (found["X"] - (found["X"] - inverse).detach(), inverse))
+    assert not eager
+    torch.testing.assert_close(ours, own, rtol=0, atol=3e-5)
+
+
 def test_a_kernel_serves_faces_shared_data_and_all_figures(eager: list[int]) -> None:
     """The same by the torch backend, whose derivatives are tested against central differences."""
     fit = Problem(
