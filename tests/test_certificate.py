@@ -262,6 +262,22 @@ def test_a_loss_that_has_vanished_beside_the_start_feels_no_param() -> None:
     assert not found.determined
 
 
+def test_a_minimum_along_an_orbit_is_one_where_the_gradient_is_not_zero_to_all_digits() -> None:
+    """|p|^2 = 1 is a circle of minima; a little outside of it the loss is flat along a circle, and bends down along its tangent."""
+    ring = plain(lambda p, d: d * (p[0] ** 2 + p[1] ** 2 - 1) ** 2)
+    for turn, out in ((0.3, 1e-9), (1.0, -1e-9), (2.5, -1e-9)):
+        p = [(1 + out) * np.cos(turn), (1 + out) * np.sin(turn)]
+        found = judge(ring, {"d": 1.0}, {"p": p}, 1.0)
+        assert found.optimality <= 1e-6 and found.determined
+
+
+@pytest.mark.parametrize("depth", [1e-3, 1e-6, 1e-9])
+def test_a_flat_saddle_beside_a_small_gradient_never_passes(depth: float) -> None:
+    saddle = plain(lambda p, d: d * (p[0] - 1) ** 2 - depth * (p[1] - 1) ** 2 + (p[0] - 1) * (p[1] - 1) * depth)
+    found = judge(saddle, {"d": 1.0}, {"p": [1 + 1e-8, 1 + 1e-8]}, 1.0)
+    assert not (found.optimality <= 1e-6 and found.determined)
+
+
 @pytest.mark.parametrize("x", [0.0, 1e-17])
 def test_a_minimum_at_zero_is_determined(x: float) -> None:
     found = judge(plain(lambda p, d: d * p[0] ** 2 + (p[1] - 1) ** 2), {"d": 1.0}, {"p": [x, 1.0]}, 1.0)
