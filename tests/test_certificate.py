@@ -278,9 +278,9 @@ def test_a_flat_saddle_beside_a_small_gradient_never_passes(depth: float) -> Non
     assert not (found.optimality <= 1e-6 and found.determined)
 
 
-@pytest.mark.parametrize("x", [0.0, 1e-17])
-def test_a_minimum_at_zero_is_determined(x: float) -> None:
-    found = judge(plain(lambda p, d: d * p[0] ** 2 + (p[1] - 1) ** 2), {"d": 1.0}, {"p": [x, 1.0]}, 1.0)
+@pytest.mark.parametrize(("x", "y"), [(0.0, 1.0), (1e-17, 1.0), (0.0, 1 + 1e-9)])
+def test_a_minimum_at_zero_is_determined(x: float, y: float) -> None:
+    found = judge(plain(lambda p, d: d * p[0] ** 2 + (p[1] - 1) ** 2), {"d": 1.0}, {"p": [x, y]}, 1.0)
     assert found.optimality <= 1e-6 and found.determined
 
 

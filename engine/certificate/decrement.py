@@ -75,7 +75,7 @@ def _turning(gradient: Array, diagonal: Array, size: Array) -> Array:
     """
     xp = array_namespace(gradient)
     found = BENT * ratio(xp.sum(xp.abs(gradient) * size), diagonal * size * size)
-    return xp.minimum(found, 0 * found + float(xp.finfo(gradient.dtype).eps) ** TURN)
+    return xp.minimum(found, xp.zeros_like(found) + float(xp.finfo(gradient.dtype).eps) ** TURN)
 
 
 def eliminate(hessian: Array, gradient: Array, level: Array) -> tuple[Array, Array, Array]:
