@@ -33,7 +33,7 @@ def test_a_registration_from_the_default_start_ends_at_the_rotation() -> None:
     P = RNG.standard_normal((8, 1, 3, 6))
     Q = np.linalg.qr(RNG.standard_normal((8, 1, 3, 3)))[0]
     Q *= np.sign(np.linalg.det(Q))[..., None, None]
-    solution = engine.solve(turned("normal"), {"P": P, "R": Q @ P}, backend="numpy")
+    solution = engine.solve(turned("normal"), {"P": P, "R": Q @ P}, backend="fused")
     right = solution.converged & (solution.loss < 1e-20)
     assert right.any() and (np.linalg.det(solution["Q"]) > 0).all()
     np.testing.assert_allclose(solution["Q"][right], Q[right], atol=1e-8)
