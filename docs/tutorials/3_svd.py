@@ -94,8 +94,8 @@ for name, M in matrices.items():
 # ## What a status tells
 #
 # Each run of gradient descent was tested, by figures that are recomputed from its
-# answer. The runs for 7x4 and 4x3 are told apart: one needs more steps, the other cannot
-# get further.
+# answer. The runs for 7x4 and 4x3 are told apart: one needs more steps, the other
+# cannot get further.
 
 # %%
 for name, run in descent.items():
