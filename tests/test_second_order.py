@@ -10,7 +10,7 @@ from array_api_compat import array_namespace
 import engine
 import problems
 from engine import Param, Problem, Status
-from engine.domains import Box, Simplex
+from engine.domains import Box, Positive, Simplex
 
 ULP = np.finfo(float).eps
 
@@ -99,3 +99,17 @@ def test_a_fixed_point_of_the_cosine() -> None:
     solution = engine.solve(cosine, np.array([1.0, 0.5]), solver=engine.solvers.FixedPoint())
     np.testing.assert_allclose(solution["x"], np.cos(np.array([1.0, 0.5]) * solution["x"]), atol=1e-11)
     assert solution.converged.all()
+
+
+def test_a_constant_in_forward_mode_has_a_zero_tangent_that_can_be_read() -> None:
+    """A constant moves nothing: its tangent was a tensor without memory, which ended the process where a kernel was written."""
+    x = np.linspace(0, 4, 24)
+    floor = Problem(
+        name="decay over a floor",
+        data={"x": "m", "y": "m"},
+        params={name: Param("", Positive(), start=1.0) for name in "abc"},
+        residual=lambda a, b, c, x, y: a * np.exp(-b * x) + c - y,
+    )
+    found = engine.solve(floor, {"x": x, "y": 2 * np.exp(-1.5 * x) + 0.5}, backend="fused")
+    assert found.converged
+    np.testing.assert_allclose([found[name] for name in "abc"], [2, 1.5, 0.5], rtol=1e-9)
