@@ -53,7 +53,7 @@ class RecordedGraph:
     """
 
     def __init__(self, graph: Graph, constants: dict[str, Tensor]) -> None:
-        self.graph, self.constants = graph, constants
+        self.graph, self.constants = graph, {name: _readable(constant) for name, constant in constants.items()}
         self._module: GraphModule | None = None
 
     def __call__(self, *inputs: Tensor) -> Any:
@@ -63,7 +63,7 @@ class RecordedGraph:
     def hold(self, name: str, constant: Tensor) -> Node:
         """A new constant's node, where the graph inserts."""
         self.changed()
-        self.constants[name] = constant
+        self.constants[name] = _readable(constant)
         node = self.graph.get_attr(name)
         node.meta.update(val=constant, device=constant.device)
         return node
@@ -316,6 +316,11 @@ def _ruled(func: OpOverload, args: Arguments) -> tuple[OpOverload, Arguments]:
     if func is _aten.fill.Tensor:
         return _aten.expand.default, (args[1], list(args[0].shape))
     return (_aten.zeros_like.default, args) if func is _aten.zero.default else (func, args)
+
+
+def _readable(constant: Tensor) -> Tensor:
+    """A constant whose numbers can be read: a constant's tangent in forward mode has no memory."""
+    return torch.zeros(constant.shape, dtype=constant.dtype, device=constant.device) if constant._is_zerotensor() else constant
 
 
 @cache

@@ -31,8 +31,9 @@ ROWS = [(f"{call.name}, {dtype}", call, dtype) for call in CALLS for dtype in ca
 
 
 def digest(kernel: CudaKernel) -> str:
-    """The first digits of the digest of a text without its comments."""
-    return hashlib.sha256(re.sub(r" *//.*", "", kernel.source).encode()).hexdigest()[:16]
+    """The first digits of the digest of a text without its comments and empty lines."""
+    lines = [line for line in re.sub(r" *//.*", "", kernel.source).splitlines() if line]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
 def about(kernel: CudaKernel) -> Row:

@@ -113,6 +113,7 @@ def assembled(
         *([header("cuda/every_round.cuh")] if where.mapping == "registers" else []),
         *(functions[name].text for name in LOOPED),
         *(f"constexpr long {name} = {value};" for name, value in constants.items()),
+        header("input.h"),
         header("cuda/lane_io.cuh"),
         header("cuda/runtime.cuh"),
         loader(lane_inputs),

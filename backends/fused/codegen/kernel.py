@@ -169,13 +169,13 @@ class Functions:
         """The kernel of all four. Raises NotLowered where it is too large."""
         flops = {name: emitter.flops() for name, emitter in self.emitters.items()}
         numbers = self._numbers(flops["step"])
-        vectors = [numbers[name] for name in ("N_INPUT", "N_STATE", "N_RESULT")]
         if self.on_device:
             return self._cuda_kernel(numbers, flops)
+        inputs, state, results = (numbers[name] for name in ("N_INPUT", "N_STATE", "N_RESULT"))
         functions = [*(self.parts[name] for name in FUNCTIONS), Part(hoist_text(self.shared_work.body()), 1)]
         parts = [Part(self._runtime(numbers), RUNTIME), *functions]
         source = assembled(self.inputs.dtype, self.width, self.tables, DECLARED_FUNCTIONS, parts)
-        block = 3 * (vectors[0] + vectors[1]) + vectors[2] + numbers["N_SCRATCH"] + vectors[1] + numbers["N_DEFERRED"]
+        block = 3 * (inputs + state) + results + numbers["N_SCRATCH"] + state + numbers["N_DEFERRED"]
         working_set = block * self.target.vector_bytes
         _check_length(source, SOURCE_LIMIT)
         if working_set > WORKING_SET_LIMIT:
@@ -247,6 +247,7 @@ class Functions:
             f"constexpr long DEFERRED[][3] = {{{', '.join(f'{{{to}, {of}, {size}}}' for to, of, size in self._copies())}}};",
             f"constexpr long POSTPROCESS_READS[][2] = {{{', '.join(f'{{{first}, {size}}}' for first, size in last)}}};",
             DECLARED,
+            header("input.h"),
             header("lane_io.h"),
             header("runtime.h"),
             loader(self.inputs.lane),

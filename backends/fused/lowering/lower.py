@@ -88,9 +88,7 @@ def lower(source: RecordedGraph, inputs: list[View], graph: Graph) -> list[Any]:
 
 
 def constant(graph: Graph, tensor: Tensor) -> View:
-    """A tensor's numbers. A constant's tangent in forward mode has no memory, and to read it would end the process."""
-    if tensor._is_zerotensor():
-        tensor = torch.zeros(tensor.shape, dtype=tensor.dtype)
+    """A tensor's numbers."""
     return graph.const(tensor.detach().cpu().numpy(force=True), dtype_name(tensor.dtype))
 
 

@@ -2,6 +2,7 @@
 
 vmath.h     vectors and their functions, to 4 units in the last place
 block.h     lanes in vectors: loads, masks, selects
+input.h     where an input's numbers are, and what they are; for all targets
 lane_io.h   inputs gathered into blocks, threads
 runtime.h   the loop over lanes
 map.h       the loop of a mapped function
@@ -27,9 +28,10 @@ def header(name: str) -> str:
 
 def headers() -> list[str]:
     """The texts of all headers of a solve's kernel."""
-    return [header(name) for name in ("vmath.h", "block.h", "lane_io.h", "runtime.h")]
+    return [header(name) for name in ("vmath.h", "block.h", "input.h", "lane_io.h", "runtime.h")]
 
 
 def cuda_headers() -> list[str]:
     """The texts of all headers of a solve's kernel of CUDA C++."""
-    return [header(f"cuda/{name}.cuh") for name in ("block", "lane_math", "every_round", "lane_io", "runtime")]
+    own = ("block", "lane_math", "every_round", "lane_io", "runtime")
+    return [header("input.h"), *(header(f"cuda/{name}.cuh") for name in own)]

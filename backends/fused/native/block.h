@@ -10,6 +10,8 @@
 #define LW_OWN static
 #endif
 #define LW_IN(MASK) ((LW_PARTS) & (MASK))
+#define LW_FN static inline
+#define LW_APART static __attribute__((noinline))
 
 typedef lw::Vec<float, W> F;
 typedef lw::Vec<double, W> D;

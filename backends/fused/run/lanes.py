@@ -1,4 +1,4 @@
-"""Arrays of all lanes as they lie in memory, for kernels to read in place. Needs NumPy, and `lane_io.h` on the other side.
+"""Arrays of all lanes as they lie in memory, for kernels to read in place. Needs NumPy, and `input.h` on the other side.
 
 Any strides (negative, zero, no multiple of the number's size), several lane axes, other numeric types, the other byte
 order and read-only memory are the kernel's to read: nothing is copied, and nothing is ever written.
@@ -20,7 +20,7 @@ Long = ctypes.c_long
 Pointer = ctypes.c_void_p
 
 KINDS = "float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool".split()
-"""Types that a kernel converts to its own as it loads them; their places are those of `number` in lane_io.h."""
+"""Types that a kernel converts to its own as it loads them; their places are those of `number` in input.h."""
 
 
 class Lanes:
@@ -71,7 +71,7 @@ def for_kernel(array: np.ndarray, dtype: str) -> np.ndarray:
 
 
 class Input(ctypes.Structure):
-    """`Input` of lane_io.h."""
+    """`Input` of input.h."""
 
     _fields_ = [("first", Pointer), ("axes", Pointer), ("offset", Pointer), ("kind", Long), ("dense", Long)]
 

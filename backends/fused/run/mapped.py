@@ -190,6 +190,7 @@ def _source(
             f"constexpr long {name} = {value};" for name, value in zip(("N_INPUT", "N_RESULT", "N_SCRATCH"), room, strict=True)
         ),
         DECLARED,
+        header("input.h"),
         header("lane_io.h"),
         header("map.h"),
         loader(own),
