@@ -71,7 +71,8 @@ def runs(solver, **options):
     }
 
 
-descent = runs(lw.solvers.GradientDescent(0.9, momentum=0.9))
+heavy_ball = lw.solvers.GradientDescent(0.9, momentum=0.9)
+descent = runs(heavy_ball)
 adam = runs(lw.solvers.Adam(weight_decay=1e-5), tol=0)
 lw.plot_convergence(descent, title="Gradient descent: loss of five matrices")
 
@@ -153,7 +154,7 @@ freed = lw.solve(
     penalized,
     M,
     start=pushed,
-    solver=lw.solvers.GradientDescent(0.9, momentum=0.9),
+    solver=heavy_ball,
     max_steps=20_000,
     history=20,
 )
@@ -174,7 +175,7 @@ many = lw.solve(
     penalized,
     M,
     start=starts,
-    solver=lw.solvers.GradientDescent(0.9, momentum=0.9),
+    solver=heavy_ball,
     max_steps=20_000,
     history=20,
 )
@@ -198,7 +199,7 @@ further = lw.solve(
     penalized,
     matrices["7x4"],
     start=way.params,
-    solver=lw.solvers.GradientDescent(0.9, momentum=0.9),
+    solver=heavy_ball,
     max_steps=60_000,
 )
 print(lw.Status(further.status).name, "after", further.steps.item(), "more steps")
