@@ -52,10 +52,12 @@ else:
     streams[1] = 0x8888
     parts = [np.asarray(2.5), np.array([[True, False]]), np.arange(3), np.arange(2.0)]
     packed = device.pack(parts, "float32")
-    try:
-        device.resident(module, "upload", 1024, 0)
-    except Unsupported as error:
-        said = str(error)
+    said = []
+    for refused in (lambda: device.resident(module, "upload", 1024, 0), lambda: device.memory(torch.empty(2, device="meta"))):
+        try:
+            refused()
+        except Unsupported as error:
+            said.append(str(error))
     print(json.dumps([blocks, first.tolist() == given.tolist(), packed.tolist()[:1] + packed.tolist()[-2:],
                       packed.view(torch.int32)[1:6].tolist(), said, device.busy()]))
 """
@@ -102,7 +104,11 @@ def test_a_module_is_loaded_once_and_launched_on_the_current_stream(
     assert sum(call[0] == "cuModuleLoadData" for call in calls) == 1
     # shared memory beyond 48 KiB is asked for, and 3 blocks a multiprocessor are those of all 132
     assert calls[7:11] == [["push", "1"], ["attribute", "8", "50000"], ["occupancy", "128", "50000"], ["pop"]]
-    assert blocks == [396, 396] and said == "Fake, sm_90 has no room for a block of 1024 threads and 0 bytes of shared memory"
+    assert blocks == [396, 396]
+    assert said == [
+        "Fake, sm_90 has no room for a block of 1024 threads and 0 bytes of shared memory",
+        "an array on meta among those on cpu: nothing moves silently; use .to(cpu)",
+    ]
     launches = [call[1:] for call in calls if call[0] == "launch"]
     assert launches == [
         ["1", "1", "1", "128", "1", "1", "0", "7777", "3968"],
