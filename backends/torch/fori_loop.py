@@ -7,6 +7,7 @@ step is recorded apart, once. Needs `recorder`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Lock
 from typing import Any
 
 import torch
@@ -21,6 +22,11 @@ State = tuple[Any, ...]
 
 BODIES: list[RecordedGraph] = []
 """The recorded steps; equal ones are one, so that two traces of a function agree."""
+
+_NUMBERS: dict[str, int] = {}
+"""Their numbers by their texts."""
+
+_LOCK = Lock()
 
 _LIBRARY = torch.library.Library("lanewise", "DEF")  # type: ignore[no-untyped-call]
 _LIBRARY.define("fori_loop(Tensor[] state, int body, int count) -> Tensor[]")  # type: ignore[no-untyped-call]
@@ -83,17 +89,23 @@ def _body(step: Callable[..., State], state: State) -> int:
         graph, _ = record_graph(lambda *tensors: list(step(*tensors)), inputs)
         graph.graph.eliminate_dead_code()
     with torch._C.DisableTorchFunction():  # the guard's: these are no lane's numbers
-        for number, known in enumerate(BODIES):
-            if _text(known) == _text(graph):
-                return number
-        BODIES.append(graph)
-        return len(BODIES) - 1
+        text = _text(graph)
+    with _LOCK:
+        number = _NUMBERS.setdefault(text, len(BODIES))
+        if number == len(BODIES):
+            BODIES.append(graph)
+    return number
 
 
 def _text(graph: RecordedGraph) -> str:
+    """What tells a graph from another: its operations, the inputs' types and the constants."""
+    lines = [
+        f"{node.name} {node.target} {node.args} {node.kwargs}" for node in graph.graph.nodes
+    ]  # torch's own text takes far longer
     constants = [graph.constants[n.target] for n in graph.graph.nodes if n.op == "get_attr"]
     inputs = [n.meta["val"] for n in graph.graph.nodes if n.op == "placeholder"]
-    return f"{[(x.dtype, tuple(x.shape)) for x in inputs]}{graph.graph}{[(c.dtype, c.tolist()) for c in constants]}"
+    lines += [f"{x.dtype} {tuple(x.shape)}" for x in inputs] + [f"{c.dtype} {c.tolist()}" for c in constants]
+    return "\n".join(lines)
 
 
 def _run(state: list[Tensor], body: int, count: int) -> list[Tensor]:

@@ -22,6 +22,7 @@ from torch._ops import OpOverload
 from torch.func import functionalize
 from torch.fx import Graph, GraphModule, Node, graph_module
 
+from backends.torch import zero_tangents
 from backends.torch.no_dynamo import Mode, no_dynamo
 
 Arguments = tuple[Any, ...]
@@ -204,11 +205,19 @@ class Recorder(Mode):  # type: ignore[no-untyped-call]
         self.constants: dict[str, Tensor] = {}
         self.made: dict[int, Call] = {}
         self.held: set[Call] = set()  # constants whose memory is of this run
+        self.zeros: dict[int, Tensor] = {}  # tangents that are 0 by structure,
+        self.sums: list[Tensor] = []  # and what sums with them are: held, like what calls hold
 
     def __torch_dispatch__(
         self, func: OpOverload, types: Sequence[type], args: Arguments = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
+        if func in zero_tangents.QUERIES:
+            return func(*args)
+        if self.pure and (func is zero_tangents.MADE or self.zeros):
+            known = self._of_zeros(func, args, kwargs)
+            if known is not None:
+                return known
         if func in INPLACE_VIEWS and id(args[0]) in self.made:
             # the tensor that it changes keeps its shape in what is known of it
             self.made[id(args[0])].value = args[0].detach()
@@ -227,10 +236,38 @@ class Recorder(Mode):  # type: ignore[no-untyped-call]
                 self.known(part, self.call("call_function", operator.getitem, (call, k)))
         return result
 
+    def _of_zeros(self, func: OpOverload, args: Arguments, kwargs: dict[str, Any]) -> Tensor | None:
+        """A tangent that is 0 by structure, or a sum with one; None for all other operations."""
+        if func is zero_tangents.MADE:
+            result = torch.zeros(*args, dtype=kwargs["dtype"], device=kwargs["device"])
+        elif zero_tangents.is_absorbed(func, args, self.is_zero):
+            result = func(*args, **kwargs)
+            result = result if func in zero_tangents.LINEAR else torch.zeros_like(result)
+        else:
+            rest = zero_tangents.summand(func, args, kwargs, self.is_zero)
+            if rest is None or rest.numel() > LARGE:
+                return None
+            if rest is args[1] and func is _aten.sub.Tensor:
+                result = torch.neg(rest)
+                self.known(result, self.call("call_function", _aten.neg.default, (rest,)))
+                return result
+            result = rest.detach()
+            self.made[id(result)] = self.of(rest)
+            self.sums.append(result)
+            return result
+        if result.numel() > LARGE:
+            return None
+        self.zeros[id(result)] = result
+        return result
+
+    def is_zero(self, value: object) -> bool:
+        """Whether it is a tangent that is 0 by structure."""
+        return id(value) in self.zeros
+
     def _changed(self, func: OpOverload, args: Arguments, kwargs: dict[str, Any]) -> Any:
         """A tensor of this run, changed in place: filled where no other shares its memory, or a constant that nothing has read."""
         tensor, before = args[0], self.made.get(id(args[0]))
-        if before is None or (before.first.op != "call_function" and before.first not in self.held):
+        if before is None or self.is_zero(tensor) or (before.first.op != "call_function" and before.first not in self.held):
             raise Mutation
         sharing = [call for call in self.calls[before.first.number :] if call.first is before.first]
         if func in FILLING and all(call.value is tensor for call in sharing):
@@ -283,6 +320,10 @@ class Recorder(Mode):  # type: ignore[no-untyped-call]
     def of(self, tensor: Tensor) -> Call:
         """The call that gave a tensor."""
         found = self.made.get(id(tensor))
+        if found is None and self.is_zero(tensor):
+            like = {"dtype": tensor.dtype, "device": tensor.device}
+            found = self.call("call_function", _aten.zeros.default, (list(tensor.shape),), like)
+            self.known(tensor, found)
         if found is None:
             name = f"constant_{len(self.calls)}"
             self.constants[name] = tensor
