@@ -98,14 +98,13 @@ def _body(step: Callable[..., State], state: State) -> int:
 
 
 def _text(graph: RecordedGraph) -> str:
-    """What tells a graph from another: its operations, the inputs' types and the constants."""
-    lines = [
-        f"{node.name} {node.target} {node.args} {node.kwargs}" for node in graph.graph.nodes
-    ]  # torch's own text takes far longer
+    """A text that tells a graph from another: its operations, the inputs' types and the constants."""
+    # torch's own text of a graph takes far longer
+    told = [f"{node.name} {node.target} {node.args} {node.kwargs}" for node in graph.graph.nodes]
     constants = [graph.constants[n.target] for n in graph.graph.nodes if n.op == "get_attr"]
     inputs = [n.meta["val"] for n in graph.graph.nodes if n.op == "placeholder"]
-    lines += [f"{x.dtype} {tuple(x.shape)}" for x in inputs] + [f"{c.dtype} {c.tolist()}" for c in constants]
-    return "\n".join(lines)
+    told += [f"{x.dtype} {tuple(x.shape)}" for x in inputs] + [f"{c.dtype} {c.tolist()}" for c in constants]
+    return "\n".join(told)
 
 
 def _run(state: list[Tensor], body: int, count: int) -> list[Tensor]:
