@@ -13,8 +13,10 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+import engine
 from backends.fused.build import compiler, parts, workplace
 from backends.fused.build.toolchain import ToolchainError, build, host_target
 from tests.toolchain import own_cache, right, script, unique
@@ -128,19 +130,28 @@ def test_parts_compile_side_by_side_and_make_one_library(cores: int, monkeypatch
     commands = watched(monkeypatch)
     monkeypatch.setattr(parts, "processors", lambda: cores)
     right(build(PARTED.format(weight=50000, unique=uuid.uuid4()), host_target()), "compiled")
-    assert sum("-c" in command for command in commands) == (0 if cores == 1 else 2)
+    assert sum("-c" in command for command in commands) == 2
     assert sum("-shared" in command for command in commands) == 1
 
 
-def test_the_longest_part_is_compiled_first_and_little_text_in_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "processors", lambda: 2)
+def test_the_longest_part_is_compiled_first() -> None:
     source = "".join(
         f"#if LW_IN({1 << k})  // part {k}: {load}\n#if {k}\n#endif\n#endif\n" for k, load in enumerate((5, 90000, 9))
     )
     assert parts.units("head\n" + source) == [f"head\n#if {k}\n#endif\n" for k in (1, 2, 0)]
-    assert parts.units(source.replace("90000", "9000")) == []
-    monkeypatch.setattr(parts, "processors", lambda: 1)
-    assert parts.units(source) == []
+    assert parts.units("int a;") == parts.units("#if LW_IN(1)  // part 0: 5\nint a;\n#endif") == []
+
+
+def test_the_loop_over_lanes_is_compiled_once_for_all_problems_of_a_dtype(monkeypatch: pytest.MonkeyPatch) -> None:
+    commands, counts = watched(monkeypatch), []
+    for dtype, factor in (("float64", 1.5), ("float64", 2.5), ("float32", 2.5)):
+        problem = engine.Problem(
+            name="p", data={"y": "n"}, params={"x": engine.Param("n")}, residual=lambda x, y, f=factor: f * x - y
+        )
+        before = len(commands)
+        engine.solve(problem, np.ones((2, 3), dtype), backend="fused")
+        counts.append(sum("-c" in command for command in commands[before:]))
+    assert counts == [6, 4, 6]  # the test of both is one, too
 
 
 def test_a_part_that_was_begun_or_is_on_disk_is_not_compiled_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,8 +35,8 @@ static int launched(void (*kernel)(Task), const Task *task, long blocks, long th
   const long all = blocks * threads;
 #ifdef SHIM_FIBRES
   const long group = LW_MAPPING == LW_SHARED ? threads : all, room = 1 << 16;
-  Fibre *fibres = new Fibre[group];
-  char *stacks = new char[group * room];
+  Fibre *fibres = (Fibre *)__builtin_calloc(group, sizeof(Fibre));
+  char *stacks = (char *)__builtin_malloc(group * room);
   for (long first = 0; first < all; first += group) {
     for (long k = 0; k < group; k++) {
       Fibre &f = fibres[k];
@@ -55,7 +55,7 @@ static int launched(void (*kernel)(Task), const Task *task, long blocks, long th
       }
     }
   }
-  delete[] stacks, delete[] fibres;
+  __builtin_free(stacks), __builtin_free(fibres);
 #else
   for (long k = 0; k < all; k++) {
     const long id = reversed ? all - 1 - k : k;

@@ -23,19 +23,14 @@ from backends.fused.build.target import Target, ToolchainError
 PART = re.compile(r"^#if LW_IN\((\d+)\)  // part \d+: (\d+)$", re.MULTILINE)
 """A part of a source that can be compiled apart: its bit, and how long it takes."""
 
-SMALL = 60_000
-"""A whole source that takes so long is not worth a second process."""
-
 POLL = 0.005
 """Seconds between two looks at compilers that run."""
 
 
 def units(source: str) -> list[str]:
-    """The text of each part of a source, the one that takes longest first; none where one process makes all."""
+    """The text of each part of a source, the one that takes longest first; none of a source in one part."""
     parts = sorted(((int(load), int(bit)) for bit, load in PART.findall(source)), reverse=True)
-    if len(parts) < 2 or processors() < 2 or sum(load for load, _ in parts) < SMALL:
-        return []
-    return [unit(source, bit) for _, bit in parts]
+    return [unit(source, bit) for _, bit in parts] if len(parts) > 1 else []
 
 
 def unit(source: str, bit: int) -> str:
@@ -94,9 +89,13 @@ class Parts:
         self.stack.close()
 
     def begin(self, text: str) -> None:
-        """Have a part compiled, unless an object of it is there; side by side with whatever follows."""
+        """Have a part compiled, unless an object of it is there; side by side with whatever follows, where there are cores for it."""
+        if self.cores > 1:
+            self._want(text)
+
+    def _want(self, text: str) -> None:
         key = self._key(text)
-        if self.cores > 1 and key not in self.jobs and key not in dict(self.waiting) and _kept(key) is None:
+        if key not in self.jobs and key not in dict(self.waiting) and _kept(key) is None:
             self.waiting.append((key, text))
         self._start()
 
@@ -104,7 +103,7 @@ class Parts:
         """The object of each part."""
         found = {}
         for text in texts:
-            self.begin(text)
+            self._want(text)
         for key in map(self._key, texts):
             while key in dict(self.waiting) or (key in self.jobs and self.jobs[key].process.poll() is None):
                 self._start()

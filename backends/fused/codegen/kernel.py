@@ -20,19 +20,19 @@ from backends.fused.codegen.layout import CudaKernel, Field, Kernel, layout, pac
 from backends.fused.codegen.operands import Address, ConstantPool
 from backends.fused.codegen.shared_work import SharedWork
 from backends.fused.codegen.source import (
-    DECLARED,
     DECLARED_FUNCTIONS,
     FUNCTIONS,
+    RUNTIME,
     Part,
     assembled,
     hoist_text,
     loader,
     part_of,
+    runtime,
     storer,
 )
 from backends.fused.ir.graph import Graph, View
 from backends.fused.lowering.lower import NotLowered
-from backends.fused.native import header
 from backends.fused.passes.deferred import Deferred, find, remove_deferred
 from backends.fused.pipeline import written
 from backends.torch import BACKEND
@@ -53,9 +53,6 @@ FLOPS_PER_POLL = 100_000_000
 ORDER = ("init", "postprocess", "step", "terminate")
 """In which they are traced: what takes long to compile is begun with first, and needs only the state that `init` gives."""
 
-RUNTIME = 4.0
-"""Weight of the loop over lanes."""
-
 
 def build(
     program: Program, example: Mapping[str, Array], shared: frozenset[str], target: Target, begin: Callable[[str], None]
@@ -68,6 +65,8 @@ def build(
     """
     inputs = InputLayout.of(example, shared)
     tensors = {name: BACKEND.load(array) for name, array in example.items()}
+    if target.name != "cuda":
+        begin(unit(runtime(inputs.dtype, target.width(inputs.dtype)), 1))
     lanes = proven(program, [random_lane(tensors, seed) for seed in (1, 2)])
     init = Traced(program.init, [(lane,) for lane in lanes], for_torch_kernels=False)
     functions = Functions(inputs, _state(init, inputs.dtype), target, program.every)
@@ -172,8 +171,8 @@ class Functions:
         if self.on_device:
             return self._cuda_kernel(numbers, flops)
         inputs, state, results = (numbers[name] for name in ("N_INPUT", "N_STATE", "N_RESULT"))
-        functions = [*(self.parts[name] for name in FUNCTIONS), Part(hoist_text(self.shared_work.body()), 1)]
-        parts = [Part(self._runtime(numbers), RUNTIME), *functions]
+        functions = [self.parts[name] for name in FUNCTIONS]
+        parts = [RUNTIME, Part(self._known(numbers), 1), *functions]  # what is short and known last is one part
         source = assembled(self.inputs.dtype, self.width, self.tables, DECLARED_FUNCTIONS, parts)
         block = 3 * (inputs + state) + results + numbers["N_SCRATCH"] + state + numbers["N_DEFERRED"]
         working_set = block * self.target.vector_bytes
@@ -215,7 +214,7 @@ class Functions:
         )  # fmt: skip
 
     def _numbers(self, flops: int) -> dict[str, int]:
-        """The constants that runtime.h and lane_io.h read."""
+        """The constants that kernel.h declares."""
         where = {leaf.name: leaf.offset for leaf in self.state}
         return dict(
             N_INPUT=_size(self.inputs.lane),
@@ -239,19 +238,17 @@ class Functions:
             return [(0, 0, 0)]
         return [(self.state[to].offset, self.state[of].offset, self.state[to].size) for to, of in self.deferred.dst_src]
 
-    def _runtime(self, numbers: Mapping[str, int]) -> str:
-        """The loop over lanes."""
-        last = _stretches(self.emitters["postprocess"].reads(), self.inputs.lane, self.state)
+    def _known(self, numbers: Mapping[str, int]) -> str:
+        """Definitions of what `kernel.h` declares, and the work on what all lanes share."""
+        copies = self._copies()
+        reads = _stretches(self.emitters["postprocess"].reads(), self.inputs.lane, self.state)
         lines = [
-            "\n".join(f"constexpr long {name} = {value};" for name, value in numbers.items()),
-            f"constexpr long DEFERRED[][3] = {{{', '.join(f'{{{to}, {of}, {size}}}' for to, of, size in self._copies())}}};",
-            f"constexpr long POSTPROCESS_READS[][2] = {{{', '.join(f'{{{first}, {size}}}' for first, size in last)}}};",
-            DECLARED,
-            header("input.h"),
-            header("lane_io.h"),
-            header("runtime.h"),
+            *(f"const long {name} = {value};" for name, value in numbers.items()),
+            f"const long N_COPIES = {len(copies)}, DEFERRED[][3] = {{{', '.join(f'{{{to}, {of}, {size}}}' for to, of, size in copies)}}};",
+            f"const long N_READS = {len(reads)}, POSTPROCESS_READS[][2] = {{{', '.join(f'{{{first}, {size}}}' for first, size in reads)}}};",
             loader(self.inputs.lane),
             storer(self.results),
+            hoist_text(self.shared_work.body()),
         ]
         return "\n".join(lines)
 

@@ -81,13 +81,25 @@ def hoist_text(body: str) -> str:
 
 
 DECLARED_FUNCTIONS = [
+    header("input.h"),
+    header("kernel.h"),
     *(_declared(function_text(name, "", True, False)) for name in FUNCTIONS),
     "LW_OWN void hoist(T *sh, V *h, V *w);",
 ]
 
+
+def runtime(dtype: str, width: int) -> str:
+    """The loop over lanes as a part, compiled once for all kernels of a dtype and a width."""
+    return assembled(dtype, width, ConstantPool(dtype), DECLARED_FUNCTIONS, [RUNTIME])
+
+
+RUNTIME = Part("\n".join(map(header, ("lane_io.h", "runtime.h"))), 4)
+"""The part that all kernels of a dtype share."""
+
 DECLARED = """struct Task;
-static inline void load(const Task &, long, int, V *);
-static inline void store(const Task &, long, const V *, int);"""
+LW_OWN void load(const Task &, long, int, V *);
+LW_OWN void store(const Task &, long, const V *, int);"""
+"""Functions that the loop of a mapped function calls."""
 
 
 def loader(lane_inputs: list[Field]) -> str:
@@ -96,7 +108,7 @@ def loader(lane_inputs: list[Field]) -> str:
         f"gather_lanes(t.in[{n}], first, count, in + {leaf.offset}, {leaf.size}, W * t.threads);"
         for n, leaf in enumerate(lane_inputs)
     ]
-    return "static inline void load(const Task &t, long first, int count, V *in) {\n" + "\n".join(lines) + "\n}"
+    return "LW_OWN void load(const Task &t, long first, int count, V *in) {\n" + "\n".join(lines) + "\n}"
 
 
 STORED = {"float32": "float", "float64": "double", "int8": "signed char", "int16": "short", "int32": "int", "int64": "long"}
@@ -110,4 +122,4 @@ def storer(results: list[Field]) -> str:
         kind = STORED[leaf.dtype]
         read = f"(({scalar_type(leaf.dtype)} *)(r + {leaf.offset}))[k * W + lane]"
         lines.append(f"for (long k = 0; k < {leaf.size}; k++) (({kind} *)t.out[{n}])[id * {leaf.size} + k] = ({kind}){read};")
-    return "static inline void store(const Task &t, long id, const V *r, int lane) {\n" + "\n".join(lines) + "\n}"
+    return "LW_OWN void store(const Task &t, long id, const V *r, int lane) {\n" + "\n".join(lines) + "\n}"

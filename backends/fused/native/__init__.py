@@ -3,8 +3,9 @@
 vmath.h     vectors and their functions, to 4 units in the last place
 block.h     lanes in vectors: loads, masks, selects
 input.h     where an input's numbers are, and what they are; for all targets
+kernel.h    what the loop over lanes reads and calls of a kernel
 lane_io.h   inputs gathered into blocks, threads
-runtime.h   the loop over lanes
+runtime.h   the loop over lanes, one text for all kernels of a dtype
 map.h       the loop of a mapped function
 cuda/       the same in CUDA C++, where a thread is a lane: block.cuh, lane_math.cuh, lane_io.cuh, runtime.cuh; every_round.cuh for
             steps whose numbers are in registers
@@ -28,7 +29,7 @@ def header(name: str) -> str:
 
 def headers() -> list[str]:
     """The texts of all headers of a solve's kernel."""
-    return [header(name) for name in ("vmath.h", "block.h", "input.h", "lane_io.h", "runtime.h")]
+    return [header(name) for name in ("vmath.h", "block.h", "kernel.h", "input.h", "lane_io.h", "runtime.h")]
 
 
 def cuda_headers() -> list[str]:

@@ -32,7 +32,7 @@ static inline void transpose(Numbers (&rows)[W]) {
 
 // An input of W lanes, or of the last `count`, into a block: by squares of numbers where they are dense, else number by
 // number. A place without a lane takes the first one's. Of the lanes `ahead` the memory is asked for.
-static inline void gather_lanes(const Input &in, long first, int count, V *to, long size, long ahead) {
+LW_OWN void gather_lanes(const Input &in, long first, int count, V *to, long size, long ahead) {
   const char *from[W];
   const long next = in.axes[0] == 1 ? ahead * in.axes[2] : 0;
   for (int l = 0; l < W; l++) from[l] = lane_at(in, first + (l < count ? l : 0));

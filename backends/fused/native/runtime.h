@@ -1,22 +1,6 @@
 // The loop over lanes around the emitted functions. A block is W lanes side by side; when a lane of it is done, its
 // state goes to a pack of done lanes and the slot takes a lane of a pack that has been initialised: no lane waits.
-//
-// The emitted part defines: T, Int, W, N_INPUT, N_STATE, N_RESULT, N_SCRATCH (vectors of inputs, state, results, scratch), LOSS, STATUS
-// (places in the state), CHECK_EVERY, STEPS_PER_POLL (steps between two looks at `stop`), DEFER_MASK, DEFERRED, N_DEFERRED (see `deferred`; DEFER_MASK < 0:
-// nothing), POSTPROCESS_READS (stretches of inputs and, behind them, state that `postprocess` reads), N_SHARED, N_HOISTED, N_HOIST (shared numbers:
-// given, computed, and scratch for them; see `hoist`), and init, steps, terminate, postprocess, hoist, load, store; and what lane_io.h
-// defines.
-
-struct Task {
-  const Input *in;             // of every lane
-  const T *sh;                 // shared inputs
-  char *const *out;            // results, lanes by elements
-  T *history;                  // lanes by rows, or null
-  long lanes, max_steps, rows, keep, threads;
-  volatile long *stop;         // set from outside to end early
-  long *done;                  // lanes finished so far
-  long *lane_steps;            // lane-steps executed, idle ones included
-};
+// Needs `kernel.h` for what it reads and calls of a kernel, and `lane_io.h`.
 
 constexpr Int RUNNING = -1;
 constexpr unsigned long ALL = (1ul << W) - 1;  // a bit a lane
@@ -48,7 +32,7 @@ class Worker {
     r = m, snapshot = r + N_RESULT, before = snapshot + N_STATE;
   }
 
-  static constexpr long size = (3 * (N_INPUT + N_STATE) + N_RESULT + N_SCRATCH + N_STATE + N_DEFERRED) * (long)sizeof(V);
+  static long size() { return (3 * (N_INPUT + N_STATE) + N_RESULT + N_SCRATCH + N_STATE + N_DEFERRED) * (long)sizeof(V); }
 
   void run() {
     while (!*t.stop) {
@@ -164,13 +148,13 @@ class Worker {
   // One step, and its deferred arrays.
   void step_with_deferred() {
     V *b = before;
-    for (const auto &c : DEFERRED) __builtin_memcpy(b, work.s + c[1], c[2] * sizeof(V)), b += c[2];
+    for (long k = 0; k < N_COPIES; b += DEFERRED[k++][2]) __builtin_memcpy(b, work.s + DEFERRED[k][1], DEFERRED[k][2] * sizeof(V));
     steps(work.in, work.s, t.sh, w, 1);
     if (DEFER_MASK < 0) return;
     const I defer_mask = *(const I *)(work.s + DEFER_MASK);
     b = before;
-    for (const auto &c : DEFERRED)
-      for (V *to = work.s + c[0], *end = to + c[2]; to < end; to++, b++) *to = select(defer_mask, *b, *to);
+    for (long k = 0; k < N_COPIES; k++)
+      for (V *to = work.s + DEFERRED[k][0], *end = to + DEFERRED[k][2]; to < end; to++, b++) *to = select(defer_mask, *b, *to);
   }
 
   // Done lanes out of the block; true when there were any.
@@ -186,7 +170,10 @@ class Worker {
   }
 
   void stash_done(Block &from, int lane) {
-    for (const auto &[first, size] : POSTPROCESS_READS) move_lane(done.in + first, filled, from.in + first, lane, size);
+    for (long k = 0; k < N_READS; k++) {
+      const long first = POSTPROCESS_READS[k][0];
+      move_lane(done.in + first, filled, from.in + first, lane, POSTPROCESS_READS[k][1]);
+    }
     done.id[filled++] = from.id[lane];
     if (filled == W) flush(done, W);
   }
@@ -215,10 +202,10 @@ extern "C" int solve(const Task *given) {
     task.sh = sh;
   }
   on_threads(task.threads, [&](long) {
-    char *memory = (char *)__builtin_malloc(Worker::size + 4096);
+    char *memory = (char *)__builtin_malloc(Worker::size() + 4096);
     if (memory) {
       char *aligned = (char *)(((unsigned long)memory + 4095) & ~4095ul);
-      __builtin_memset(aligned, 0, Worker::size);
+      __builtin_memset(aligned, 0, Worker::size());
       Worker(task, aligned).run();
       __builtin_free(memory);
     } else {
