@@ -116,8 +116,12 @@ class Graph:
         """A pointwise operation; arguments broadcast. The dtype is that of the last argument, or as given."""
         if name not in OPS:
             raise ExtensionError(f"operation {name!r} is not in OPS; expected one of backends/fused/ir/ops.py: add a line there")
-        shape = np.broadcast_shapes(*(a.shape for a in args))
-        wide = [a.at(np.broadcast_to(a.index, shape)) for a in args]
+        shapes = [a.shape for a in args]
+        shape, same = shapes[0], all(other == shapes[0] for other in shapes)
+        wide = list(args)
+        if not same:
+            shape = np.broadcast_shapes(*shapes)
+            wide = [a if a.shape == shape else a.at(np.broadcast_to(a.index, shape)) for a in args]
         dtype = dtype or ("bool" if OPS[name].result == "mask" else args[-1].dtype)
         if all(a.node.value is not None for a in wide):
             with np.errstate(all="ignore"):
@@ -126,10 +130,10 @@ class Graph:
         if found is not None:
             return found
         narrow = [_narrowed(wide, axis) for axis in range(len(shape))]
-        small = [a.at(a.index[tuple(narrow)]) for a in wide]
+        small = [a.at(a.index[tuple(narrow)]) for a in wide] if shape else wide
         node = self._node("map", name, tuple(s.at(s.index.reshape(-1)) for s in small), small[0].index.size, dtype)
         made = full_view(node, small[0].shape)
-        return made.at(np.broadcast_to(made.index, shape))
+        return made if made.shape == shape else made.at(np.broadcast_to(made.index, shape))
 
     def reduce(self, name: str, a: View, axes: Iterable[int], keep: bool = False) -> View:
         """Join along some axes: one of `REDUCTIONS`."""

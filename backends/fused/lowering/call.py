@@ -45,6 +45,8 @@ class LoweringContext:
         dtype = dtype or self.dtype
         if not isinstance(value, View):
             return self.graph.const(np.asarray(value, dtype))
+        if value.dtype == dtype and value.node.value is None:
+            return value
         if dtype == "bool" and value.dtype != "bool":
             return self.graph.map("ne", value, self.graph.const(np.zeros((), value.dtype)))
         return self.graph.map("copy", value, dtype=dtype)

@@ -10,6 +10,7 @@ Source:
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -37,18 +38,21 @@ class Branch:
 def find(nodes: Sequence[Node], outputs: Iterable[View], flops: Callable[[Collection[Node]], int]) -> list[Branch]:
     """The works that are worth a test and a jump, each decided on by a truth of its own, in an order to compute them in."""
     readers: dict[Node, list[tuple[Node, int]]] = {}
+    selects: dict[Node, list[Node]] = {}  # by their truth
     for node in nodes:
         for place, view in enumerate(node.args):
             readers.setdefault(view.node, []).append((node, place))
-    kept = {view.node for view in outputs}
-    truths = {node.args[0].node: node.args[0] for node in nodes if node.name == "select" and node.args[0].node.size == 1}
-    found = [
-        Branch(view.at(view.index.reshape(-1)[:1]), stage)
-        for view in truths.values()
-        for stage in _stages(nodes, _only(nodes, readers, kept, view.node))
-    ]
+        if node.name == "select" and node.args[0].node.size == 1:
+            selects.setdefault(node.args[0].node, []).append(node)
+    kept, places = {view.node for view in outputs}, {node: place for place, node in enumerate(nodes)}
+    least, found = max(LEAST, MIN_SHARE * flops(nodes)), list[Branch]()
+    for own in selects.values():
+        only = _only(nodes, places, readers, kept, own)
+        if flops(only) >= INNER * least:  # else it is no branch, and no branch inside of one
+            truth = own[-1].args[0]
+            found += [Branch(truth.at(truth.index.reshape(-1)[:1]), stage) for stage in _stages(nodes, only)]
     sizes = {branch.nodes: flops(branch.nodes) for branch in found}
-    least, chosen = max(LEAST, MIN_SHARE * flops(nodes)), list[Branch]()
+    chosen = list[Branch]()
     for outer in sorted(found, key=lambda branch: -sizes[branch.nodes]):
         inner = [branch for branch in found if branch.nodes <= outer.nodes and sizes[branch.nodes] >= INNER * sizes[outer.nodes]]
         branch = min(inner, key=lambda branch: sizes[branch.nodes])
@@ -90,16 +94,24 @@ def _stages(nodes: Sequence[Node], only: frozenset[Node]) -> list[frozenset[Node
     return [frozenset(found[k]) for k in sorted(found)]
 
 
-def _only(nodes: Sequence[Node], readers: dict[Node, list[tuple[Node, int]]], kept: set[Node], truth: Node) -> frozenset[Node]:
-    """Nodes that are read by selects by this truth alone, as their value where it holds."""
-    # Backwards, readers first: a node is only for this truth if all its readers are, or are selects that take it where it holds.
-    only: set[Node] = set()
-    for node in reversed(nodes):
-        if node.kind in ("input", "const") or node in kept or node not in readers:
+def _only(
+    nodes: Sequence[Node], places: dict[Node, int], readers: dict[Node, list[tuple[Node, int]]], kept: set[Node], selects: list[Node]
+) -> frozenset[Node]:  # fmt: skip
+    """Nodes that are read by selects by one truth alone, as their value where it holds."""
+    # Backwards from those values, readers first: a node is only for this truth if all its readers are, or are such selects.
+    own, only = set(selects), set[Node]()
+    waiting = [-places[select.args[1].node] for select in selects if select.args[1].node in places]
+    heapq.heapify(waiting)
+    while waiting:
+        place = heapq.heappop(waiting)
+        while waiting and waiting[0] == place:
+            heapq.heappop(waiting)
+        node = nodes[-place]
+        if node.kind in ("input", "const") or node in kept:
             continue
-        if all(
-            reader in only or (reader.name == "select" and place == 1 and reader.args[0].node is truth)
-            for reader, place in readers[node]
-        ):
+        if all(reader in only or (reader in own and where == 1) for reader, where in readers[node]):
             only.add(node)
+            for view in node.args:
+                if view.node in places:
+                    heapq.heappush(waiting, -places[view.node])
     return frozenset(only)
