@@ -121,18 +121,16 @@ def _sink(made: Schedule, truths: Container[Node]) -> None:
     # From the last group to the first, so that a chain of maps over several groups moves as one. A map that reads a node of its
     # own group stays: its argument would have to be stored for it. Into or out of a branch nothing moves: it would be computed
     # for other lanes.
+    uses: dict[Node, list[tuple[Node, View]]] = {}
+    for reader in made.place:
+        for view in reader.args:
+            uses.setdefault(view.node, []).append((reader, view))
     for k in range(len(made.groups) - 1, -1, -1):
         group = made.groups[k]
         maps = [n for n in group.members[::-1] if n.kind == "map" and n not in truths]
         for node in [n for n in maps if all(made.place.get(v.node) != k for v in n.args)]:
-            readers = [
-                (g, reader, view)
-                for g, other in enumerate(made.groups)
-                for reader in other.nodes()
-                for view in reader.args
-                if view.node is node
-            ]
-            places = {g for g, _, _ in readers}
+            readers = uses.get(node, [])
+            places = {made.place[reader] for reader, _ in readers}
             if len(places) != 1 or k in places:
                 continue
             (place,) = places
@@ -141,8 +139,7 @@ def _sink(made: Schedule, truths: Container[Node]) -> None:
             later = made.groups[place]
             fits = later.size == node.size and not later.alone
             if fits and all(
-                reader.kind in ("map", "reduce") and view.is_whole() and view.index.size == node.size
-                for _, reader, view in readers
+                reader.kind in ("map", "reduce") and view.is_whole() and view.index.size == node.size for reader, view in readers
             ):
                 group.members.remove(node)
                 later.members.insert(0, node)
