@@ -5,8 +5,10 @@ Needs `lane` to build the program, `backends` to prepare it. The choice never de
 
 from __future__ import annotations
 
+import gc
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
@@ -245,11 +247,24 @@ def _prepared(problem: Problem, plan: Plan, call: Key, signature: Signature, cap
     known: dict[Any, tuple[Plan, Executable]] = problem.memory.setdefault("prepared", {})
     if key not in known:
         unproven: list[_Unproven] = problem.memory.pop("unproven", [])
-        with announced(_waiting(problem, example)), span("trace"):
+        with announced(_waiting(problem, example)), span("trace"), _collector_paused():
             known[key] = _first_able(problem, plan, signature, example, shared, free)
         for found in unproven:  # the trace has shown that the functions are pure
             found.keep()
     return known[key]
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """The garbage collector waits: a trace makes objects that stay, and each look at all of torch's takes a tenth of a second."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def shared_inputs(signature: Signature, names: Iterable[str]) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,12 @@ OPTIMISED = ("contract", "trajectories", "fused", "fused_linalg", "isa", "packs"
 assert all((Path(__file__).parent / f"test_{name}.py").exists() for name in OPTIMISED)
 
 _levels = [""]
+
+
+def pytest_collection_finish() -> None:
+    """Imported objects stay: no look for cycles goes over them again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
