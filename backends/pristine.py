@@ -27,7 +27,8 @@ FRONT = "engine.cli"
 
 STATE = frozenset({
     "backends._LOADED", "backends.pristine._DIGESTS", "backends.pristine._NOTES", "backends.pristine._SEEN",
-    "backends.numpy.context._depth", "backends.numpy.lane_array._inside", "backends.torch.numpy_dispatch._inside", "backends.torch.numpy_dispatch._RUNNING", "backends.torch.numpy_dispatch._LOCK", "backends.fused.lowering.lower.BODIES", "backends.torch.fori_loop.BODIES", "backends.fused.build.toolchain._loaded",
+    "backends.numpy.context._depth", "backends.numpy.lane_array._inside", "backends.torch.numpy_dispatch._inside", "backends.torch.numpy_dispatch._RUNNING", "backends.torch.numpy_dispatch._LOCK", "backends.fused.lowering.lower.BODIES", "backends.torch.fori_loop.BODIES", "backends.torch.fori_loop._NUMBERS", "backends.torch.fori_loop._LOCK",
+    "backends.fused.build.toolchain._loaded",
     "backends.torch.opaque._calls", "backends.torch.opaque._number", "backends.torch.opaque._reads", "engine.problem.BY_ID",
     "backends.fused.build.toolchain._locks", "backends.fused.build.nvrtc._loaded", "backends.fused.build.nvrtc._locks",
     "engine.bytecode._KNOWN", "engine.fingerprint.reads._KNOWN", "engine.warn._TOLD",

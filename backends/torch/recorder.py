@@ -34,6 +34,7 @@ LARGE = 4096
 """Elements above which a result's numbers are given up as soon as nothing reads them: all of a trace would fill the memory."""
 
 
+_SEVERAL = (tuple, list)
 _aten = torch.ops.aten
 INPLACE_VIEWS = {_aten.squeeze_.dim: _aten.squeeze.dim, _aten.unsqueeze_.default: _aten.unsqueeze.default}
 """Operations that change no number, only the shape, of a tensor that torch's rules for batches have just made."""
@@ -178,7 +179,7 @@ def _each(value: object, f: Callable[[Call], Any]) -> Any:
     """Arguments with something in the place of each call."""
     if isinstance(value, Call):
         return f(value)
-    if isinstance(value, tuple | list):
+    if isinstance(value, _SEVERAL):
         return type(value)([_each(v, f) for v in value])
     return {k: _each(v, f) for k, v in value.items()} if isinstance(value, dict) else value
 
@@ -226,7 +227,7 @@ class Recorder(Mode):  # type: ignore[no-untyped-call]
             return self._changed(func, args, kwargs)
         else:
             result = func(*args, **kwargs)
-        several = isinstance(result, tuple | list)
+        several = isinstance(result, _SEVERAL)
         if not isinstance(result, Tensor) and not several and result is not None and self._is_constant((args, kwargs)):
             return result  # a number of a constant is one
         call = self.call("call_function", *_ruled(func, args), kwargs)
@@ -335,7 +336,7 @@ class Recorder(Mode):  # type: ignore[no-untyped-call]
         if isinstance(value, Tensor):
             given.append(self.of(value))
             return given[-1]
-        if isinstance(value, tuple | list):
+        if isinstance(value, _SEVERAL):
             return type(value)([self._arguments(v, given) for v in value])
         if isinstance(value, Call):
             given.append(value)
