@@ -12,7 +12,10 @@ from engine.problem import BY_ID
 OPTIMISED = ("contract", "trajectories", "fused", "fused_linalg", "isa", "packs", "replaced", "vmath", "targets")
 """Modules whose kernels are optimised as a user's are: promises of bits, the forms that vector code has."""
 
-assert all((Path(__file__).parent / f"test_{name}.py").exists() for name in OPTIMISED)
+PLAIN = ("cuda_text", "domains", "numpy_functions", "operations")
+"""Modules whose kernels take a few steps of a few lanes: making them is all that takes time."""
+
+assert all((Path(__file__).parent / f"test_{name}.py").exists() for name in OPTIMISED + PLAIN)
 
 _levels = [""]
 
@@ -25,15 +28,14 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(autouse=True)
 def optimisation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`LANEWISE_OPT=1`, which halves what the C++ compiler takes, in all other modules but for tests marked `optimised`.
+    """`LANEWISE_OPT` is 1 where nothing else is said, which halves what the C++ compiler takes, and 0 in plain modules.
 
     Where the level changes problems forget what they prepared; what was compiled is found again by its text and flags.
     """
     module = request.module.__name__.removeprefix("tests.test_")
     optimised = module in OPTIMISED or request.node.get_closest_marker("optimised") is not None
-    if not optimised:
-        monkeypatch.setenv("LANEWISE_OPT", "1")
-    level = "" if optimised else "1"
+    level = "" if optimised else "0" if module in PLAIN else "1"
+    monkeypatch.setenv("LANEWISE_OPT", level)
     if level != _levels.pop():
         for problem in list(BY_ID.values()):
             problem.memory.clear()

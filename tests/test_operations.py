@@ -25,7 +25,11 @@ from tests.operations import GROUPS, Operation
 
 LANES = 2
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # torch's advice on its own functions
+# torch's advice on its own functions, and on what it loads for forward mode
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+    pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning"),
+]
 
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-4}
 """Of the largest number of a lane's result."""
