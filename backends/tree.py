@@ -15,18 +15,15 @@ Tree = Any
 """A tree that a function returns: nested as its argument was, or as another function made it."""
 
 
-_NAMED, _ROWS = (dict, Record), (tuple, list)
-
-
 def leaves(tree: object) -> list[Any]:
     """The leaves of a tree, in order.
 
     >>> leaves({"a": 1, "b": (2, [3])})
     [1, 2, 3]
     """
-    if isinstance(tree, _NAMED):
+    if isinstance(tree, dict | Record):
         return [leaf for _, value in tree.items() for leaf in leaves(value)]
-    if isinstance(tree, _ROWS):
+    if isinstance(tree, tuple | list):
         return [leaf for value in tree for leaf in leaves(value)]
     return [tree]
 
@@ -67,7 +64,7 @@ def names(tree: object, prefix: str = "") -> list[str]:
     >>> names({"params": {"X": 0}, "steps": 1})
     ['params.X', 'steps']
     """
-    if isinstance(tree, _NAMED):
+    if isinstance(tree, dict | Record):
         items = [(str(key), value) for key, value in tree.items()]
     elif isinstance(tree, tuple | list):
         items = [(str(key), value) for key, value in enumerate(tree)]

@@ -215,7 +215,7 @@ PATCHES = {
     "an entry of a table": Patched("backends.fused.lowering.aten:LOWERINGS", "add", wrapped),
     "an entry of a table by another": Patched("backends.fused.lowering.aten:LOWERINGS", "add", lambda _: source.loader),
     "a set of names": Patched("backends.torch.batch_invariant", "EVEN", lambda even: even - {"abs"}),
-    "a text of C++": Patched("backends.fused.codegen.source", "DECLARED", lambda text: f"{text}\n"),
+    "a text of C++": Patched("backends.fused.codegen.source", "DECLARED", lambda texts: [*texts, ""]),
     "a limit of the code generator": Patched("backends.fused.codegen.source", "OPTIMISE_BELOW_CHARS", lambda limit: limit + 1),
 }
 

@@ -87,7 +87,7 @@ def _body(step: Callable[..., State], state: State) -> int:
     with temporarily_clear_interpreter_stack(), _disable_current_modes():
         inputs = [torch.zeros(shape, dtype=dtype, device=device) for shape, dtype, device in shapes]
         graph, _ = record_graph(lambda *tensors: list(step(*tensors)), inputs)
-        graph.graph.eliminate_dead_code()
+        graph.prune()
     with torch._C.DisableTorchFunction():  # the guard's: these are no lane's numbers
         text = _text(graph)
     with _LOCK:

@@ -81,15 +81,6 @@ def _is_fraction(value: object) -> bool:
     return isinstance(value, _T) and (value.is_floating_point() or value.is_complex())
 
 
-_PLAIN = (_T, int, float)
-
-
-def _holds_numpy(value: object) -> bool:
-    if isinstance(value, _PLAIN):
-        return False
-    return any(isinstance(leaf, np.ndarray) for leaf in leaves(value))
-
-
 def _as_lane(value: object) -> Any:
     return value.to(lane_dtype()) if isinstance(value, _T) else value
 
@@ -108,7 +99,7 @@ class Guard(TorchFunctionMode):
             raise Stop(*refused)
         if func in IN_PLACE and is_input(args[0]):
             raise Stop(*WRITES)
-        if types and any(map(_holds_numpy, args)):
+        if any(isinstance(leaf, np.ndarray) for leaf in leaves(args)) and types:
             raise hidden(getattr(func, "__name__", "a call").strip("_"))
         rounded = (kwargs or {}).get("rounding_mode")
         if func in FRACTIONS and rounded is None and not any(map(_is_fraction, leaves(args))):

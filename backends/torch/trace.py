@@ -207,10 +207,7 @@ def fold(graph: RecordedGraph) -> None:
             args, kwargs = map_arg((node.args, node.kwargs), lambda a: known[a] if a in known else _blank(a))
             value = node.target(*args, **kwargs)
             known[_hold(graph, node, value) if isinstance(value, Tensor) else node] = value
-    for node in reversed(graph.graph.nodes):  # torch's own pass asks of each whether it is pure, which takes longer than all else
-        if not node.users and node.op in ("call_function", "get_attr"):
-            graph.graph.erase_node(node)
-    graph.changed()
+    graph.prune()
 
 
 def _blank(node: Any) -> Tensor:

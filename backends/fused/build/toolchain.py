@@ -116,7 +116,7 @@ def _compiled(
 
 
 def _inputs(private: Path, source: str, target: Target, parts: Parts | None) -> list[Path]:
-    """Objects of a source's parts, or the source itself where one process makes all."""
+    """Objects of a source's parts, or the source itself where it is one part."""
     separate = units(source)
     if not separate:
         text = private / "kernel.cpp"

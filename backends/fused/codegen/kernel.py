@@ -20,7 +20,7 @@ from backends.fused.codegen.layout import CudaKernel, Field, Kernel, layout, pac
 from backends.fused.codegen.operands import Address, ConstantPool
 from backends.fused.codegen.shared_work import SharedWork
 from backends.fused.codegen.source import (
-    DECLARED_FUNCTIONS,
+    DECLARED,
     FUNCTIONS,
     RUNTIME,
     Part,
@@ -75,7 +75,7 @@ def build(
         traced = init if name == "init" else Traced(getattr(program, name), arguments, for_torch_kernels=False)
         part = functions.add(name, traced)
         if not functions.on_device:
-            begin(unit(assembled(inputs.dtype, functions.width, functions.tables, DECLARED_FUNCTIONS, [part]), 1))
+            begin(unit(assembled(inputs.dtype, functions.width, functions.tables, DECLARED, [part]), 1))
     return functions.kernel()
 
 
@@ -172,8 +172,8 @@ class Functions:
             return self._cuda_kernel(numbers, flops)
         inputs, state, results = (numbers[name] for name in ("N_INPUT", "N_STATE", "N_RESULT"))
         functions = [self.parts[name] for name in FUNCTIONS]
-        parts = [RUNTIME, Part(self._known(numbers), 1), *functions]  # what is short and known last is one part
-        source = assembled(self.inputs.dtype, self.width, self.tables, DECLARED_FUNCTIONS, parts)
+        parts = [RUNTIME, Part(self._definitions(numbers), 1), *functions]  # what is short and known last is one part
+        source = assembled(self.inputs.dtype, self.width, self.tables, DECLARED, parts)
         block = 3 * (inputs + state) + results + numbers["N_SCRATCH"] + state + numbers["N_DEFERRED"]
         working_set = block * self.target.vector_bytes
         _check_length(source, SOURCE_LIMIT)
@@ -238,7 +238,7 @@ class Functions:
             return [(0, 0, 0)]
         return [(self.state[to].offset, self.state[of].offset, self.state[to].size) for to, of in self.deferred.dst_src]
 
-    def _known(self, numbers: Mapping[str, int]) -> str:
+    def _definitions(self, numbers: Mapping[str, int]) -> str:
         """Definitions of what `kernel.h` declares, and the work on what all lanes share."""
         copies = self._copies()
         reads = _stretches(self.emitters["postprocess"].reads(), self.inputs.lane, self.state)

@@ -80,26 +80,22 @@ def hoist_text(body: str) -> str:
     return f"LW_OWN __attribute__((ONCE)) void hoist(T *sh, V *h, V *w) {{\n{body}\n}}"
 
 
-DECLARED_FUNCTIONS = [
+DECLARED = [
     header("input.h"),
     header("kernel.h"),
     *(_declared(function_text(name, "", True, False)) for name in FUNCTIONS),
     "LW_OWN void hoist(T *sh, V *h, V *w);",
 ]
+"""Text that every part of a kernel reads."""
 
 
 def runtime(dtype: str, width: int) -> str:
     """The loop over lanes as a part, compiled once for all kernels of a dtype and a width."""
-    return assembled(dtype, width, ConstantPool(dtype), DECLARED_FUNCTIONS, [RUNTIME])
+    return assembled(dtype, width, ConstantPool(dtype), DECLARED, [RUNTIME])
 
 
 RUNTIME = Part("\n".join(map(header, ("lane_io.h", "runtime.h"))), 4)
 """The part that all kernels of a dtype share."""
-
-DECLARED = """struct Task;
-LW_OWN void load(const Task &, long, int, V *);
-LW_OWN void store(const Task &, long, const V *, int);"""
-"""Functions that the loop of a mapped function calls."""
 
 
 def loader(lane_inputs: list[Field]) -> str:

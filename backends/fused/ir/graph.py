@@ -117,11 +117,8 @@ class Graph:
         if name not in OPS:
             raise ExtensionError(f"operation {name!r} is not in OPS; expected one of backends/fused/ir/ops.py: add a line there")
         shapes = [a.shape for a in args]
-        shape, same = shapes[0], all(other == shapes[0] for other in shapes)
-        wide = list(args)
-        if not same:
-            shape = np.broadcast_shapes(*shapes)
-            wide = [a if a.shape == shape else a.at(np.broadcast_to(a.index, shape)) for a in args]
+        shape = shapes[0] if len(set(shapes)) == 1 else np.broadcast_shapes(*shapes)
+        wide = [a if a.shape == shape else a.at(np.broadcast_to(a.index, shape)) for a in args]
         dtype = dtype or ("bool" if OPS[name].result == "mask" else args[-1].dtype)
         if all(a.node.value is not None for a in wide):
             with np.errstate(all="ignore"):

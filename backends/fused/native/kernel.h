@@ -17,7 +17,7 @@ LW_SIZE N_INPUT, N_STATE, N_RESULT, N_SCRATCH;  // vectors of inputs, state, res
 LW_SIZE LOSS, STATUS;                           // places in the state
 LW_SIZE CHECK_EVERY, STEPS_PER_POLL;            // steps between two tests, between two looks at `stop`
 LW_SIZE N_SHARED, N_HOISTED, N_HOIST;           // shared numbers: given, computed (see `hoist`), and scratch for them
-LW_SIZE DEFER_MASK, N_DEFERRED, N_COPIES;       // see `deferred`: where the mask is (below 0: nothing is deferred), vectors, copies
+LW_SIZE DEFER_MASK, N_DEFERRED, N_COPIES;       // see `step_with_deferred`: where the mask is (below 0: nothing is deferred), vectors, copies
 LW_SIZE DEFERRED[][3];                          // a copy: to, from, size
 LW_SIZE N_READS, POSTPROCESS_READS[][2];        // stretches of inputs and, behind them, state that `postprocess` reads: first, size
 

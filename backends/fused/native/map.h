@@ -7,6 +7,8 @@ struct Task {
   char *const *out;            // results, lanes by elements
   long lanes, threads;
 };
+LW_OWN void load(const Task &, long first, int count, V *in);
+LW_OWN void store(const Task &, long id, const V *r, int lane);
 
 extern "C" int map(const Task *task) {
   const Task &t = *task;

@@ -23,7 +23,7 @@ from backends.fused.codegen.emit import Emitter
 from backends.fused.codegen.kernel import SOURCE_LIMIT
 from backends.fused.codegen.layout import Field, layout, packed
 from backends.fused.codegen.operands import Address, ConstantPool
-from backends.fused.codegen.source import DECLARED, Part, assembled, function_text, loader, storer
+from backends.fused.codegen.source import Part, assembled, function_text, loader, storer
 from backends.fused.ir.graph import View
 from backends.fused.lowering.lower import NotLowered, dtype_name
 from backends.fused.native import header
@@ -189,7 +189,6 @@ def _source(
         "\n".join(
             f"constexpr long {name} = {value};" for name, value in zip(("N_INPUT", "N_RESULT", "N_SCRATCH"), room, strict=True)
         ),
-        DECLARED,
         header("input.h"),
         header("lane_io.h"),
         header("map.h"),
