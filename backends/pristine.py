@@ -14,6 +14,7 @@ import importlib.abc
 import importlib.machinery
 import operator
 import os
+import re
 import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
@@ -46,6 +47,9 @@ WRAPPERS: Mapping[type, tuple[str, ...]] = {
     types.MethodType: ("__func__", "__self__"),
 }
 """Objects of Python's own that are what they hold."""
+
+PLANTED = re.compile(r"_\d{6,}_c\d+")
+"""Names that torch.compile puts into the modules whose functions it compiles: an object's number and the compile's."""
 
 Stamp = tuple[int, ...]
 
@@ -192,7 +196,7 @@ def _module(module: types.ModuleType) -> list[Any]:
     found: list[Any] = []
     for name, value in list(vars(module).items()):
         full = f"{module.__name__}.{name}"
-        if name[:2] == "__" or not name.isidentifier() or full in STATE:
+        if name[:2] == "__" or not name.isidentifier() or PLANTED.fullmatch(name) or full in STATE:
             continue  # no source holds a name that is no identifier: a test runner puts them beside the assertions that it rewrites
         if type(value) is types.ModuleType and sys.modules.get(full) is value:
             continue  # a package holds its modules as soon as they are loaded, used or not
