@@ -134,6 +134,14 @@ def test_parts_compile_side_by_side_and_make_one_library(cores: int, monkeypatch
     assert sum("-shared" in command for command in commands) == 1
 
 
+def test_on_one_core_no_part_is_begun_beside_what_follows(monkeypatch: pytest.MonkeyPatch) -> None:
+    commands = watched(monkeypatch)
+    monkeypatch.setattr(parts, "processors", lambda: 1)
+    with parts.Parts(host_target()) as begun:
+        begun.begin(f"int alone_{uuid.uuid4().hex};")
+        assert not commands
+
+
 def test_the_longest_part_is_compiled_first() -> None:
     source = "".join(
         f"#if LW_IN({1 << k})  // part {k}: {load}\n#if {k}\n#endif\n#endif\n" for k, load in enumerate((5, 90000, 9))

@@ -14,6 +14,7 @@ import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ import engine
 import problems
 from backends.fused.codegen import kernel
 from backends.fused.run import iterate
+from backends.torch import BACKEND
 from engine.solvers import GradientDescent
 from tests.test_fused import matrices, same, threads  # noqa: F401  (a fixture)
 
@@ -321,3 +323,29 @@ def test_where_no_more_threads_can_be_started_the_callers_does_their_work() -> N
     process = child(FEW)
     _, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_collector_waits_for_a_trace_and_is_left_as_it_was(
+    enabled: bool, fails: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bool] = []
+    prepare = BACKEND.prepare
+
+    @wraps(prepare)
+    def watched(*args: Any) -> Any:
+        seen.append(gc.isenabled())
+        if fails:
+            raise ZeroDivisionError
+        return prepare(*args)
+
+    monkeypatch.setattr(BACKEND, "prepare", watched)
+    problem = engine.Problem(name="p", data={"y": "n"}, params={"x": engine.Param("n")}, loss=lambda x, y: ((x - y) ** 2).sum())
+    (gc.enable if enabled else gc.disable)()
+    try:
+        with pytest.raises(ZeroDivisionError) if fails else nullcontext():
+            engine.solve(problem, np.ones((2, 3)), solver=GradientDescent(0.1), max_steps=2, backend="torch")
+        assert gc.isenabled() == enabled and seen == [False]
+    finally:
+        gc.enable()

@@ -39,6 +39,7 @@ FUNCTIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "quotient of a constant": lambda a, b: C / (a * b),
     "number beside a param": lambda a, b: 2.0 - a.sum() * b.exp(),
     "broadcast constant": lambda a, b: (C[:, None] + a) @ b * (1 - b),
+    "broadcast both ways": lambda a, b: ((C[:, None] + a[None]) * (b[None] - C[:, None])).sum(0),
     "stacked with a constant": lambda a, b: torch.stack([a * b, C, C * a]).sum(0),
     "where on a constant": lambda a, b: torch.where(b > 0, a * b * b, C),
     "views": lambda a, b: (a[None].T @ C[None] + b).diagonal() * b.flip(0),
@@ -52,7 +53,8 @@ FUNCTIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 def test_a_graph_gives_torch_s_own_derivatives(name: str) -> None:
     generator = torch.Generator().manual_seed(4)
     f, (a, b, c, d) = _second(FUNCTIONS[name]), torch.rand(4, 3, generator=generator, dtype=torch.float64) + 0.5
-    graph, _ = record_graph(f, [a, b])
+    graph, results = record_graph(f, [a, b])
+    torch.testing.assert_close(results, f(a, b), rtol=1e-14, atol=1e-14)
     for inputs in ((a, b), (c, d)):
         for own, expected in zip(graph(*inputs), f(*inputs), strict=True):
             torch.testing.assert_close(own, expected, rtol=1e-14, atol=1e-14)
@@ -69,5 +71,5 @@ def test_nothing_is_written_down_of_them() -> None:
 def test_zero_times_infinity_is_no_tangent() -> None:
     """A constant has no derivative, whatever it is multiplied by."""
     a = torch.tensor([float("inf"), 1.0, 2.0], dtype=torch.float64)
-    graph, _ = record_graph(lambda a: [BACKEND.jvp(lambda b: b * 0 + a * C, (a,), (torch.ones_like(a),))[1]], [a])
-    assert graph(a)[0].tolist() == [0.0, 0.0, 0.0]
+    graph, results = record_graph(lambda a: [BACKEND.jvp(lambda b: b * 0 + a * C, (a,), (torch.ones_like(a),))[1]], [a])
+    assert graph(a)[0].tolist() == results[0].tolist() == [0.0, 0.0, 0.0]
