@@ -37,7 +37,7 @@ def test_what_a_choice_alone_reads_is_rare_and_stands_together() -> None:
     g, x, truth = start()
     inner, outer, choice = chosen(g, truth, x)
     (found,) = find(g.nodes, [choice], flops)
-    assert found.nodes == {inner.node, outer.node} and found.predicate.node is truth.node
+    assert found.nodes == {inner.node, outer.node} and [view.node for view in found.predicates] == [truth.node]
     made = schedule(g.nodes, [found.nodes])
     assert [made.part(made.place[v.node]) for v in (truth, inner, outer, choice)] == [1, 2, 2, 3]
 
@@ -68,10 +68,23 @@ def test_two_works_of_which_one_rests_on_the_other_stand_apart_in_order() -> Non
     second = g.map("lt", g.reduce("sum", choice, [0]), g.const(0.0))
     more, most, last = chosen(g, second, choice)
     early, late = find(g.nodes, [last], flops)
-    assert [early.predicate.node, late.predicate.node] == [truth.node, second.node]
+    assert [view.node for branch in (early, late) for view in branch.predicates] == [truth.node, second.node]
     made = schedule(g.nodes, [early.nodes, late.nodes])
     order = (truth, inner, outer, choice, second, more, most, last)
     assert [made.part(made.place[v.node]) for v in order] == [1, 2, 2, 3, 3, 4, 4, 5]
+
+
+def test_work_inside_of_a_choice_waits_for_the_truths_of_both() -> None:
+    g, x, truth = start()
+    second = g.map("lt", g.reduce("sum", x, [0]), g.const(9.0))
+    work = [g.map("exp", x)]
+    for _ in range(5):
+        work.append(g.map("mul", work[-1], work[-1]))
+    choice = g.map("select", second, work[-1], x)
+    last = g.map("select", truth, g.map("neg", choice), x)
+    (found,) = find(g.nodes, [last], flops)
+    assert found.nodes == {view.node for view in work}
+    assert [view.node for view in found.predicates] == [second.node, truth.node]
 
 
 def heavy(x: torch.Tensor) -> torch.Tensor:

@@ -33,7 +33,7 @@ def relative_offset(objective: Objective, params: Params, thorough: bool) -> Ver
     xp = array_namespace(columns.rows)
     curvature = jacobian.curvature(tangent, columns.vector) if thorough else None
     whole = xp.sum(columns.vector * columns.vector)
-    if tangent.size > jacobian.FEW:
+    if tangent.size > jacobian.FEW or objective.problem.exact:  # of an exact problem few lanes ask
         found = examine(tangent, columns, curvature)
     else:
         found = _by_products(tangent, columns, curvature, whole)

@@ -42,7 +42,8 @@ class Emitter(Outputs):
         self.lines += ["}" for end in ends if end == group]
         for branch, begin in zip(self.branches, begins, strict=True):
             if begin == group:
-                self.lines.append(f"if (any({self._read(branch.predicate, '0')})) {{")
+                truths = [self._read(truth, "0") for truth in branch.predicates]
+                self.lines.append(f"if (any({' & '.join(truths)})) {{")
 
     def _group(self, group: Group) -> None:
         if group.head is not None:

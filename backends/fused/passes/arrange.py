@@ -28,7 +28,8 @@ def arranged(nodes: Sequence[Node], outputs: Sequence[View], given: Container[No
     """The nodes of a graph that the outputs need, beyond those that are given."""
     live = needed(nodes, outputs, given)
     branches = find(live, outputs, flops)
-    return Arrangement(live, branches, schedule(live, [b.nodes for b in branches], {b.predicate.node for b in branches}))
+    truths = {truth.node for branch in branches for truth in branch.predicates}
+    return Arrangement(live, branches, schedule(live, [branch.nodes for branch in branches], truths))
 
 
 def flops(nodes: Collection[Node]) -> int:

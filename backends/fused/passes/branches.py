@@ -1,6 +1,6 @@
-"""Lane branches: nodes used only by one side of a `select` whose condition is one boolean of the lane.
+"""Lane branches: nodes used only by one side of a `select` whose condition is one boolean of the lane, or by selects around it.
 
-A vector of lanes skips them when no lane takes that side; each lane selects by its own condition either
+A vector of lanes skips them when no lane takes that side of all; each lane selects by its own condition either
 way, so that no lane's numbers depend on another. Needs `ir`.
 
 Source:
@@ -29,9 +29,9 @@ accepted is not rare; work for a few of the accepted ones is."""
 
 @dataclass(frozen=True)
 class Branch:
-    """`nodes` are needed where `predicate`, one boolean of the lane, holds."""
+    """`nodes` are needed where all of `predicates`, each one boolean of the lane, hold."""
 
-    predicate: View
+    predicates: tuple[View, ...]
     nodes: frozenset[Node]
 
 
@@ -45,12 +45,14 @@ def find(nodes: Sequence[Node], outputs: Iterable[View], flops: Callable[[Collec
         if node.name == "select" and node.args[0].node.size == 1:
             selects.setdefault(node.args[0].node, []).append(node)
     kept, places = {view.node for view in outputs}, {node: place for place, node in enumerate(nodes)}
-    least, found = max(LEAST, MIN_SHARE * flops(nodes)), list[Branch]()
+    least, found, around = max(LEAST, MIN_SHARE * flops(nodes)), list[Branch](), list[tuple[View, frozenset[Node]]]()
     for own in selects.values():
         only = _only(nodes, places, readers, kept, own)
         if flops(only) >= INNER * least:  # else it is no branch, and no branch inside of one
             truth = own[-1].args[0]
-            found += [Branch(truth.at(truth.index.reshape(-1)[:1]), stage) for stage in _stages(nodes, only)]
+            truth = truth.at(truth.index.reshape(-1)[:1])
+            around.append((truth, only))
+            found += [Branch((truth,), stage) for stage in _stages(nodes, only)]
     sizes = {branch.nodes: flops(branch.nodes) for branch in found}
     chosen = list[Branch]()
     for outer in sorted(found, key=lambda branch: -sizes[branch.nodes]):
@@ -58,7 +60,15 @@ def find(nodes: Sequence[Node], outputs: Iterable[View], flops: Callable[[Collec
         branch = min(inner, key=lambda branch: sizes[branch.nodes])
         if sizes[branch.nodes] >= least and not any(branch.nodes & other.nodes for other in chosen):
             chosen.append(branch)
-    return _ordered(nodes, chosen)
+    inside = frozenset().union(*(branch.nodes for branch in chosen))
+    return _ordered(nodes, [_narrowed(branch, around, inside) for branch in chosen])
+
+
+def _narrowed(branch: Branch, around: Iterable[tuple[View, frozenset[Node]]], inside: frozenset[Node]) -> Branch:
+    """The branch behind the truths of all selects around it, too, but for those that a branch computes."""
+    (own,) = branch.predicates
+    outer = [truth for truth, only in around if branch.nodes <= only and truth.node not in inside and truth.node is not own.node]
+    return Branch((own, *outer), branch.nodes)
 
 
 def _ordered(nodes: Sequence[Node], chosen: list[Branch]) -> list[Branch]:
@@ -68,7 +78,7 @@ def _ordered(nodes: Sequence[Node], chosen: list[Branch]) -> list[Branch]:
         own = {k for k, branch in enumerate(chosen) if node in branch.nodes}
         before[node] = own.union(*(before.get(view.node, set()) for view in node.args))
     needs = [
-        set().union(before.get(branch.predicate.node, set()), *(before[node] for node in branch.nodes)) - {k}
+        set().union(*(before.get(node, set()) for node in (*(truth.node for truth in branch.predicates), *branch.nodes))) - {k}
         for k, branch in enumerate(chosen)
     ]
     done: list[int] = []
