@@ -32,9 +32,11 @@ class Loops(Reader):
         return f"LW_WRITTEN_OUT({rounds})" if rounds and self.unroll and self.usual else "LW_LOOP"
 
     def _range(self, name: str, first: int, last: int, step: int, statements: int) -> None:
-        """A loop, or a block where there is one round."""
+        """A loop over tiles, or a block where there is one round."""
         if last - first > step:
             self._loop(name, first, last, step, statements)
+            if self.unroll and self.usual:
+                self.lines[-1] = self.lines[-1].replace("LW_LOOP", "LW_TILES")
         else:
             self.lines.append(f"{{ constexpr int {name} = {first};")
 

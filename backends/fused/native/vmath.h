@@ -50,9 +50,11 @@ template <class F, class V, class... Vs> __attribute__((noinline)) V call_each(F
 #define LW_PRAGMA(WORDS) _Pragma(#WORDS)
 #if defined(__clang__)
 #define LW_LOOP _Pragma("nounroll")
+#define LW_TILES LW_LOOP
 #define LW_WRITTEN_OUT(N) LW_PRAGMA(unroll N)
 #else
 #define LW_LOOP _Pragma("GCC unroll 1")
+#define LW_TILES  // GCC walks by pointers through a loop that it must keep, and then cannot count the rounds of a loop inside
 #define LW_WRITTEN_OUT(N) LW_PRAGMA(GCC unroll N)
 #endif
 #define LW_ROUNDS LW_LOOP  // of a fori_loop

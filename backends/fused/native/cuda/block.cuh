@@ -19,6 +19,7 @@ constexpr Int RUNNING = -1;
 // Loops that stay loops, and loops of which some rounds are written out; before the hot functions `every_round.cuh` may define
 // these two anew. Rounds of a fori_loop, which all work on the same places, always stay a loop.
 #define LW_LOOP LW_PRAGMA(unroll 1)
+#define LW_TILES LW_LOOP
 #define LW_WRITTEN_OUT(N) LW_PRAGMA(unroll N)
 #define LW_ROUNDS LW_PRAGMA(unroll 1)
 #define LW_INTERLEAVE(N) LW_PRAGMA(unroll) for (int u = 0; u < N; u++)
