@@ -88,7 +88,7 @@ def choose(
     key = (backend, free, static, contents := tuple(map(_content, captured.values())))
     plan = signature.memory.get(("plan", key))
     if plan is None:
-        plan = signature.memory["plan", key] = _chosen(problem, given, backend, signature, contents)
+        plan = signature.memory["plan", key] = _chosen(problem, given, backend, signature, contents, free)
     if given is None or type(given) is not type(plan.solver):
         return plan, key
     return _with_solver(plan, given), key
@@ -104,7 +104,7 @@ def _with_solver(plan: Plan, solver: Solver) -> Plan:
     return plan if plan.solver is solver else replace(plan, solver=solver)
 
 
-def _chosen(problem: Problem, given: object, backend: str, signature: Signature, captured: Key) -> Plan:
+def _chosen(problem: Problem, given: object, backend: str, signature: Signature, captured: Key, free: bool) -> Plan:
     where = str(signature.device) if signature.device is not None else "cpu"
     name, why = (_automatic(where)[0], "the first choice of auto") if backend == "auto" else (backend, ASKED)
     own = backends.get(name)
@@ -124,7 +124,7 @@ def _chosen(problem: Problem, given: object, backend: str, signature: Signature,
             f"problem {problem.name!r}: solver {type(chosen).__name__} came with a loss; expected a residual: "
             "use engine.solvers.Newton() or LBFGS(), or declare residual="
         )
-    judged = certificate.described(problem, unknowns, look.height)
+    judged = certificate.described(problem, unknowns, look.height, not free)
     return Plan(problem.name, chosen, name, why, signature.dtype, where, own.describe(), judged)
 
 

@@ -84,7 +84,20 @@ def test_work_inside_of_a_choice_waits_for_the_truths_of_both() -> None:
     last = g.map("select", truth, g.map("neg", choice), x)
     (found,) = find(g.nodes, [last], flops)
     assert found.nodes == {view.node for view in work}
-    assert [view.node for view in found.predicates] == [second.node, truth.node]
+    assert {view.node for view in found.predicates} == {second.node, truth.node}
+
+
+def test_work_that_two_choices_share_in_part_waits_for_both() -> None:
+    g, x, truth = start()
+    second = g.map("lt", g.reduce("sum", x, [0]), g.const(9.0))
+    work = [g.map("exp", x)]
+    for _ in range(5):
+        work.append(g.map("mul", work[-1], work[-1]))
+    choice, other = g.map("select", second, work[-1], x), g.map("select", second, g.map("neg", x), x)
+    last = g.map("select", truth, g.map("abs", choice), x)
+    (found,) = find(g.nodes, [last, other], flops)
+    assert found.nodes == {view.node for view in work}
+    assert {view.node for view in found.predicates} == {second.node, truth.node}
 
 
 def heavy(x: torch.Tensor) -> torch.Tensor:

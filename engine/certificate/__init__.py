@@ -36,33 +36,40 @@ ENTRIES, WORK = 2**17, 2**23
 __all__ = ["TOL", "Verdict", "all_finite", "cosine", "described", "stationarity", "verdict"]
 
 
-def is_dense(problem: Problem, size: int, rows: int) -> bool:
-    """Whether the certificate of a problem of so many unknowns and residual rows has dense derivatives of its own."""
+def is_dense(problem: Problem, size: int, rows: int, compared: bool = True) -> bool:
+    """Whether the certificate of a problem of so many unknowns and residual rows has dense derivatives of its own.
+
+    A figure that no tolerance is compared with (`tol=0`) has those of few unknowns alone: of 48 they take as long as thousands of
+    steps of descent.
+    """
     if problem.residual is None:
         return size <= HESSIAN
-    return problem.exact or (size * rows <= ENTRIES and size * size * rows <= WORK)
+    return problem.exact or ((compared or size <= FEW) and size * rows <= ENTRIES and size * size * rows <= WORK)
 
 
-def described(problem: Problem, size: int, rows: int) -> str:
+def described(problem: Problem, size: int, rows: int, compared: bool = True) -> str:
     """The kind of certificate of a problem of so many unknowns and residual rows, in words."""
     if problem.exact:
         return "backward error of the residual"
-    fits, dense = problem.residual is not None, is_dense(problem, size, rows)
+    fits, dense = problem.residual is not None, is_dense(problem, size, rows, compared)
     if dense:
         return "relative offset of Bates and Watts" if fits else "Newton decrement, semidefinite Hessian"
+    if is_dense(problem, size, rows):
+        return "cosines of the columns of J, an estimate: nothing is compared with tol=0"
     many = f"an estimate: {size:,} unknowns{f' and {rows:,} rows' if fits else ''} are too many for dense derivatives"
     return f"{'cosines of the columns of J' if fits else 'relative gradient'}, {many}"
 
 
-def verdict(objective: Objective, params: Params, first: Array | None, thorough: bool = True) -> Verdict:
+def verdict(objective: Objective, params: Params, first: Array | None, thorough: bool = True, compared: bool = True) -> Verdict:
     """The verdict on some params.
 
     Args:
         first: the loss at the start, which a plain loss needs.
         thorough: look at the neighbourhood, too, for a lower loss and for parameters without effect; a test while
             iterating does not.
+        compared: whether a tolerance is compared with the optimality.
     """
-    found = _judged(objective, params, first, thorough)
+    found = _judged(objective, params, first, thorough, compared)
     if objective.is_empty(params):  # there is no data that could determine anything
         return Verdict(found.optimality, true(found.optimality), found.digits)
     return found
@@ -82,7 +89,7 @@ def _size(objective: Objective, params: Params) -> int:
     return sum(objective.domains[name].size(tuple(x.shape)) for name, x in params.items())
 
 
-def _judged(objective: Objective, params: Params, first: Array | None, thorough: bool) -> Verdict:
+def _judged(objective: Objective, params: Params, first: Array | None, thorough: bool, compared: bool) -> Verdict:
     problem = objective.problem
     size = _size(objective, params)
     if problem.exact:
@@ -97,6 +104,6 @@ def _judged(objective: Objective, params: Params, first: Array | None, thorough:
         assert first is not None, "a plain loss is compared with the start's"
         return gradient_verdict(objective, params, first)
     rows = sum(math.prod(block.shape) for block in objective.residual(params).values())
-    if is_dense(problem, size, rows):
+    if is_dense(problem, size, rows, compared):
         return relative_offset(objective, params, thorough)
     return offset_verdict(objective, params)

@@ -39,6 +39,32 @@ class Columns:
     vector: Array
     free: Array | None
 
+    def any_free(self, which: Array) -> Array:
+        """Whether one of some coordinates, `(size,)` truths, is free."""
+        return array_namespace(which).any(which if self.free is None else which & (self.free > 0))
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The size of residual and columns, and of what rounding makes of them.
+
+    squares   `(rows,)`, of the size of the terms of each residual
+    lengths   `(size,)`, of the columns, 1 of one that is 0
+    dead      `(size,)`, which columns are 0, or have lost their digits to underflow
+    idle      `(size,)`, which parameters have no effect beyond rounding though their columns are not 0
+    """
+
+    squares: Array
+    lengths: Array
+    dead: Array
+    idle: Array
+
+    def where(self, asked: Array) -> Terms:
+        """The terms of lanes that ask; of others nothing."""
+        xp = array_namespace(asked)
+        squares, dead, idle = (xp.where(asked, a, xp.zeros_like(a)) for a in (self.squares, self.dead, self.idle))
+        return Terms(squares, xp.where(asked, self.lengths, xp.ones_like(self.lengths)), dead, idle)
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -48,7 +74,17 @@ class Finding:
     determined: Array
 
 
-def examine(tangent: Tangent, columns: Columns, curvature: Array | None) -> Finding:
+def terms_of(tangent: Tangent, columns: Columns, thorough: bool) -> Terms:
+    """The terms; with `thorough` the parameters are tried for an effect."""
+    xp, squares = array_namespace(columns.rows), squared_terms(tangent, columns.rows)
+    lengths = xp.sqrt(xp.sum(columns.rows * columns.rows, axis=1))
+    dead = lengths * tangent.column_scales() < _least(lengths)
+    lengths = xp.where(lengths > 0, lengths, xp.ones_like(lengths))
+    idle = _idle(tangent, columns.vector, lengths, FAINT * _rounding(squares)) if thorough else xp.zeros_like(dead)
+    return Terms(squares, lengths, dead, idle)
+
+
+def examine(tangent: Tangent, columns: Columns, curvature: Array | None, terms: Terms) -> Finding:
     """The share of the loss that steps along J's orthogonal directions would remove, beyond rounding.
 
     With the curvature sum_i r_i r_i'' of the residual, what Newton steps would remove, and what a point nearby is lower
@@ -56,26 +92,19 @@ def examine(tangent: Tangent, columns: Columns, curvature: Array | None) -> Find
     without promises to remove is nothing.
     """
     xp = array_namespace(columns.rows)
-    vector, squares = columns.vector, squared_terms(tangent, columns.rows)
-    rounding = ROUNDING * _eps(vector) * xp.sqrt(xp.sum(squares))
-    lengths = xp.sqrt(xp.sum(columns.rows * columns.rows, axis=1))
-    dead = lengths * tangent.column_scales() < _least(lengths)
-    lengths = xp.where(lengths > 0, lengths, xp.ones_like(lengths))
+    vector, squares, lengths = columns.vector, terms.squares, terms.lengths
     unit = columns.rows / lengths[:, None]
-    if curvature is not None:
-        idle = _idle(tangent, vector, lengths, FAINT * rounding)
-        dead, unit = dead | idle, xp.where(idle[:, None], xp.zeros_like(unit), unit)
+    unit = xp.where(terms.idle[:, None], xp.zeros_like(unit), unit)
     grid = lengths * tangent.typical_scale()
     span = project(unit, vector, squares, grid)
     excess = xp.sum(span.shares * span.shares)
     if curvature is not None:
         excess, falls = _curved(span, curvature, lengths)
-        excess = xp.maximum(excess, _lower(tangent, span, vector, lengths, rounding, falls))
+        excess = xp.maximum(excess, _lower(tangent, span, vector, lengths, _rounding(squares), falls))
         if vector.shape[0]:
             excess = xp.maximum(excess, _hidden(unit, vector, squares, grid))
     rounded = xp.all(vector**2 <= (ROUNDING * _eps(lengths)) ** 2 * squares)
-    dead = dead if columns.free is None else dead & (columns.free > 0)
-    return Finding(xp.where(rounded, xp.zeros_like(excess), excess), ~xp.any(dead))
+    return Finding(xp.where(rounded, xp.zeros_like(excess), excess), ~columns.any_free(terms.dead | terms.idle))
 
 
 def _idle(tangent: Tangent, vector: Array, lengths: Array, least: Array) -> Array:
@@ -161,6 +190,12 @@ def _hidden(columns: Array, vector: Array, squares: Array, grid: Array) -> Array
     along = xp.abs(left @ vector) - ROUNDING * eps * rounding
     along = xp.where((most <= BELOW * eps) & (along > 0), along, xp.zeros_like(along))
     return largest(ratio(along * along, square), vector[0])
+
+
+def _rounding(squares: Array) -> Array:
+    """The rounding of all terms, in the residual's length."""
+    found: Array = ROUNDING * _eps(squares) * array_namespace(squares).sqrt(array_namespace(squares).sum(squares))
+    return found
 
 
 def _deep(span: Projection) -> Array:

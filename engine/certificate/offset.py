@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from backends.types import Array, array_namespace
 from engine import jacobian, smalllinalg
-from engine.certificate.neighbourhood import SMALL, Columns, Finding, examine
+from engine.certificate.neighbourhood import SMALL, Columns, Finding, examine, terms_of
 from engine.certificate.verdict import Verdict, ratio, true
 from engine.objective import Objective, Params
 from engine.tangent import Tangent, pow2_scales_at
@@ -25,8 +25,8 @@ def relative_offset(objective: Objective, params: Params, thorough: bool) -> Ver
 
     Its square is the share of the loss that one more Gauss-Newton step would remove. Rounding of the terms of r counts
     as nothing, and a residual that is rounding itself is an exact fit. With `thorough`, the curvature of r counts, too: a
-    saddle is no minimum. Few unknowns have the offset from J'J and J'r; a lane for which these say too little, for which
-    it is not small, or whose Hessian is not positive, is looked at column by column.
+    saddle is no minimum. Few unknowns have the offset from J'J and J'r; a lane for which these say too little is looked at
+    column by column, and with `thorough` one for which it is not small, or whose Hessian is not positive.
     """
     tangent = Tangent(objective if objective.pow2_scales else objective.within(pow2_scales_at(objective, params)), params)
     columns = _columns(tangent)
@@ -34,7 +34,7 @@ def relative_offset(objective: Objective, params: Params, thorough: bool) -> Ver
     curvature = jacobian.curvature(tangent, columns.vector) if thorough else None
     whole = xp.sum(columns.vector * columns.vector)
     if tangent.size > jacobian.FEW or objective.problem.exact:  # of an exact problem few lanes ask
-        found = examine(tangent, columns, curvature)
+        found = examine(tangent, columns, curvature, terms_of(tangent, columns, thorough))
     else:
         found = _by_products(tangent, columns, curvature, whole)
     offset = xp.sqrt(ratio(found.excess, whole))
@@ -66,13 +66,15 @@ def _by_products(tangent: Tangent, columns: Columns, curvature: Array | None, wh
     if curvature is not None:
         newton, pivots = smalllinalg.solve_symmetric(system + curvature, slope)
         excess = xp.maximum(excess, xp.sum(slope * newton))
-    own = xp.linalg.diagonal(gram) * tangent.typical_scale() ** 2
     # Normal equations square the condition: they are trusted where the pivots kept more digits than the offset needs.
-    faint = own <= (NEAR * eps) ** 2 * (xp.max(own) + whole)
-    doubtful = xp.any(faint if columns.free is None else faint & (columns.free > 0))
-    doubtful = doubtful | ~(excess <= small**2 * whole) | ~(inflation < small / eps)
+    doubtful = ~(inflation < small / eps)
     if curvature is not None:
-        doubtful = doubtful | ~(pivots < 1 / eps)
-    # All lanes compute both, and a lane branch of the kernel skips the dear one where no lane of a vector is in doubt.
-    found = examine(tangent, columns, curvature)
+        doubtful = doubtful | ~(excess <= small**2 * whole) | ~(pivots < 1 / eps)
+    # All lanes compute all of it, and lane branches of the kernel skip what is dear where no lane of a vector is in doubt: first
+    # the terms, where a parameter's own part in the residual is rounding, as of a position near 0, then the columns one by one.
+    own = xp.linalg.diagonal(gram) * tangent.typical_scale() ** 2
+    faint = columns.any_free(own <= (NEAR * eps) ** 2 * (xp.max(own) + whole))
+    terms = terms_of(tangent, columns, curvature is not None).where(doubtful | faint)
+    doubtful = doubtful | columns.any_free(terms.dead | terms.idle)
+    found = examine(tangent, columns, curvature, terms)
     return Finding(xp.where(doubtful, found.excess, excess), xp.where(doubtful, found.determined, true(excess)))

@@ -120,7 +120,7 @@ class LaneProgram:
         answer = declared.canonical(objective, self.shapes, self.monitor.answer(state))
         loss = objective.loss(answer)
         if said(self.solver, "CERTIFIED"):
-            verdict = certificate.verdict(objective, answer, state.first)
+            verdict = certificate.verdict(objective, answer, state.first, thorough=not self.free, compared=not self.free)
             optimality: Array = verdict.optimality
             if not self.free:
                 status = certified(objective, answer, loss, verdict, inputs["tol"], state)

@@ -31,7 +31,7 @@ class Loops(Reader):
         """The pragma that writes out some rounds of a loop, where that is worth it; 0: none."""
         return f"LW_WRITTEN_OUT({rounds})" if rounds and self.unroll and self.usual else "LW_LOOP"
 
-    def _range(self, name: str, first: int, last: int, step: int, statements: int) -> None:
+    def _range(self, name: str, first: int, last: int, step: int, statements: int = WRITTEN_OUT) -> None:
         """A loop over tiles, or a block where there is one round."""
         if last - first > step:
             self._loop(name, first, last, step, statements)

@@ -7,17 +7,12 @@ is loaded is used for a whole row or column of the tile.
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
-from backends.fused.codegen.loops import WRITTEN_OUT
 from backends.fused.codegen.operands import vector_type
 from backends.fused.codegen.sums import Sums
 from backends.fused.ir.graph import Node
 from backends.fused.passes.schedule import Group
-
-TILES = 16
-"""Tiles of a function's contractions up to which all are written out."""
 
 
 def _tiles(size: int, most: int) -> list[tuple[int, int, int]]:
@@ -37,24 +32,16 @@ class Tiles(Sums):
         batch, rows, depth = a.shape
         columns = b.shape[2]
         sums = self._open_sums(group, 4)
-        statements = 1 if self.tiles <= TILES else WRITTEN_OUT
         self._range("g", 0, batch, 1, rows * columns)
         for i0, i1, ti in _tiles(rows, self.tile[0]):
-            self._range("i", i0, i1, ti, statements)
+            self._range("i", i0, i1, ti)
             for j0, j1, tj in _tiles(columns, self.tile[1]):
-                self._range("j", j0, j1, tj, statements)
+                self._range("j", j0, j1, tj)
                 self._tile(group, node, ti, tj, depth, rows, columns, sums)
                 self.lines.append("}")
             self.lines.append("}")
         self.lines.append("}")
         self._close_sums(sums)
-
-    @cached_property
-    def tiles(self) -> int:
-        """How many tiles all contractions have."""
-        shapes = [(g.head.args[0].shape, g.head.args[1].shape[2]) for g in self.schedule.groups if g.head is not None]
-        high, wide = self.tile
-        return sum(batch * -(-rows // high) * -(-columns // wide) for (batch, rows, _), columns in shapes)
 
     def _tile(self, group: Group, node: Node, ti: int, tj: int, depth: int, rows: int, columns: int, sums: Any) -> None:
         a, b = node.args

@@ -35,6 +35,15 @@ class Branch:
     nodes: frozenset[Node]
 
 
+@dataclass(frozen=True)
+class Work:
+    """Nodes `only` needed where `truth` holds."""
+
+    truth: View
+    only: frozenset[Node]
+    flops: int
+
+
 def find(nodes: Sequence[Node], outputs: Iterable[View], flops: Callable[[Collection[Node]], int]) -> list[Branch]:
     """The works that are worth a test and a jump, each decided on by a truth of its own, in an order to compute them in."""
     readers: dict[Node, list[tuple[Node, int]]] = {}
@@ -45,30 +54,37 @@ def find(nodes: Sequence[Node], outputs: Iterable[View], flops: Callable[[Collec
         if node.name == "select" and node.args[0].node.size == 1:
             selects.setdefault(node.args[0].node, []).append(node)
     kept, places = {view.node for view in outputs}, {node: place for place, node in enumerate(nodes)}
-    least, found, around = max(LEAST, MIN_SHARE * flops(nodes)), list[Branch](), list[tuple[View, frozenset[Node]]]()
+    least, works = max(LEAST, MIN_SHARE * flops(nodes)), list[Work]()
     for own in selects.values():
         only = _only(nodes, places, readers, kept, own)
-        if flops(only) >= INNER * least:  # else it is no branch, and no branch inside of one
+        if (size := flops(only)) >= INNER * least:  # else it is no branch, and no branch inside of one
             truth = own[-1].args[0]
-            truth = truth.at(truth.index.reshape(-1)[:1])
-            around.append((truth, only))
-            found += [Branch((truth,), stage) for stage in _stages(nodes, only)]
-    sizes = {branch.nodes: flops(branch.nodes) for branch in found}
+            works.append(Work(truth.at(truth.index.reshape(-1)[:1]), only, size))
+    works.sort(key=lambda work: -work.flops)
     chosen = list[Branch]()
-    for outer in sorted(found, key=lambda branch: -sizes[branch.nodes]):
-        inner = [branch for branch in found if branch.nodes <= outer.nodes and sizes[branch.nodes] >= INNER * sizes[outer.nodes]]
-        branch = min(inner, key=lambda branch: sizes[branch.nodes])
-        if sizes[branch.nodes] >= least and not any(branch.nodes & other.nodes for other in chosen):
-            chosen.append(branch)
+    for work in works:
+        for stage in _stages(nodes, _inner(work, works, flops)):
+            if flops(stage) >= least and not any(stage & other.nodes for other in chosen):
+                chosen.append(Branch((work.truth,), stage))
     inside = frozenset().union(*(branch.nodes for branch in chosen))
-    return _ordered(nodes, [_narrowed(branch, around, inside) for branch in chosen])
+    return _ordered(nodes, [_behind_all(branch, works, inside) for branch in chosen])
 
 
-def _narrowed(branch: Branch, around: Iterable[tuple[View, frozenset[Node]]], inside: frozenset[Node]) -> Branch:
-    """The branch behind the truths of all selects around it, too, but for those that a branch computes."""
+def _inner(work: Work, works: Iterable[Work], flops: Callable[[Collection[Node]], int]) -> frozenset[Node]:
+    """The nodes of a work that other truths decide on, too, as long as they are most of it."""
+    found = work.only
+    for other in works:
+        both = found & other.only
+        if len(both) < len(found) and flops(both) >= INNER * work.flops:
+            found = both
+    return found
+
+
+def _behind_all(branch: Branch, works: Iterable[Work], inside: frozenset[Node]) -> Branch:
+    """The branch behind the truths of all selects around it, but for those that a branch computes."""
     (own,) = branch.predicates
-    outer = [truth for truth, only in around if branch.nodes <= only and truth.node not in inside and truth.node is not own.node]
-    return Branch((own, *outer), branch.nodes)
+    around = [work.truth for work in works if branch.nodes <= work.only and work.truth.node not in inside]
+    return Branch((own, *(truth for truth in around if truth.node is not own.node)), branch.nodes)
 
 
 def _ordered(nodes: Sequence[Node], chosen: list[Branch]) -> list[Branch]:
