@@ -48,7 +48,7 @@ Defer = Callable[[Graph, list[View], list[View], list[Address]], Deferred | None
 def written(
     traced: Traced, given: Sequence[tuple[Field, Address]], place_outputs: Callable[[list[View]], list[tuple[Field, Address]]],
     tables: ConstantPool, tile: tuple[int, int],
-    *, unroll: bool = True, defer: Defer | None = None, shared_work: SharedWork | None = None,
+    *, unroll: bool = True, function: str = "", defer: Defer | None = None, shared_work: SharedWork | None = None,
 ) -> Written:  # fmt: skip
     """The passes from a traced function to its emitter.
 
@@ -58,6 +58,7 @@ def written(
         tables: of the kernel.
         tile: most rows and columns of a contraction's tile.
         unroll: whether short loops are written out.
+        function: the name, where branches and long stretches are functions of their own; else empty.
         defer: of a step.
         shared_work: where the kernel's shared work is collected.
     """
@@ -71,5 +72,5 @@ def written(
     if shared_work is not None:
         where |= shared_work.places(graph.nodes, where, kept)
     order = arranged(graph.nodes, kept, where)
-    emitter = Emitter(order, where, list(zip(kept, places, strict=True)), tables, tile, unroll)
+    emitter = Emitter(order, where, list(zip(kept, places, strict=True)), tables, tile, unroll, function)
     return Written(emitter, results, deferred)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
+
 import numpy as np
 
 from backends.fused.codegen.operands import Address, vector_type
@@ -10,22 +13,44 @@ from backends.fused.ir.graph import Node
 from backends.fused.passes.arrange import arranged, flops
 from backends.fused.passes.schedule import Group, is_branch
 
+STRETCH = 40_000
+"""Characters of a stretch of statements that is a function of its own: compilers work on several side by side."""
+
+LONG_FLOPS = 30_000
+"""Flops outside of branches from which a function is cut into stretches: its single numbers are handed on in memory."""
+
+
+@dataclass(frozen=True)
+class Outlined:
+    """A function of its own: a stretch of statements, or a branch, which few lanes want."""
+
+    name: str
+    body: str
+    branch: bool
+
 
 class Emitter(Outputs):
     """Writes the body of one function, group by group of its schedule."""
 
     def body(self) -> str:
-        """The statements."""
+        """The statements; those of functions of their own are in `outlined`."""
+        self.is_long = self.flops() - sum(flops(branch.nodes) for branch in self.branches) >= LONG_FLOPS
         copied_outputs = self._plan_outputs()
         self._allocate(copied_outputs)
+        self.places, self.lines = self.lines, []
+        self.outlined: list[Outlined] = []
+        self.around: list[tuple[str, list[str], set[Node]]] = []
+        calls = []
         for k, group in enumerate(self.schedule.groups):
             self._open(k)
             self.usual = not is_branch(self.schedule.part(k))
             self._group(group)
+            if self.function and self.is_long and self.usual and sum(map(len, self.lines)) > STRETCH:
+                calls.append(self._call(self.lines, False))
+                self.lines, self.defined = [], set()
         self._open(len(self.schedule.groups))
-        self.usual = True
         self._copies(copied_outputs)
-        return "\n".join(self.lines)
+        return "\n".join([*self.places, *calls, *self.lines])
 
     def reads(self) -> list[Address]:
         """Addresses of the inputs that the function reads."""
@@ -39,11 +64,27 @@ class Emitter(Outputs):
     def _open(self, group: int) -> None:
         """Ends of branches, and tests in front of them."""
         begins, ends = self.schedule.starts[1::2], self.schedule.starts[2::2]
-        self.lines += ["}" for end in ends if end == group]
+        self.usual = True
+        for _ in [end for end in ends if end == group]:
+            self._end()
         for branch, begin in zip(self.branches, begins, strict=True):
             if begin == group:
                 truths = [self._read(truth, "0") for truth in branch.predicates]
-                self.lines.append(f"if (any({' & '.join(truths)})) {{")
+                self.around.append((f"if (any({' & '.join(truths)}))", self.lines, self.defined))
+                self.lines, self.defined = [], set() if self.function else self.defined
+
+    def _end(self) -> None:
+        inner = self.lines
+        test, self.lines, self.defined = self.around.pop()
+        self.lines += [f"{test} {self._call(inner, True)}"] if self.function else [f"{test} {{", *inner, "}"]
+
+    def _call(self, lines: list[str], branch: bool) -> str:
+        """Lines as a function of their own, called; of buffers it has those that it names."""
+        words = set(re.findall(r"\w+", "\n".join(lines)))
+        places = [line for line in self.places if line.split(", ")[1] in words]
+        name = f"{self.function}{len(self.outlined)}"
+        self.outlined.append(Outlined(name, "\n".join([*places, *lines]), branch))
+        return f"{name}(in, s, sh, w{', r' if self.function == 'postprocess' else ''});"
 
     def _group(self, group: Group) -> None:
         if group.head is not None:
@@ -75,7 +116,7 @@ class Emitter(Outputs):
         inputs = {view.node: place for view, place in zip(loop.inputs, places, strict=False)}
         outputs = list(zip(loop.outputs, places, strict=False))
         order = arranged(loop.nodes, loop.outputs, inputs)
-        inner = Emitter(order, inputs, outputs, self.tables, self.tile, self.usual, f"{self.prefix}r", self.base)
+        inner = Emitter(order, inputs, outputs, self.tables, self.tile, self.usual, prefix=f"{self.prefix}r", scratch=self.base)
         self.lines.append(f"LW_ROUNDS for (int round = 0; round < {loop.count}; round++) {{")
         self.lines.append(f"{inner.body()}\n}}")
         self.scratch = max(self.scratch, inner.scratch)

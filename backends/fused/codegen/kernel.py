@@ -27,7 +27,7 @@ from backends.fused.codegen.source import (
     assembled,
     hoist_text,
     loader,
-    part_of,
+    parts_of,
     runtime,
     storer,
 )
@@ -73,9 +73,9 @@ def build(
     arguments = list(zip(lanes, init.results, strict=True))
     for name in ORDER:
         traced = init if name == "init" else Traced(getattr(program, name), arguments, for_torch_kernels=False)
-        part = functions.add(name, traced)
-        if not functions.on_device:
-            begin(unit(assembled(inputs.dtype, functions.width, functions.tables, DECLARED, [part]), 1))
+        for part in functions.add(name, traced):
+            if not functions.on_device:
+                begin(unit(assembled(inputs.dtype, functions.width, functions.tables, DECLARED, [part]), 1))
     return functions.kernel()
 
 
@@ -125,13 +125,13 @@ class Functions:
         self.tables = ConstantPool(inputs.dtype)
         self.shared_work = SharedWork(_size(inputs.shared), self.tables)
         self.emitters: dict[str, Emitter] = {}
-        self.parts: dict[str, Part] = {}
+        self.parts: dict[str, list[Part]] = {}
         self.deferred: Deferred | None = None
         self.results: list[Field] = []
         self.form: Tree = None
 
-    def add(self, name: str, traced: Traced) -> Part:
-        """Lower a function, and write it."""
+    def add(self, name: str, traced: Traced) -> list[Part]:
+        """Lower a function, and write it; its parts."""
         state = [(leaf, Address("s", leaf.offset)) for leaf in self.state]
         done = written(
             traced,
@@ -140,12 +140,13 @@ class Functions:
             self.tables,
             self._tile(name),
             unroll=name == "step" or self.every == 1,  # who tests at every step ends after a few
+            function="" if self.on_device or name == "init" else name,  # where decompositions do most of their work
             # a thread has its numbers where it steps: a select of two costs less there than another walk over a row of steps
             defer=self._defer if name == "step" and not self.on_device else None,
             shared_work=self.shared_work,
         )
         self.emitters[name], self.deferred = done.emitter, done.deferred or self.deferred
-        self.parts[name] = (cuda.part_of if self.on_device else part_of)(name, done.emitter)
+        self.parts[name] = [cuda.part_of(name, done.emitter)] if self.on_device else parts_of(name, done.emitter)
         if name == "postprocess":
             self.form, self.results = traced.output, [leaf for leaf, _ in done.results]
         return self.parts[name]
@@ -171,7 +172,7 @@ class Functions:
         if self.on_device:
             return self._cuda_kernel(numbers, flops)
         inputs, state, results = (numbers[name] for name in ("N_INPUT", "N_STATE", "N_RESULT"))
-        functions = [self.parts[name] for name in FUNCTIONS]
+        functions = [part for name in FUNCTIONS for part in self.parts[name]]
         parts = [RUNTIME, Part(self._definitions(numbers), 1), *functions]  # what is short and known last is one part
         source = assembled(self.inputs.dtype, self.width, self.tables, DECLARED, parts)
         block = 3 * (inputs + state) + results + numbers["N_SCRATCH"] + state + numbers["N_DEFERRED"]
@@ -188,7 +189,7 @@ class Functions:
         wide = any(self.emitters[name].has_wide_buffers for name in cuda.LOOPED)
         lane = numbers["N_INPUT"] + numbers["N_STATE"]
         where = cuda.placement(lane + step, lane + max(step, test), flops["step"], item, wide)
-        functions = {name: self.parts[name] for name in FUNCTIONS}
+        functions = {name: self.parts[name][0] for name in FUNCTIONS}
         constants = {name: value for name, value in numbers.items() if name in cuda.CONSTANTS} | {
             "N_STEP": step,
             "N_TEST": test,

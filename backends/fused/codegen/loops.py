@@ -71,8 +71,8 @@ class Loops(Reader):
 
     def _store(self, node: Node, at: str, value: str, size: int) -> None:
         targets = list(self.in_place.get(node, []))
-        if node in self.buffers:
-            targets.append(self.buffers[node])
+        targets += [names[node] for names in (self.buffers, self.passed) if node in names]
+        self.defined.add(node)
         for target in targets:
             self.lines.append(f"{self._each()}{target}[{at}] = {value};")
 

@@ -69,8 +69,12 @@ class Outputs(Tiles):
             )
             part = self.schedule.part(place)
             leaves = is_branch(part) and part != self.schedule.part(last[node])
-            if leaves or (node.size > 1 and (outside or inner)):
-                name = self.buffers[node] = f"b{self.names[node]}" if node.size == 1 else self.names[node]
+            passed = bool(self.function) and (
+                (self.is_long and outside) or any(self._is_apart(part, reader) for reader in readers.get(node, set()))
+            )
+            if leaves or passed or (node.size > 1 and (outside or inner)):
+                name = f"b{self.names[node]}" if node.size == 1 else self.names[node]
+                (self.passed if node.size == 1 and not leaves else self.buffers)[node] = name
                 kinds.setdefault(vector_type(node.dtype), []).append(Buffer(name, node.size, place, max(last[node], place)))
         for kind, buffers in kinds.items():
             starts, size = pack(buffers)
@@ -79,6 +83,11 @@ class Outputs(Tiles):
             for buffer, start in zip(buffers, starts, strict=True):
                 offset = base + start * self._places(kind)
                 self.lines.append(f"LW_BUFFER({kind}, {buffer.name}, {offset});")
+
+    def _is_apart(self, part: int, group: int) -> bool:
+        """Whether a group is in a branch that what is computed in some part must be handed to."""
+        other = self.schedule.part(group)
+        return is_branch(other) and other != part
 
     def _scratch(self, size: int, kind: str) -> int:
         """Room for some vectors."""

@@ -26,6 +26,7 @@ class Reader:
         tables: of the kernel.
         tile: most rows and columns of a contraction's tile.
         unroll: whether short loops are written out, which what runs once a lane does not win back.
+        function: the name, where branches and long stretches are functions of their own; else empty.
         prefix: of the names of nodes; a loop inside of another function has its own.
         scratch: vectors of scratch memory that are taken.
     """
@@ -38,6 +39,7 @@ class Reader:
         tables: ConstantPool,
         tile: tuple[int, int],
         unroll: bool = True,
+        function: str = "",
         prefix: str = "t",
         scratch: int = 0,
     ) -> None:
@@ -45,8 +47,11 @@ class Reader:
         self.nodes, self.branches, self.schedule = order.nodes, order.branches, order.schedule
         self.names: dict[Node, str] = {node: f"{prefix}{k}" for k, node in enumerate(self.nodes)}
         self.buffers: dict[Node, str] = {}
+        self.passed: dict[Node, str] = {}  # single numbers that functions of their own read, and where these find them
+        self.is_long = False  # whether all single numbers are handed on in memory, for the function is cut into stretches
+        self.defined: set[Node] = set()  # of those, what the function that is being written has as a variable
         self.in_place: dict[Node, list[str]] = {}
-        self.unroll, self.prefix, self.base, self.scratch = unroll, prefix, scratch, scratch
+        self.unroll, self.function, self.prefix, self.base, self.scratch = unroll, function, prefix, scratch, scratch
         self.usual = True  # whether what is being written is outside of branches
         self.has_wide_buffers = False  # whether there are arrays of doubles where the others are floats
         self.has_interleaved_chains = False  # whether there is a loop whose elements are computed side by side
@@ -129,6 +134,8 @@ class Reader:
             return f"fill<{vector_type(node.dtype)}>(LW_AT({scalar_type(node.dtype)}, sh, {own.offset})[{element}])"
         if own is not None:
             return f"{pointer(node.dtype, own)}[{element}]"
+        if node in self.passed and node not in self.defined:
+            return f"{self.passed[node]}[0]"
         return f"{self.buffers[node]}[{element}]" if node in self.buffers else self.names[node]
 
     def _define(self, name: str, dtype: str, text: str) -> str:

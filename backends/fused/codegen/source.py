@@ -56,22 +56,36 @@ def _declared(function: str) -> str:
     return f"LW_OWN {head[head.index('void') :]};"
 
 
-def part_of(name: str, emitter: Emitter) -> Part:
-    """A function by its emitter."""
+def parts_of(name: str, emitter: Emitter) -> list[Part]:
+    """A function by its emitter, and behind it what is a function of its own: each stretch, and all branches together."""
     body = emitter.body()
-    per_step = emitter.unroll and len(body) <= (LONG if name == "step" else OPTIMISE_BELOW_CHARS)
-    return Part(function_text(name, body, per_step, emitter.has_interleaved_chains), 3 if per_step else 1)
+    length = len(body) + sum(len(own.body) for own in emitter.outlined)
+    per_step = emitter.unroll and length <= (LONG if name == "step" else OPTIMISE_BELOW_CHARS)
+    kind = "CHAINED" if emitter.has_interleaved_chains else "noinline" if per_step else "ONCE"
+    stretches: list[str] = []
+    branches: list[str] = []
+    for own in emitter.outlined:
+        how = kind if not own.branch else "noinline" if name == "step" else "ONCE"
+        text = f"LW_OWN __attribute__(({how})) void {own.name}({ARGUMENTS[name]}) {{\n{own.body}\n}}"
+        (branches if own.branch else stretches).append(text)
+    declared, weight = [*map(_declared, stretches), *map(_declared, branches)], 3 if per_step else 1
+    texts = [function_text(name, body, per_step, emitter.has_interleaved_chains), *stretches]
+    parts = [Part("\n".join([*declared, text]), weight) for text in texts]
+    return [*parts, Part("\n".join(branches), 3 if name == "step" else 1)] if branches else parts
+
+
+ARGUMENTS = dict.fromkeys(FUNCTIONS, "const V *__restrict in, V *__restrict s, const T *__restrict sh, V *__restrict w")
+ARGUMENTS["postprocess"] += ", V *__restrict r"
+"""Arguments of each function."""
 
 
 def function_text(name: str, body: str, per_step: bool, has_interleaved_chains: bool) -> str:
     """The text of a function apart, so that its one copy rounds in one way wherever it is called from."""
     kind = "CHAINED" if has_interleaved_chains else "noinline" if per_step else "ONCE"
-    arguments = "const V *__restrict in, V *__restrict s, const T *__restrict sh, V *__restrict w"
+    arguments = ARGUMENTS[name]
     if name == "step":
         name, arguments = "steps", f"{arguments}, long n"
         body = f'for (; n > 0; n--) {{\nasm volatile("" ::: "memory");  // or the whole state goes to registers, and spills\n{body}\n}}'
-    elif name == "postprocess":
-        arguments += ", V *__restrict r"
     return f"LW_OWN __attribute__(({kind})) void {name}({arguments}) {{\n{body}\n}}"
 
 
