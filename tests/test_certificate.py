@@ -308,3 +308,17 @@ def test_a_figure_that_no_tolerance_is_compared_with_is_an_estimate_of_many_unkn
     assert (np.asarray(free.residual) <= np.asarray(compared.residual) * (1 + 1e-9)).all() and (
         np.asarray(free.residual) > 0
     ).all()
+
+
+@pytest.mark.parametrize("tol", [1e-6, 0.0])
+def test_a_descent_to_an_exact_fit_ends_at_a_figure_of_nothing(tol: float) -> None:
+    line = Problem(
+        name="line", data={"x": "m", "y": "m"}, params={name: Param("", start="zeros") for name in "ab"},
+        residual=lambda a, b, x, y: a * x + b - y,
+    )  # fmt: skip
+    x = np.linspace(0, 1, 9)
+    solver = engine.solvers.GradientDescent(0.3, momentum=0.9)
+    data = {"x": x, "y": np.stack([2 * x + 1, -x, 3 * x + 0.1])}
+    found = engine.solve(line, data, solver=solver, backend="torch", max_steps=2000, tol=tol)
+    assert (np.asarray(found.residual) <= 1e-12).all()
+    assert tol == 0 or found.converged.all()

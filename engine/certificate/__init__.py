@@ -105,5 +105,5 @@ def _judged(objective: Objective, params: Params, first: Array | None, thorough:
         return gradient_verdict(objective, params, first)
     rows = sum(math.prod(block.shape) for block in objective.residual(params).values())
     if is_dense(problem, size, rows, compared):
-        return relative_offset(objective, params, thorough)
+        return relative_offset(objective, params, thorough, compared)
     return offset_verdict(objective, params)
