@@ -17,7 +17,7 @@ STRETCH = 40_000
 """Characters of a stretch of statements that is a function of its own: compilers work on several side by side."""
 
 LONG_FLOPS = 30_000
-"""Flops outside of branches from which a function is cut into stretches: its single numbers are handed on in memory."""
+"""Flops from which a function is cut. Outside of branches so many, and all its single numbers are handed on in memory."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,8 @@ class Emitter(Outputs):
 
     def body(self) -> str:
         """The statements; those of functions of their own are in `outlined`."""
+        if self.function != "postprocess" and self.flops() < LONG_FLOPS:
+            self.function = ""  # another compiler takes longer to start than it saves, but for what can be compiled for size
         self.is_long = self.flops() - sum(flops(branch.nodes) for branch in self.branches) >= LONG_FLOPS
         copied_outputs = self._plan_outputs()
         self._allocate(copied_outputs)

@@ -65,7 +65,7 @@ def parts_of(name: str, emitter: Emitter) -> list[Part]:
     stretches: list[str] = []
     branches: list[str] = []
     for own in emitter.outlined:
-        how = kind if not own.branch else "noinline" if name == "step" else "ONCE"
+        how = kind if not own.branch else "noinline" if name == "step" else "FEW"
         text = f"LW_OWN __attribute__(({how})) void {own.name}({ARGUMENTS[name]}) {{\n{own.body}\n}}"
         (branches if own.branch else stretches).append(text)
     declared, weight = [*map(_declared, stretches), *map(_declared, branches)], 3 if per_step else 1

@@ -44,6 +44,12 @@ template <class A> static inline void hold(A &x) {
 #else
 #define ONCE noinline, cold
 #endif
+// What few lanes want: not even that where nothing else is optimised.
+#if defined(__OPTIMIZE__)
+#define FEW ONCE
+#else
+#define FEW noinline, cold
+#endif
 // What has long chains of operations side by side: the compiler's order would put one behind the other again. Arrays of them are
 // registers only to a compiler that optimises, so that this holds for what runs once a lane, too.
 #if defined(__GNUC__) && !defined(__clang__)
