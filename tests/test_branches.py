@@ -74,12 +74,17 @@ def test_two_works_of_which_one_rests_on_the_other_stand_apart_in_order() -> Non
     assert [made.part(made.place[v.node]) for v in order] == [1, 2, 2, 3, 3, 4, 4, 5]
 
 
-def test_work_inside_of_a_choice_waits_for_the_truths_of_both() -> None:
+def two_truths() -> tuple[Graph, View, View, View, list[View]]:
+    """An input, two truths of it, and a chain of operations on it."""
     g, x, truth = start()
-    second = g.map("lt", g.reduce("sum", x, [0]), g.const(9.0))
-    work = [g.map("exp", x)]
+    second, work = g.map("lt", g.reduce("sum", x, [0]), g.const(9.0)), [g.map("exp", x)]
     for _ in range(5):
         work.append(g.map("mul", work[-1], work[-1]))
+    return g, x, truth, second, work
+
+
+def test_work_inside_of_a_choice_waits_for_the_truths_of_both() -> None:
+    g, x, truth, second, work = two_truths()
     choice = g.map("select", second, work[-1], x)
     last = g.map("select", truth, g.map("neg", choice), x)
     (found,) = find(g.nodes, [last], flops)
@@ -88,11 +93,7 @@ def test_work_inside_of_a_choice_waits_for_the_truths_of_both() -> None:
 
 
 def test_work_that_two_choices_share_in_part_waits_for_both() -> None:
-    g, x, truth = start()
-    second = g.map("lt", g.reduce("sum", x, [0]), g.const(9.0))
-    work = [g.map("exp", x)]
-    for _ in range(5):
-        work.append(g.map("mul", work[-1], work[-1]))
+    g, x, truth, second, work = two_truths()
     choice, other = g.map("select", second, work[-1], x), g.map("select", second, g.map("neg", x), x)
     last = g.map("select", truth, g.map("abs", choice), x)
     (found,) = find(g.nodes, [last, other], flops)

@@ -67,7 +67,7 @@ class Emitter(Outputs):
         """Ends of branches, and tests in front of them."""
         begins, ends = self.schedule.starts[1::2], self.schedule.starts[2::2]
         self.usual = True
-        for _ in [end for end in ends if end == group]:
+        for _ in range(ends.count(group)):
             self._end()
         for branch, begin in zip(self.branches, begins, strict=True):
             if begin == group:

@@ -61,14 +61,11 @@ def parts_of(name: str, emitter: Emitter) -> list[Part]:
     body = emitter.body()
     length = len(body) + sum(len(own.body) for own in emitter.outlined)
     per_step = emitter.unroll and length <= (LONG if name == "step" else OPTIMISE_BELOW_CHARS)
-    kind = "CHAINED" if emitter.has_interleaved_chains else "noinline" if per_step else "ONCE"
-    stretches: list[str] = []
-    branches: list[str] = []
-    for own in emitter.outlined:
-        how = kind if not own.branch else "noinline" if name == "step" else "FEW"
-        text = f"LW_OWN __attribute__(({how})) void {own.name}({ARGUMENTS[name]}) {{\n{own.body}\n}}"
-        (branches if own.branch else stretches).append(text)
-    declared, weight = [*map(_declared, stretches), *map(_declared, branches)], 3 if per_step else 1
+    kind = _kind(per_step, emitter.has_interleaved_chains)
+    stretches = [_function(kind, own.name, ARGUMENTS[name], own.body) for own in emitter.outlined if not own.branch]
+    few = "noinline" if name == "step" else "FEW"
+    branches = [_function(few, own.name, ARGUMENTS[name], own.body) for own in emitter.outlined if own.branch]
+    declared, weight = list(map(_declared, stretches + branches)), 3 if per_step else 1
     texts = [function_text(name, body, per_step, emitter.has_interleaved_chains), *stretches]
     parts = [Part("\n".join([*declared, text]), weight) for text in texts]
     return [*parts, Part("\n".join(branches), 3 if name == "step" else 1)] if branches else parts
@@ -81,17 +78,25 @@ ARGUMENTS["postprocess"] += ", V *__restrict r"
 
 def function_text(name: str, body: str, per_step: bool, has_interleaved_chains: bool) -> str:
     """The text of a function apart, so that its one copy rounds in one way wherever it is called from."""
-    kind = "CHAINED" if has_interleaved_chains else "noinline" if per_step else "ONCE"
     arguments = ARGUMENTS[name]
     if name == "step":
         name, arguments = "steps", f"{arguments}, long n"
         body = f'for (; n > 0; n--) {{\nasm volatile("" ::: "memory");  // or the whole state goes to registers, and spills\n{body}\n}}'
+    return _function(_kind(per_step, has_interleaved_chains), name, arguments, body)
+
+
+def _kind(per_step: bool, has_interleaved_chains: bool) -> str:
+    """How a function is compiled: macros of block.h."""
+    return "CHAINED" if has_interleaved_chains else "noinline" if per_step else "ONCE"
+
+
+def _function(kind: str, name: str, arguments: str, body: str) -> str:
     return f"LW_OWN __attribute__(({kind})) void {name}({arguments}) {{\n{body}\n}}"
 
 
 def hoist_text(body: str) -> str:
     """The text of the function for what all lanes share."""
-    return f"LW_OWN __attribute__((ONCE)) void hoist(T *sh, V *h, V *w) {{\n{body}\n}}"
+    return _function("ONCE", "hoist", "T *sh, V *h, V *w", body)
 
 
 DECLARED = [
