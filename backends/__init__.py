@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from backends import pristine  # first: it notes what is loaded after it
+from backends.alone import ALONE
 from backends.base import Backend, Executable, Outcome, Program, Run
 from backends.contract import check_backend
 from backends.errors import ArgumentError, ExtensionError, TraceError, Unsupported
@@ -59,7 +60,7 @@ def get(name: str) -> Backend:
     if name not in NAMES:
         raise ArgumentError(f"backend: got {name!r}; expected one of {', '.join(map(repr, ('auto', *NAMES)))}")
     if name not in _LOADED:
-        with span("import"):
+        with ALONE, span("import"):
             _LOADED[name] = check_backend(name, _module(name).BACKEND)
     return _LOADED[name]
 

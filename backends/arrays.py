@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from backends.alone import ALONE
 from backends.types import Array
 
 FLOATS = ("float32", "float64")
@@ -148,7 +149,12 @@ def is_tracked(array: Any) -> bool:
     import torch
     from torch.autograd import forward_ad
 
-    return bool(array.requires_grad or torch._C._functorch.is_functorch_wrapped_tensor(array) or forward_ad._current_level >= 0)
+    if array.requires_grad or torch._C._functorch.is_functorch_wrapped_tensor(array):
+        return True
+    if forward_ad._current_level < 0:
+        return False
+    with ALONE:  # the level may be that of another thread's trace
+        return forward_ad._current_level >= 0
 
 
 def is_perturbed(value: object) -> bool:
@@ -158,8 +164,8 @@ def is_perturbed(value: object) -> bool:
 
 def is_compiling() -> bool:
     """Whether torch.compile is tracing the code that asks."""
-    torch = sys.modules.get("torch")
-    return torch is not None and bool(torch.compiler.is_compiling())
+    torch = sys.modules.get("torch")  # which another thread may be loading
+    return hasattr(torch, "compiler") and bool(torch.compiler.is_compiling())
 
 
 def detached(array: Any) -> Any:

@@ -16,6 +16,7 @@ from typing import Any
 import backends
 from backends import arrays as _arrays
 from backends import contract
+from backends.alone import ALONE
 from backends.base import Backend, Executable
 from backends.errors import CompilerMissing
 from backends.stopwatch import span
@@ -170,7 +171,8 @@ class _Look:
         domains = {name: param.domain for name, param in self.problem.params.items()}
         theirs = {name: domain for name, domain in domains.items() if package(type(domain)) != "engine"}
         if theirs and "domains" not in self.known:
-            probe.check(self.problem.name, backends.get(self.backend), theirs, self.shapes, self.sizes)
+            with ALONE:
+                probe.check(self.problem.name, backends.get(self.backend), theirs, self.shapes, self.sizes)
             self.known["domains"] = True
 
     @property
@@ -191,7 +193,7 @@ class _Look:
 
     def _detected(self, what: str, find: Callable[..., Any]) -> Any:
         """A property as numbers that can be kept: those of an earlier process, or of a look now."""
-        with span("trace"):
+        with ALONE, span("trace"):
             own = backends.get(self.backend)
             name = partial(fingerprint, self.problem, own, "found", what, self.shapes, self.sizes)
             known = name()

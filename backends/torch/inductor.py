@@ -22,6 +22,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
 
+from backends.alone import ALONE
 from backends.base import Executable, Inputs, Outcome, Program, Run, too_large
 from backends.errors import Unsupported
 from backends.torch import TorchBackend
@@ -75,7 +76,8 @@ class Compiler:
         """Add the kernel for that choice of shared inputs, or say why there is none."""
         began = time.perf_counter()
         try:
-            kernels[shared] = Kernel(traced, shared, like)
+            with ALONE:
+                kernels[shared] = Kernel(traced, shared, like)
             self.compiled += 1
         except Exception as error:  # whatever a compiler or its tool chain may raise
             self.failure = _first_words(error)

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from backends.alone import ALONE
 from backends.base import RUNNING, Executable, Inputs, Outcome, Program, Run, State
 from backends.torch.trace import Traced, proven
 from backends.tree import Tree, leaves, tree_map, unflatten
@@ -40,6 +41,10 @@ class TorchExecutable(Executable):
         return max(2, lanes)
 
     def __init__(self, program: Program, example: Mapping[str, Tensor], compile: Compile = eager) -> None:
+        with ALONE:
+            self._trace(program, example, compile)
+
+    def _trace(self, program: Program, example: Mapping[str, Tensor], compile: Compile) -> None:
         lanes = proven(program, [random_lane(example, seed) for seed in (1, 2)])
         init = Traced(program.init, [(lane,) for lane in lanes])
         pairs = list(zip(lanes, init.results, strict=True))

@@ -19,6 +19,8 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
+from backends.alone import ALONE
+
 NAME = "torch._dynamo"
 RULES = "torch._decomp.decompositions_for_jvp"
 """Module of torch's forward rules that are made of others: for the trace of a matrix, for normalisations. It compiles them first."""
@@ -40,6 +42,11 @@ def no_dynamo() -> Iterator[None]:
 
     Nothing is left behind: whoever compiles later finds torch as it was. An import of the compiler loads it, as ever.
     """
+    with ALONE:
+        yield from _without()
+
+
+def _without() -> Iterator[None]:
     if NAME in sys.modules or "_dynamo" in torch.__dict__:
         yield
         return
@@ -117,6 +124,11 @@ _PLAIN = (
 
 def forward(call: Callable[[], Any]) -> Any:
     """A forward derivative; where torch misses a rule that is made of others, they are loaded, and it is taken again."""
+    with ALONE:
+        return _forward(call)
+
+
+def _forward(call: Callable[[], Any]) -> Any:
     try:
         return call()
     except Exception as error:

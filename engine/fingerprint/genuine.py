@@ -14,6 +14,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from backends.alone import loaded_torch
 from engine.fingerprint.pure import ALIASES, BUILTINS, MODULES, NAMES
 from engine.libraries import BUILTIN, HEAP, LIBRARIES, Unhashable, has_library_code
 
@@ -38,7 +39,7 @@ OPERATORS = frozenset(
 
 def check() -> None:
     """Raises Unhashable where a loaded library holds a function or an object of the user's, or torch is told to do otherwise."""
-    torch = sys.modules.get("torch")
+    torch = loaded_torch()
     if torch is not None and (torch._C._len_torch_function_stack() or torch._C._len_torch_dispatch_stack()):
         raise Unhashable("calls of torch that a mode of the user's sees")
     held = [vars(module) for name, module in list(sys.modules.items()) if name in MODULES or name.startswith(BENEATH)]
@@ -84,7 +85,7 @@ def _is_loaded(module: types.ModuleType) -> bool:
 
 def check_names() -> None:
     """Raises Unhashable where a library holds one of its functions under the name of another."""
-    torch = sys.modules.get("torch")
+    torch = loaded_torch()
     for module in MODULES & sys.modules.keys():
         held = vars(sys.modules[module])
         for name in NAMES & held.keys():

@@ -20,6 +20,7 @@ from typing import Any
 import array_api_compat
 import numpy as np
 
+from backends.alone import loaded_torch
 from backends.fused.build import cache
 
 SUFFIX = ".json"
@@ -69,5 +70,5 @@ def _torch_version() -> str:
 
 def _default_dtype() -> str:
     """The dtype of torch's tensors where none is asked for."""
-    torch = sys.modules.get("torch")
+    torch = loaded_torch()
     return "torch.float32" if torch is None else str(torch.get_default_dtype())

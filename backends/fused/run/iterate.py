@@ -11,7 +11,6 @@ import ctypes
 import importlib
 import os
 import struct
-import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -20,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from backends.alone import ALONE, loaded_torch
 from backends.arrays import dtype_name
 from backends.base import Executable, Inputs, Outcome, Program, Run
 from backends.fused.build.disk_cache import cached
@@ -69,11 +69,12 @@ class FusedExecutable(Executable):
     def __init__(self, program: Program, example: Mapping[str, Array], shared: frozenset[str]) -> None:
         target = host_target()
         like = [(name, tuple(a.shape), dtype_name(a), name in shared) for name, a in example.items()]
-        name = program.key()
-        key = name and repr((name, headers(), target.name, target.vector_bytes, like))
         with Parts(target) as parts:
             make = partial(_written, program, example, shared, target, parts.begin)
-            self.kernel = Kernel.from_fields(cached(key, make, lambda: program.key() == name))
+            with ALONE:
+                name = program.key()
+                key = name and repr((name, headers(), target.name, target.vector_bytes, like))
+                self.kernel = Kernel.from_fields(cached(key, make, lambda: program.key() == name))
             self.library = build(self.kernel.source, target, parts)
         self.shared = Shared(self.kernel.shared_inputs, self.kernel.dtype)
         self.results = [(leaf.shape, np.dtype(leaf.dtype)) for leaf in self.kernel.results]
@@ -189,7 +190,7 @@ def threads(lanes: int, width: int, work: float) -> int:
 
 def _torch_threads() -> int:
     """The threads that torch has been given, or would start with."""
-    torch = sys.modules.get("torch")
+    torch = loaded_torch()
     if torch is not None:
         return int(torch.get_num_threads())
     asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]

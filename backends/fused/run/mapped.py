@@ -9,7 +9,6 @@ A kernel serves one structure of arguments: shapes of a lane, dtypes, which are 
 from __future__ import annotations
 
 import ctypes
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from backends.alone import ALONE
 from backends.errors import Unsupported
 from backends.fused.build.toolchain import ToolchainError, build, host_target
 from backends.fused.codegen.emit import Emitter
@@ -93,10 +93,6 @@ class MapKernel:
         return unflatten(self.form, [torch.from_numpy(array) for array in outputs])
 
 
-_MAKING = threading.Lock()
-"""Held while a function is traced: torch's forward derivatives have one level for all threads."""
-
-
 class Mapped:
     """vmap of a one-lane function through kernels that are made as they are needed."""
 
@@ -125,7 +121,7 @@ class Mapped:
         example = [a if k in shared else a.new_zeros(a.shape[1:]) for k, a in enumerate(lanes_first)]
         key = (repr(unflatten(list(args), list(range(len(arrays))))), shared, tuple((tuple(e.shape), e.dtype) for e in example))
         if key not in self.kernels:
-            with _MAKING:
+            with ALONE:
                 if key not in self.kernels:
                     self.kernels[key] = self._kernel(args, example, shared)
         kernel = self.kernels[key]
