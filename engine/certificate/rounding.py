@@ -25,7 +25,8 @@ def squared_terms(tangent: Tangent, transposed: Array) -> Array:
     """
     xp, typical_scale = array_namespace(transposed), tangent.typical_scale()
     square = (typical_scale * typical_scale) @ (transposed * transposed)
-    for product in _by_data(tangent.objective, tangent.params):
+    for blocks in by_data(tangent.objective, tangent.params):
+        product = rows(tangent.objective, scaled_down(tangent.objective, blocks))[0]
         square = square + xp.where(xp.isfinite(product), product * product / PATTERNS, xp.zeros_like(product))
     if not square.shape[0]:
         return square
@@ -33,8 +34,8 @@ def squared_terms(tangent: Tangent, transposed: Array) -> Array:
     return square + eps * eps * xp.max(square)
 
 
-def _by_data(objective: Objective, params: Params) -> list[Array]:
-    """The residual's derivative by the data and the captured arrays along patterns of their signs."""
+def by_data(objective: Objective, params: Params) -> list[dict[str, Array]]:
+    """The residual's derivative by the data and the captured arrays along `PATTERNS` patterns of their signs; none without them."""
     bounds = {name for param in objective.problem.params.values() for name in param.domain.names}
     data = {name: a for name, a in objective.data.items() if name not in bounds and _is_float(a)}
     captured = {str(k): a for k, a in enumerate(objective.captured["residual"]) if _is_float(a)}
@@ -51,8 +52,7 @@ def _by_data(objective: Objective, params: Params) -> list[Array]:
             kind: {name: a * rademacher(a, "datum") * (1 - 2 * (pattern * k % 2)) for k, (name, a) in enumerate(arrays.items())}
             for kind, arrays in given.items()
         }
-        product = objective.backend.jvp(residual, (given,), (turned,))[1]
-        products.append(rows(objective, scaled_down(objective, product))[0])
+        products.append(objective.backend.jvp(residual, (given,), (turned,))[1])
     return products
 
 

@@ -80,7 +80,7 @@ def damped_step(objective: Objective, state: State, evaluate: ModelAt, geodesic_
     eps, one = float(xp.finfo(mu.dtype).eps), xp.ones_like(mu)
     shrink = xp.where(ratio > 0.9, one / 10, xp.maximum(one / 3, 1 - (2 * ratio - 1) ** 3))
     shrink = xp.minimum(shrink, 2 * one)
-    least = eps if exact else eps * eps  # a column may have become far shorter than it was
+    least = eps * eps  # a column may have become far shorter than it was
     mu = xp.where(accepted, xp.maximum(mu * shrink, one * least), mu * nu)
     ill = after.ill | is_ill(inflation) if exact and after.model.newton is not None else after.ill
     linear = accepted & (ratio > 0.9)
