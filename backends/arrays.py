@@ -164,8 +164,8 @@ def is_perturbed(value: object) -> bool:
 
 def is_compiling() -> bool:
     """Whether torch.compile is tracing the code that asks."""
-    torch = sys.modules.get("torch")  # which another thread may be loading
-    return hasattr(torch, "compiler") and bool(torch.compiler.is_compiling())
+    compiler = getattr(sys.modules.get("torch"), "compiler", None)  # not there while another thread loads torch
+    return compiler is not None and bool(compiler.is_compiling())
 
 
 def detached(array: Any) -> Any:

@@ -92,12 +92,17 @@ class Objective:
         return made
 
     def given(self, data: dict[str, Array], captured: dict[str, Array]) -> Objective:
-        """The same with other arrays for some data, and for some that the residual captured, by their places."""
+        """The same with other arrays for some data, and for some that the residual, or the loss, captured, by their places."""
         made = copy.copy(self)
         made.data = {**self.data, **data}
-        arrays = [captured.get(str(k), array) for k, array in enumerate(self.captured["residual"])]
-        made._functions = self._functions | {"residual": self.problem.frozen["residual"].rebuild(arrays, self._around)}
+        arrays = [captured.get(str(k), array) for k, array in enumerate(self.captured[self.role])]
+        made._functions = self._functions | {self.role: self.problem.frozen[self.role].rebuild(arrays, self._around)}
         return made
+
+    @property
+    def role(self) -> str:
+        """The declared function that is minimised: `"residual"` or `"loss"`."""
+        return "loss" if self.problem.residual is None else "residual"
 
     def call(self, role: str, params: Params) -> Any:
         """A declared function on this lane, called with the names that it takes."""

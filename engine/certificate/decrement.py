@@ -9,18 +9,26 @@ Source:
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 from backends import fori_loop
 from backends.types import Array, array_namespace
+from engine.certificate.rounding import by_data
 from engine.certificate.verdict import STILL, Verdict, ratio, true
 from engine.curvature import hessian as hessian_at
+from engine.domains.base import constant
 from engine.objective import Objective, Params, zero
 from engine.projection import ROUNDING
 from engine.smalllinalg import first_largest
 from engine.sparsity.structure import Structure
-from engine.tangent import Tangent
+from engine.tangent import Tangent, rademacher
 
 FLAT = 1e3
 """Units in the last place, relative to its diagonal, within which curvature counts as 0."""
+
+VANISHING = 10.0
+"""Times the share of what was removed that a Newton step leaves at most of a loss that goes to 0: it converges quadratically."""
 
 BENT = 10.0
 """Times the bend of a circle about 0 that a curve of equal losses may be bent."""
@@ -30,41 +38,106 @@ TURN = 0.375
 
 
 def newton_decrement(objective: Objective, params: Params, first: Array) -> Verdict:
-    """(g'H^-1 g / 2 / (f_start - f + eps |f|))^(1/2) on the free set; infinite where H is indefinite.
+    """(g'H^-1 g / 2 / min(f_start - f, |f|))^(1/2) on the free set, beyond rounding; infinite where H is indefinite.
 
-    The decrement g'H^-1 g / 2 is what a Newton step would remove by the quadratic model. A parameter is not determined
-    where a move by its size, 1 at least, changes the loss by nothing beside what was removed since the start, or where
-    that step still moves it by more than 1e-3 of its size while the loss can tell.
+    The decrement g'H^-1 g / 2 is what a Newton step would remove by the quadratic model. It is a share of the loss, as for least
+    squares, whatever the start; of what was removed since then, where that is less, since nobody knows what a loss has as a
+    constant, or where the loss goes to 0, so that a share of what is left would be removed for ever. What eps |f| makes of it, or
+    the rounding of the data and the params, counts as nothing.
+
+    A parameter is not determined where a move by its size, 1 at least, changes the loss by nothing beside what was removed
+    since the start, where that step still moves it by more than 1e-3 of its size while the loss can tell, or where rounding
+    would, and changes all that is left of the loss by it.
 
     Args:
         first: the loss at the start.
     """
     tangent = Tangent(objective.dense(), params)
+    local = _local(tangent)
+    loss, decrement, size = local.loss, local.decrement, tangent.typical_scale()
+    xp = array_namespace(loss)
+    eps = ROUNDING * float(xp.finfo(loss.dtype).eps)
+    removed, known = xp.maximum(first - loss, 0 * loss), eps * xp.abs(loss)
+    nothing, silent = eps * eps * removed, xp.maximum(known, local.noise)
+
+    after = xp.abs(objective.loss(tangent.move(-local.curved)))
+    vanishes = after <= VANISHING * ratio(decrement, removed + known) * xp.abs(loss) + silent
+    whole = xp.where(vanishes, removed, xp.minimum(removed, xp.abs(loss)))
+    excess = xp.maximum(xp.sqrt(decrement) - xp.sqrt(silent), 0 * loss)
+    optimality = ratio(excess, xp.sqrt(whole + known))
+    finite = xp.isfinite(loss + decrement + local.total)
+    optimality = xp.where(local.indefinite, optimality + float("inf"), xp.where(finite, optimality, optimality * float("nan")))
+
+    far = xp.maximum(size, xp.ones_like(size))
+    dead = local.free & (far * (xp.abs(local.gradient) + far * local.feels) <= nothing)
+    moves = (xp.abs(local.step) > STILL * size) & (decrement > silent + nothing)
+    blurred = (local.blur > STILL * size) & (local.noise > xp.abs(loss))
+    return Verdict(optimality, ~xp.any(dead | moves | blurred), true(loss))
+
+
+@dataclass(frozen=True)
+class _Local:
+    """The quadratic model at some params, with halves of gradient and Hessian as the loss's, on the free set.
+
+    feels        `(size,)`, the largest entry of each row of the Hessian; `total` is the sum of all, and `free` says which are free
+    step         `(size,)`, H^-1 g, with rounding in place of flat curvature; `curved` without flat directions
+    decrement    g'H^-1 g
+    blur, noise  by how much rounding of data and params may move a parameter `(size,)`, and the decrement of such moves
+    indefinite   whether H has negative curvature beyond rounding
+    """
+
+    loss: Array
+    gradient: Array
+    feels: Array
+    total: Array
+    free: Array
+    step: Array
+    curved: Array
+    decrement: Array
+    blur: Array
+    noise: Array
+    indefinite: Array
+
+
+def _local(tangent: Tangent) -> _Local:
     model = hessian_at(tangent, Structure.dense(tangent.size))
     loss, gradient, hessian = model.loss, model.gradient, model.blocks["0"][0]
-    xp = array_namespace(loss)
-    free = tangent.inactive_mask(gradient)
-    if free is not None:
-        gradient, hessian = gradient * free, hessian * free[:, None] * free
-    feels, size = xp.max(xp.abs(hessian), axis=1), tangent.typical_scale()
-    diagonal = xp.abs(xp.linalg.diagonal(hessian))
-    scale = xp.where(diagonal > 0, diagonal, xp.where(feels > 0, feels, xp.ones_like(feels)))
-    scale = 1 / xp.sqrt(scale)
-    eps = ROUNDING * float(xp.finfo(loss.dtype).eps)
-    level = FLAT * eps / ROUNDING + _turning(gradient, diagonal, size)
-    step, decrement, least = eliminate(hessian * scale[:, None] * scale, gradient * scale, level)
-    removed, known = xp.maximum(first - loss, 0 * loss), eps * xp.abs(loss)
-    nothing = eps * eps * removed
-    far = xp.maximum(size, xp.ones_like(size))
-    dead = far * (xp.abs(gradient) + far * feels) <= nothing
-    if free is not None:
-        dead = dead & (free > 0)
-    optimality = xp.sqrt(ratio(decrement, removed + known))
-    indefinite = least < -1
-    moves = (xp.abs(step * scale) > STILL * size) & (decrement > known + nothing)
-    finite = xp.isfinite(loss + decrement + xp.sum(hessian))
-    optimality = xp.where(indefinite, optimality + float("inf"), xp.where(finite, optimality, optimality * float("nan")))
-    return Verdict(optimality, ~xp.any(dead | moves), true(loss))
+    xp, size, rounded = array_namespace(loss), tangent.typical_scale(), _rounded(tangent, hessian)
+    mask = tangent.inactive_mask(gradient)
+    if mask is not None:
+        gradient, rounded, hessian = gradient * mask, [part * mask for part in rounded], hessian * mask[:, None] * mask
+    free = xp.ones_like(size) > 0 if mask is None else mask > 0
+    feels, diagonal = xp.max(xp.abs(hessian), axis=1), xp.abs(xp.linalg.diagonal(hessian))
+    scale = 1 / xp.sqrt(xp.where(diagonal > 0, diagonal, xp.where(feels > 0, feels, xp.ones_like(feels))))
+    eps = float(xp.finfo(loss.dtype).eps)
+    level = FLAT * eps + _turning(gradient, diagonal, size)
+    slopes = xp.stack([gradient, gradient, *(ROUNDING * eps * part for part in rounded)])
+    steps, decrements, least = eliminate(hessian * scale[:, None] * scale, slopes * scale, level)
+    steps, blur = steps * scale, xp.max(xp.abs(steps[2:]), axis=0) * scale
+    noise = xp.sum(decrements[2:])
+    return _Local(
+        loss, gradient, feels, xp.sum(hessian), free, steps[0], steps[1], decrements[0], blur, noise, least < -1
+    )  # fmt: skip
+
+
+def _rounded(tangent: Tangent, hessian: Array) -> list[Array]:
+    """Changes of half the gradient along signs of the data and of the params, each as large as what it is changed by: `(n,)`.
+
+    Times eps they are what rounding of those makes of it; of data only where the derivative is finite.
+    """
+    objective, origin = tangent.objective, tangent.zeros()
+    xp = array_namespace(hessian)
+
+    def loss(v: Array, given: dict[str, Any]) -> Array:
+        return objective.given(**given).loss(tangent.second_order_retraction(v))
+
+    def slope(given: dict[str, Any]) -> Array:
+        found: Array = objective.backend.grad(loss)(origin, given)
+        return found / 2
+
+    size = tangent.typical_scale()
+    found = [xp.where(xp.isfinite(part), part, xp.zeros_like(part)) for part in by_data(objective, slope)]
+    return [*found, hessian @ (size * rademacher(size, "param"))]
 
 
 def _turning(gradient: Array, diagonal: Array, size: Array) -> Array:
@@ -78,38 +151,43 @@ def _turning(gradient: Array, diagonal: Array, size: Array) -> Array:
     return xp.minimum(found, xp.zeros_like(found) + float(xp.finfo(gradient.dtype).eps) ** TURN)
 
 
-def eliminate(hessian: Array, gradient: Array, level: Array) -> tuple[Array, Array, Array]:
-    """H^-1 g, g'H^-1 g and the least pivot over its level, of a symmetric H of unit diagonal: `(n, n)`, `(n,)` -> `(n,)`, `()`, `()`.
+def eliminate(hessian: Array, gradients: Array, level: Array) -> tuple[Array, Array, Array]:
+    """H^-1 g and g'H^-1 g for some g, and the least pivot over its level: `(n, n)`, `(k, n)` -> `(k, n)`, `(k,)`, `()`.
+
+    H is symmetric, of unit diagonal.
 
     Gauss-Jordan with the largest diagonal entry as the pivot of each round; one that is 0 to rounding counts as that
     rounding, so that a gradient along a flat direction is not forgotten. What is left of the others is divided by the `level`
     `(n,)` at least, up to which curvature counts as 0: noise over noise is no curvature. Rounds are alike: a compiler makes them
-    a loop.
+    a loop. Of all g but the first, flat directions are left out.
     """
     xp = array_namespace(hessian)
-    size = gradient.shape[0]
+    size = hessian.shape[0]
     flat = FLAT * float(xp.finfo(hessian.dtype).eps)
 
     def round_(
-        hessian: Array, gradient: Array, open_: Array, total: Array, least: Array, bottom: Array, level: Array
+        hessian: Array, gradients: Array, open_: Array, totals: Array, least: Array, bottom: Array, level: Array, is_first: Array
     ) -> tuple[Array, ...]:
         diagonal = xp.linalg.diagonal(hessian)
         pivot, pick = first_largest(xp.where(open_ > 0, diagonal, bottom))
         zero_up_to = xp.sum(pick * level)
-        inverse, own = 1 / xp.maximum(pivot, zero_up_to), 1 / xp.maximum(pivot, 0 * pivot + flat)
-        row, column, slope = pick @ hessian, hessian @ pick, xp.sum(pick * gradient)
+        inverse, firm = 1 / xp.maximum(pivot, zero_up_to), 1 / xp.maximum(pivot, 0 * pivot + flat)
+        row, column, slopes = pick @ hessian, hessian @ pick, gradients @ pick
+        slopes = xp.where((is_first > 0) | (pivot > zero_up_to), slopes, 0 * slopes)
         others = 1 - pick
         return (
             (hessian - column[:, None] * (row * inverse)) * others[:, None] + pick[:, None] * (row * inverse),
-            (gradient - column * (slope * inverse)) * others + pick * (slope * own),
+            (gradients - slopes[:, None] * inverse * column) * others + (slopes * firm)[:, None] * pick,
             open_ * others,
-            total + slope * slope * own,
+            totals + slopes * slopes * firm,
             xp.minimum(least, pivot / zero_up_to),
             bottom,
             level,
+            is_first,
         )
 
-    none = zero(gradient)
-    start = (hessian, gradient, gradient * 0 + 1, none, none + float("inf"), gradient * 0 - float("inf"), level)
-    _, step, _, total, least, *_ = fori_loop(round_, size, *start)
-    return step, total, least
+    none, totals = level * 0, gradients[:, 0] * 0
+    is_first = constant([float(k == 0) for k in range(totals.shape[0])], totals, totals.shape)
+    start = (hessian, gradients, none + 1, totals, zero(level) + float("inf"), none - float("inf"), level, is_first)
+    _, steps, _, totals, least, *_ = fori_loop(round_, size, *start)
+    return steps, totals, least

@@ -69,10 +69,13 @@ def _blocks(objective: Objective, params: Params) -> dict[str, Block]:
         turned = {name: x * rademacher(x, f"{name}.{k}") for name, x in params.items()}
         residual, product = objective.linearise(params, turned)
         products.append(product)
-    at_origin, by_data_ = at_zero(objective, params), by_data(objective, params)
+    at_origin, by_data_ = at_zero(objective, params), by_data(objective, lambda given: objective.given(**given).residual(params))
     found = {}
     for name, r in residual.items():
-        size, data = _mean_size(r, [product[name] for product in products]), _mean_size(r, [product[name] for product in by_data_])
+        size, data = (
+            _mean_size(r, [product[name] for product in products]),
+            _mean_size(r, [product[name] for product in by_data_]),
+        )
         one = pow2_scale(largest([r, size, data, at_origin[name]]))
         here, terms, given, origin = (_rms(scale_down(a, one)) for a in (r, size, data, at_origin[name]))
         found[name] = Block(r, size, at_origin[name] * _share(here + terms + given, origin))

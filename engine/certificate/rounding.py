@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from backends.types import Array, array_namespace
-from engine.objective import Objective, Params
+from engine.objective import Objective
 from engine.tangent import Tangent, rademacher, rows, scaled_down
 
 PATTERNS = 2
@@ -25,7 +26,7 @@ def squared_terms(tangent: Tangent, transposed: Array) -> Array:
     """
     xp, typical_scale = array_namespace(transposed), tangent.typical_scale()
     square = (typical_scale * typical_scale) @ (transposed * transposed)
-    for blocks in by_data(tangent.objective, tangent.params):
+    for blocks in by_data(tangent.objective, lambda given: tangent.objective.given(**given).residual(tangent.params)):
         product = rows(tangent.objective, scaled_down(tangent.objective, blocks))[0]
         square = square + xp.where(xp.isfinite(product), product * product / PATTERNS, xp.zeros_like(product))
     if not square.shape[0]:
@@ -34,17 +35,17 @@ def squared_terms(tangent: Tangent, transposed: Array) -> Array:
     return square + eps * eps * xp.max(square)
 
 
-def by_data(objective: Objective, params: Params) -> list[dict[str, Array]]:
-    """The residual's derivative by the data and the captured arrays along `PATTERNS` patterns of their signs; none without them."""
+def by_data(objective: Objective, function: Callable[[dict[str, Any]], Any]) -> list[Any]:
+    """A function's derivative by the data and the captured arrays along `PATTERNS` patterns of their signs; none without them.
+
+    The function is given both as `Objective.given` takes them.
+    """
     bounds = {name for param in objective.problem.params.values() for name in param.domain.names}
     data = {name: a for name, a in objective.data.items() if name not in bounds and _is_float(a)}
-    captured = {str(k): a for k, a in enumerate(objective.captured["residual"]) if _is_float(a)}
+    captured = {str(k): a for k, a in enumerate(objective.captured[objective.role]) if _is_float(a)}
     given = {"data": data, "captured": captured}
     if not data and not captured:
         return []
-
-    def residual(given: dict[str, Any]) -> Any:
-        return objective.given(given["data"], given["captured"]).residual(params)
 
     products = []
     for pattern in range(PATTERNS):
@@ -52,7 +53,7 @@ def by_data(objective: Objective, params: Params) -> list[dict[str, Array]]:
             kind: {name: a * rademacher(a, "datum") * (1 - 2 * (pattern * k % 2)) for k, (name, a) in enumerate(arrays.items())}
             for kind, arrays in given.items()
         }
-        products.append(objective.backend.jvp(residual, (given,), (turned,))[1])
+        products.append(objective.backend.jvp(function, (given,), (turned,))[1])
     return products
 
 

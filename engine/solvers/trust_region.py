@@ -206,8 +206,9 @@ def optimality(objective: Objective, params: Params, model: Model, reference: Ar
     loss = model.loss
     xp = array_namespace(loss)
     if objective.problem.residual is None:
+        removed = xp.minimum(xp.maximum(reference - loss, 0 * loss), xp.abs(loss))
         known = float(xp.finfo(loss.dtype).eps) * xp.abs(loss)
-        return xp.sqrt(_ratio(xp.maximum(_decrement(model), 0 * loss), xp.maximum(reference - loss, 0 * loss) + known))
+        return xp.sqrt(_ratio(xp.maximum(_decrement(model), 0 * loss), removed + known))
     if not objective.problem.exact:
         return xp.sqrt(_ratio(xp.maximum(_decrement(model), 0 * loss), loss))
     return xp.sqrt(_ratio(loss, _terms(objective, params, model, reference)))
