@@ -30,6 +30,7 @@ from engine.lane.monitor import Monitor
 from engine.lane.own_optimality import OwnFixedSteps, OwnOptimality
 from engine.lane.scalars import code, nan_like, unscaled_loss
 from engine.lane.state import LaneState
+from engine.lane.vanished import at_their_limit
 from engine.libraries import package
 from engine.objective import Objective
 from engine.params import select
@@ -117,7 +118,10 @@ class LaneProgram:
         objective, _ = self._bind(inputs)
         objective.pow2_scales = state.pow2_scales
         status = state.status
-        answer = declared.canonical(objective, self.shapes, self.monitor.answer(state))
+        answer = self.monitor.answer(state)
+        if not self.free:
+            answer = at_their_limit(objective, answer)
+        answer = declared.canonical(objective, self.shapes, answer)
         loss = objective.loss(answer)
         if said(self.solver, "CERTIFIED"):
             verdict = certificate.verdict(objective, answer, state.first, thorough=not self.free, compared=not self.free)
