@@ -10,6 +10,8 @@ import importlib
 import os
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 ALONE = threading.RLock()
@@ -17,6 +19,17 @@ ALONE = threading.RLock()
 
 if hasattr(os, "register_at_fork"):  # a child has no other thread that would ever release it
     os.register_at_fork(before=ALONE.acquire, after_in_parent=ALONE.release, after_in_child=ALONE.release)
+
+
+@contextmanager
+def lent() -> Iterator[None]:
+    """Others may hold what this thread holds, where it waits for one of them."""
+    held: Any = ALONE._release_save() if ALONE._is_owned() else None  # type: ignore[attr-defined]  # as threading.Condition does
+    try:
+        yield
+    finally:
+        if held is not None:
+            ALONE._acquire_restore(held)  # type: ignore[attr-defined]
 
 
 def loaded_torch() -> Any:

@@ -5,7 +5,7 @@ Needs `problem`, `plan` and `status` for what stands in the fields.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, KeysView, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -86,10 +86,19 @@ class Answers:
     def __len__(self) -> int:
         return len(self.params)
 
+    def __contains__(self, name: object) -> bool:
+        """Whether there is a param of that name."""
+        return name in self.params
+
+    def keys(self) -> KeysView[str]:
+        """The names of the params: `dict(solution)` has the arrays by name."""
+        return self.params.keys()
+
     @property
     def converged(self) -> Array:
         """True where the answer is usable: CONVERGED or ILL_CONDITIONED."""
-        return (self.status == USABLE[0]) | (self.status == USABLE[1])
+        one, other = map(int, USABLE)  # torch.compile takes a tensor for unequal to whatever is no number
+        return (self.status == one) | (self.status == other)
 
     @property
     def failed(self) -> Array:

@@ -10,7 +10,7 @@ from typing import Any
 from backends import arrays as _arrays
 from backends.tree import tree_map
 from backends.types import array_namespace
-from engine import advice, report
+from engine import advice, curvature_at, report
 from engine.answers import Answers, Array
 from engine.errors import ArgumentError, SolveError
 from engine.io import archive, npz_write
@@ -65,11 +65,20 @@ class Solution(Answers):
         params = ", ".join(f"solution[{param!r}]" for param in self.__dict__.get("params", {}))
         return f"a Solution has no {name!r}; expected {params}{f', or one that it derives: {sorted(derived)}' if derived else ''}"
 
+    def _planned(self, who: str) -> None:
+        """Raises ArgumentError where compiled code made the solution, which has no plan."""
+        if self.plan is None:
+            raise ArgumentError(
+                f"{who}: the solution was made by compiled code, which hands back arrays alone; expected one of a plain call: call "
+                "engine.solve outside of torch.compile"
+            )
+
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self.call.derived]
 
     def summary(self) -> str:
         """A readable table: counts by status, quantiles of steps and residual, time."""
+        self._planned("summary")
         return report.summary(self)
 
     def explain(self, lane: int | tuple[int, ...]) -> str:
@@ -91,7 +100,27 @@ class Solution(Answers):
             >>> [line for line in story.splitlines() if "open" in line]
             ['  open:       a and b can move together, or trade against each other, without effect on the loss']
         """
+        self._planned("explain")
         return explain(self, lane)
+
+    def hessian(self) -> dict[str, dict[str, Array]]:
+        """The curvature at the answers, by parameter: `hessian()["a"]["b"]` is d2 loss / da db, `(*batch, *a's shape, *b's shape)`.
+
+        Second derivatives of the declared loss, `sum_k weights[k] mean(r_k^2)` of a residual, in the params' own coordinates
+        whatever their domains, in the dtype of the solve; evaluated for all lanes at once, without compiling.
+
+        Raises:
+            ValueError: of a solution that was loaded from a file.
+
+        Example:
+            >>> import numpy as np, engine
+            >>> bowl = engine.Problem(name="bowl", data={"k": ""}, params={"a": "", "b": ""}, loss=lambda a, b, k: k * a * a + a * b + b * b)
+            >>> found = engine.solve(bowl, np.array([1.0, 3.0]), backend="numpy").hessian()
+            >>> found["a"]["a"].round(6).tolist(), found["a"]["b"].round(6).tolist()
+            ([2.0, 6.0], [1.0, 1.0])
+        """
+        self._planned("hessian")
+        return curvature_at.hessian(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write an npz file of all fields, whole or not at all, which `engine.load` reads, and `lanewise plot`.
@@ -111,6 +140,7 @@ class Solution(Answers):
             ...     engine.load(f"{folder}/inverse.npz")["X"].round(6).tolist()
             [[1.0, 0.0], [0.0, 1.0]]
         """
+        self._planned("save")
         npz_write.write(os.fspath(path), archive.arrays(self))
 
     def raise_for_status(self) -> Solution:
@@ -118,6 +148,7 @@ class Solution(Answers):
         counts = {status: n for status, n in self.counts().items() if status not in USABLE}
         if not counts:
             return self
+        self._planned("raise_for_status")
         codes = _arrays.to_host(self.status)
         lines = [f"{sum(counts.values())} of {codes.size} lanes of problem {self.plan.problem!r} did not converge:"]
         for status, count in counts.items():

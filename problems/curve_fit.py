@@ -6,11 +6,13 @@ Needs `smalllinalg` for the covariance.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import numpy as np
 from array_api_compat import device
 
 import engine
@@ -35,8 +37,8 @@ def curve_fit(model: Model, *, sigma: Any = None, absolute_sigma: bool = False, 
 
     Data `x`, `(..., n)`, or `(..., k, n)` for a model of k variables, `y` `(..., n)`, and if given `mask` `(..., n)`:
     points where it is 0 do not count, and may hold NaN. One `x` at its own rank is shared by all lanes; x has one axis
-    more than y, or leading axes that do not fit those of y, when it has k variables (in doubt, give x all of y's batch
-    axes). Params are the model's arguments after the first, scalars that start at 1, or with bounds where SciPy does;
+    more than y, or leading axes that do not fit those of y, when it has k variables; where both readings fit the shapes, the
+    one counts by which the model gives a number for each point. Params are the model's arguments after the first, scalars that start at 1, or with bounds where SciPy does;
     `solve(start=...)` overrides. Loss mean(((model - y) / sigma)^2) over all n points.
 
     The solution's `covariance()`, `(..., p, p)`, in the units of the params, is (J'J)^-1 of the residuals over sigma,
@@ -108,7 +110,7 @@ def curve_fit(model: Model, *, sigma: Any = None, absolute_sigma: bool = False, 
         if not isinstance(data, Mapping) or not {"x", "y"} <= data.keys():
             return declared("n", False), data
         data = {name: as_array(value) for name, value in data.items()}
-        return declared(_axes(data["x"].shape, data["y"].shape), "mask" in data), _filled(data)
+        return declared(axes := _axes(model, len(names), data["x"].shape, data["y"].shape), "mask" in data), _filled(data, axes)
 
     return replace(declared("n", False), specialise=specialise)
 
@@ -205,13 +207,26 @@ def _whitening(sigma: Any) -> Array:
         raise DeclarationError("curve_fit: sigma is no covariance; expected a positive definite matrix") from error
 
 
-def _axes(x: tuple[int, ...], y: tuple[int, ...]) -> str:
+def _axes(model: Model, params: int, x: tuple[int, ...], y: tuple[int, ...]) -> str:
     """The axes of one lane's x by the shapes that came."""
     fits = all(1 in (a, b) or a == b for a, b in zip(x[-2::-1], y[-2::-1], strict=False))
-    return "k n" if len(x) == len(y) + 1 or (len(x) == 2 and not fits) else "n"
+    if len(x) == len(y) + 1 or (len(x) == 2 and not fits):
+        return "k n"
+    of_variables = len(x) == 2 and _returned(model, params, x) == x[-1:] != _returned(model, params, x[-1:])
+    return "k n" if of_variables else "n"
 
 
-def _filled(data: dict[str, Array]) -> dict[str, Array]:
+def _returned(model: Model, params: int, x: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The shape of what a model returns for NumPy's x of a shape; None where it takes none such."""
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return tuple(model(np.ones(x), *[np.ones(())] * params).shape)
+        except Exception:  # whatever a model may raise: it tells in its own words when it is called in earnest
+            return None
+
+
+def _filled(data: dict[str, Array], axes: str) -> dict[str, Array]:
     """Data whose masked points repeat one that counts, so that nothing there is NaN."""
     if "mask" not in data:
         return data
@@ -224,7 +239,7 @@ def _filled(data: dict[str, Array]) -> dict[str, Array]:
     for name, array in data.items():
         at, keep = first, on
         if name != "mask" and array.shape and is_array(array):
-            if name == "x" and _axes(array.shape, data["y"].shape) == "k n":
+            if name == "x" and axes == "k n":
                 at, keep = first[..., None, :], on[..., None, :]
             shape = tuple(
                 map(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import engine
 from engine.cli import main
 from engine.io.npz_read import read
 from tests.bad_files import BAD
-from tests.command import GOOD, one_line, run
+from tests.command import COMMAND, GOOD, here, one_line, run
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -67,3 +68,14 @@ def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(engine.errors.FileError, match=r"out: could not be written: No space left"), whole(str(tmp_path / "out")):
         raise OSError(28, "No space left on device")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["A.npz", "./A.npz", "out.csv"])
+def test_answers_go_to_an_npz_file_that_is_no_input(name: str, tmp_path: Path) -> None:
+    np.savez(tmp_path / "A.npz", A=GOOD)
+    before = (tmp_path / "A.npz").read_bytes()
+    done = subprocess.run(
+        [*COMMAND, "solve", "inverse", "A=A.npz", "-o", name], cwd=tmp_path, env=here(), capture_output=True, text=True
+    )
+    assert done.returncode == 2 and one_line(done.stderr) and name in done.stderr
+    assert [file.name for file in tmp_path.iterdir()] == ["A.npz"] and (tmp_path / "A.npz").read_bytes() == before

@@ -297,3 +297,22 @@ def test_standard_errors_compile_no_judgement(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr("engine.certificate.verdict", refuse)
     assert np.isfinite(fit.stderr()).all()
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 3])
+@pytest.mark.parametrize("masked", [False, True])
+def test_a_model_of_as_many_variables_as_lanes_has_its_variables(lanes: int, masked: bool) -> None:
+    """x of `(2, 12)` beside y of `(2, 12)`: what the model returns tells that these are no lanes."""
+    x = np.linspace(-2, 2, 12)
+    x = np.stack([x, x**2])
+    y = 3 * x[0] + 2 * x[1] + np.zeros((lanes, 1))
+    data = {"x": x, "y": y} | ({"mask": np.ones((lanes, 12))} if masked else {})
+    found = engine.solve(problems.curve_fit(lambda x, a, b: a * x[0] + b * x[1]), data)
+    np.testing.assert_allclose([found["a"], found["b"]], [[3.0] * lanes, [2.0] * lanes], rtol=1e-9)
+
+
+def test_x_of_each_lane_is_of_each_lane_for_a_model_of_one_variable_and_for_a_constant() -> None:
+    x = np.stack([np.linspace(0, 1, 9), np.linspace(1, 2, 9)])
+    line = engine.solve(problems.curve_fit(lambda x, a, b: a * x + b), {"x": x, "y": 2 * x + 1})
+    level = engine.solve(problems.curve_fit(lambda x, a: a), {"x": x, "y": 2 * x})
+    np.testing.assert_allclose([line["a"], line["b"], level["a"]], [[2, 2], [1, 1], [1, 3]], rtol=1e-9)

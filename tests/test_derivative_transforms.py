@@ -205,6 +205,44 @@ def test_inductor_compiles_value_and_gradient_by_autograd() -> None:
     torch.testing.assert_close(torch.autograd.grad(value, moving)[0], _backward(f, x))
 
 
+@pytest.mark.filterwarnings("ignore")  # of torch about itself
+@pytest.mark.parametrize("backend", ["auto", "torch"])
+def test_inductor_compiles_the_answers_statuses_and_gradient_of_a_leaf(backend: str) -> None:
+    """What is left of the answers by their statuses, of two matrices and a singular one."""
+    a = draw(3, 2, 2) + torch.eye(2) * 3
+    a[1] = 1.0
+
+    def f(a: Tensor) -> Tensor:
+        found = engine.solve(INVERSE, a, backend=backend)
+        return torch.where(found.converged, found["X"].sum((-1, -2)), -1.0)
+
+    compiled: Any = torch.compile(f, fullgraph=True)
+    moving = a.clone().requires_grad_()
+    value = compiled(moving)
+    assert value[1] == -1 and (value[[0, 2]] != -1).all()
+    torch.testing.assert_close(value, f(a))
+    torch.testing.assert_close(torch.autograd.grad(value.sum(), moving)[0], _backward(lambda a: f(a).sum(), a))
+
+
+@pytest.mark.filterwarnings("ignore")  # of torch about itself
+@pytest.mark.parametrize("transform", [torch.func.jacfwd, torch.func.hessian])
+def test_forward_derivatives_leave_the_graph_and_nothing_behind(transform: Any) -> None:
+    f = lambda a: engine.solve(INVERSE, a, backend="torch")["X"].sum()
+    a = draw(2, 2) + torch.eye(2) * 3
+    torch.testing.assert_close(torch.compile(transform(f))(a), transform(f)(a))
+    torch.compiler.reset()
+    with pytest.raises(Exception, match="nonstrict_trace|forward derivative"):
+        torch.compile(transform(f), fullgraph=True)(a)
+    torch.testing.assert_close(torch.func.jvp(torch.sin, (a,), (a,))[1], torch.cos(a) * a)
+
+
+def test_a_solution_of_compiled_code_says_what_it_cannot_do() -> None:
+    found = _compiled(lambda a: engine.solve(INVERSE, a, backend="torch"), torch.ones(3, 2, 2))
+    for method in ("summary", "raise_for_status", "hessian", "save", "explain"):
+        with pytest.raises(engine.errors.ArgumentError, match=f"{method}: .* compiled code"):
+            getattr(found, method)(*(["x"] if method == "save" else [0] if method == "explain" else []))
+
+
 def test_one_graph_with_a_first_order_alone_raises_for_its_lanes() -> None:
     f = torch.compile(
         lambda a: engine.solve(INVERSE, a, backend="torch", check="raise", derivatives=1)["X"].sum(),

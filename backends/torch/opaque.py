@@ -15,6 +15,9 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
+
+from backends.alone import lent
 
 T = TypeVar("T")
 
@@ -42,7 +45,7 @@ _number = itertools.count()
 
 @torch.library.custom_op("lanewise::solve", mutates_args=())
 def _solve(number: int, lead: int, tensors: list[Tensor]) -> list[Tensor]:
-    call = _calls[number]
+    call, tensors = _calls[number], [t.detach() for t in tensors]  # Inductor hands over the leaves of a graph as they are
     if call.results is None:
         return call.run(tensors)
     return outside(lambda: call.run(tensors))  # compiled code's first run is watched by a mode, below which there is no vmap
@@ -138,11 +141,16 @@ def in_graph(f: Callable[..., Any]) -> Callable[..., Any]:
     return found
 
 
+def is_forward() -> bool:
+    """Whether a forward derivative is being taken, in whatever thread."""
+    return bool(forward_ad._current_level >= 0)
+
+
 def outside(f: Callable[[], T]) -> T:
     """The result of a function that runs where no tracer is at work: in a thread of its own, and not as if it were compiled."""
     flag, torch.compiler._is_compiling_flag = torch.compiler._is_compiling_flag, False
     try:
-        with ThreadPoolExecutor(1) as pool:
+        with lent(), ThreadPoolExecutor(1) as pool:
             return pool.submit(f).result()
     finally:
         torch.compiler._is_compiling_flag = flag

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,6 +43,15 @@ def load(problem: Problem, files: Sequence[str]) -> dict[str, Any]:
             raise FileError(f"{path}: is one array too many; problem {problem.name!r} has the data {', '.join(problem.data)}")
         _put(problem, given, free.pop(0), array, path)
     return given
+
+
+def check_output(output: str, files: Sequence[str]) -> None:
+    """Raises FileError where the answers would take the place of their own input, or have the name of another kind of file."""
+    if os.path.splitext(output)[1].lower() not in ("", ".npz"):
+        raise FileError(f"{output}: answers are an npz file; expected a name that ends with .npz")
+    for path in (split(text)[1] for text in files):
+        if os.path.exists(output) and os.path.exists(path) and os.path.samefile(output, path):
+            raise FileError(f"{output}: is an input, too; expected another file for the answers: it would be overwritten")
 
 
 def split(text: str) -> tuple[str, str]:

@@ -50,6 +50,7 @@ def solve(problem: str, files: tuple[str, ...], output: str, solver: str | None,
     declared = calls.problem(problem)
     chosen = None if solver is None else calls.solver(solver)
     npz_write.check_target(output)
+    data.check_output(output, files)
     arrays = data.load(declared, files)
     # A bar is for eyes only: nothing of it goes into a pipe or a log.
     solution = engine.solve(declared, arrays, solver=chosen, progress=sys.stderr.isatty(), **options)

@@ -38,6 +38,11 @@ def solve_traced(problem: Problem, data: Any, start: Any, options: tuple[Any, ..
 
 def _in_graph(number: int, data: Any, start: Any, options: tuple[Any, ...], plain: tuple[bool, bool]) -> Any:
     """The figures of all lanes with derivatives, as operations on the tracer's tensors."""
+    if opaque.is_forward():
+        raise ArgumentError(
+            "solve within torch.compile: came below a forward derivative (jvp, jacfwd, hessian), which torch has once alone; expected "
+            "reverse ones there: compile jacrev, or do not compile"
+        )
     problem = BY_ID.get(number)
     if problem is None:
         raise ArgumentError(

@@ -80,7 +80,10 @@ def _curvature(story: OneLane, solution: Answers) -> list[str]:
 
 def _spectrum(tangent: Tangent, eps: float) -> spectrum.Spectrum | None:
     plain = tangent.objective.problem.residual is None
-    matrix = dense_hessian(tangent)[0] if plain else _arrays.to_host(jacobian.columns(tangent)[0]).T
+    try:
+        matrix = dense_hessian(tangent)[0] if plain else _arrays.to_host(jacobian.columns(tangent)[0]).T
+    except (ArithmeticError, RuntimeError, ValueError):  # a library's word for a singular matrix within a declared function
+        return None
     of = spectrum.of_hessian if plain else spectrum.of_jacobian
     return None if _arrays.has_nonfinite(matrix) else of(matrix, eps)
 
