@@ -23,7 +23,7 @@ if hasattr(os, "register_at_fork"):  # a child has no other thread that would ev
 
 @contextmanager
 def lent() -> Iterator[None]:
-    """Others may hold what this thread holds, where it waits for one of them."""
+    """The lock for others while this thread waits for one of them."""
     held: Any = ALONE._release_save() if ALONE._is_owned() else None  # type: ignore[attr-defined]  # as threading.Condition does
     try:
         yield

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dis
 import hashlib
 import marshal
 import types
+from functools import cache
 
 VERSION = 2
 """Of marshal's format: the last one in which a value's bytes depend on the value alone."""
@@ -29,3 +31,15 @@ def global_names(code: types.CodeType) -> set[str]:
     """Global names that a code object and those within it may read."""
     nested = [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
     return set(code.co_names).union(*(global_names(inner) for inner in nested))
+
+
+@cache
+def written_names(code: types.CodeType) -> set[str]:
+    """Names outside of it that a code object, or one within it, writes: globals, and variables of functions around it."""
+    nested = [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
+    own = {
+        str(word.argval)
+        for word in dis.get_instructions(code)
+        if word.opname == "STORE_GLOBAL" or (word.opname == "STORE_DEREF" and word.argval in code.co_freevars)
+    }
+    return own.union(*(written_names(inner) - set(code.co_cellvars) for inner in nested))

@@ -19,7 +19,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from backends.arrays import is_array
-from engine.bytecode import global_names
+from engine.bytecode import global_names, written_names
+from engine.errors import TraceError
 from engine.places import CONTAINERS, SCALARS, Place, has_attributes, is_users, members, rebuilt
 from engine.surroundings import Surroundings
 
@@ -52,6 +53,7 @@ class CapturedFunction:
         self._slot_of: dict[tuple[Any, ...], int] = {}
         self._kept: dict[int, Any] = {}  # helpers that were met; one that is gone would leave its id to another
         self._within: list[int] = []  # ids of the containers around a value
+        self._writes: dict[int, list[str]] = {}  # names outside of it that a function writes, by its id
         self._rebuild = self._declared(function)
 
     @functools.cached_property
@@ -65,8 +67,9 @@ class CapturedFunction:
 
     def rebuild(self, arrays: list[Any], around: Surroundings | None = None) -> Callable[..., Any]:
         """The function with these arrays for the captured ones, in its own or in other surroundings."""
-        bound: Callable[..., Any] = self._rebuild(Rebuilding(arrays, around))
-        return bound
+        rebuilding = Rebuilding(arrays, around)
+        bound: Callable[..., Any] = self._rebuild(rebuilding)
+        return _watched(bound, [(rebuilding.made[own], names) for own, names in self._writes.items()]) if self._writes else bound
 
     def _declared(self, value: object) -> Rebuilder:
         """The function itself, the user's wherever it comes from; an object by its `__call__`."""
@@ -135,6 +138,8 @@ class CapturedFunction:
             return lambda rebuilding: rebuilding.made[id(function)]
         self._kept[id(function)] = function
         known, code = function.__globals__, function.__code__
+        if names := written_names(code):
+            self._writes[id(function)] = sorted(names)
         scope = {name: self._value(known[name], _global(known, name)) for name in sorted(global_names(code) & set(known))}
         cells = [self._cell(cell, name) for cell, name in zip(function.__closure__ or (), code.co_freevars, strict=True)]
         rest = [self._value(getattr(function, name), _field(function, name)) for name in FIELDS]
@@ -173,6 +178,34 @@ FIELDS = ("__defaults__", "__kwdefaults__", "__dict__")
 def freeze(function: Callable[..., Any]) -> CapturedFunction:
     """The snapshot of a function, made when its Problem is made."""
     return CapturedFunction(function)
+
+
+def _watched(function: Callable[..., Any], writers: list[tuple[types.FunctionType, list[str]]]) -> Callable[..., Any]:
+    """A function that may not change a name outside of itself."""
+
+    def held() -> list[tuple[str, Any]]:
+        return [(name, _named(writer, name)) for writer, names in writers for name in names]
+
+    def watched(*args: Any, **named: Any) -> Any:
+        before = held()
+        found = function(*args, **named)
+        for (name, old), (_, new) in zip(before, held(), strict=True):
+            if old is not new:
+                raise TraceError(f"changes {name!r}, a name outside of it", "it would be frozen in", "what changes as data")
+        return found
+
+    return watched
+
+
+def _named(function: types.FunctionType, name: str) -> Any:
+    """The value of a global name, or of one of a function around; None for nothing."""
+    cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+    if name not in cells:
+        return function.__globals__.get(name)
+    try:
+        return cells[name].cell_contents
+    except ValueError:
+        return None
 
 
 def _global(names: dict[str, Any], name: str) -> Place:

@@ -16,6 +16,7 @@ import engine
 import problems
 from engine import Param, Problem, places
 from engine.closures import freeze
+from engine.errors import TraceError
 from engine.solvers import GradientDescent
 
 Y = np.ones((1, 2))
@@ -350,3 +351,44 @@ def test_functions_bound_at_once_in_several_threads_keep_their_own_arrays() -> N
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda k: float(frozen.rebuild([np.array([float(k)])])(50)[0]), range(400)))
     assert found == [float(k) for k in range(400)]
+
+
+COUNT = 0
+TABLE = None
+
+
+def counted() -> float:
+    global COUNT
+    COUNT += 1
+    return 1.0
+
+
+def tabled() -> Any:
+    global TABLE
+    if TABLE is None:
+        TABLE = np.arange(3.0)
+    return TABLE
+
+
+@pytest.mark.parametrize("backend", ["auto", "torch", "numpy"])
+def test_a_name_outside_that_is_written_is_refused_where_it_changes(backend: str) -> None:
+    def counting() -> Callable[..., Any]:
+        calls = 0
+
+        def residual(c: Any, y: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            return c - y
+
+        return residual
+
+    solve = lambda residual: engine.solve(
+        Problem("own", {"y": "3"}, {"c": Param("", start=1.0)}, residual=residual), np.ones(3), backend=backend
+    )
+    for residual, name in (
+        (lambda c, y: counted() * c - y, "COUNT"),
+        (counting(), "calls"),
+        (lambda c, y: c * tabled() - y, "TABLE"),
+    ):
+        with pytest.raises(TraceError, match=f"residual .*changes '{name}', a name outside of it: .* write instead: "):
+            solve(residual)

@@ -208,7 +208,7 @@ def test_inductor_compiles_value_and_gradient_by_autograd() -> None:
 @pytest.mark.filterwarnings("ignore")  # of torch about itself
 @pytest.mark.parametrize("backend", ["auto", "torch"])
 def test_inductor_compiles_the_answers_statuses_and_gradient_of_a_leaf(backend: str) -> None:
-    """What is left of the answers by their statuses, of two matrices and a singular one."""
+    """The answers by their statuses, of two matrices and a singular one."""
     a = draw(3, 2, 2) + torch.eye(2) * 3
     a[1] = 1.0
 
@@ -231,7 +231,7 @@ def test_forward_derivatives_leave_the_graph_and_nothing_behind(transform: Any) 
     a = draw(2, 2) + torch.eye(2) * 3
     torch.testing.assert_close(torch.compile(transform(f))(a), transform(f)(a))
     torch.compiler.reset()
-    with pytest.raises(Exception, match="nonstrict_trace|forward derivative"):
+    with pytest.raises(Exception, match=r"nonstrict_trace|forward derivative"):
         torch.compile(transform(f), fullgraph=True)(a)
     torch.testing.assert_close(torch.func.jvp(torch.sin, (a,), (a,))[1], torch.cos(a) * a)
 

@@ -51,5 +51,5 @@ def test_of_arrays_and_captured_numbers_in_torch() -> None:
 
 def test_a_loaded_solution_has_none(tmp_path: Any) -> None:
     engine.solve(problems.inverse(), np.eye(2)[None]).save(tmp_path / "a.npz")
-    with pytest.raises(ValueError, match="hessian: .* file"):
+    with pytest.raises(ValueError, match=r"hessian: .* file"):
         engine.load(tmp_path / "a.npz").hessian()
