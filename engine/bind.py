@@ -86,6 +86,10 @@ def bind(problem: Problem, data: Any, start: Mapping[str, Any] | None, seed: int
 
 def _signature(problem: Problem, given: dict[str, Array], chosen: dict[str, Array]) -> Signature:
     library, device = _home(problem, given)
+    if str(device) == "meta":
+        raise ArgumentError(
+            f"problem {problem.name!r}: the data came on the device meta, which has no numbers; expected one that has"
+        )
     sizes: dict[str, int] = {}
     origin: dict[str, str] = {}
     batches = {

@@ -28,8 +28,8 @@ def hessian(solution: Answers) -> dict[str, dict[str, Array]]:
         cut = array.ndim - rank
         if not cut:
             return array
-        wide = array_namespace(array).broadcast_to(array, (*batch, *array.shape[cut:]))
-        return wide.reshape((math.prod(batch), *array.shape[cut:]))
+        xp = array_namespace(array)
+        return xp.reshape(xp.broadcast_to(array, (*batch, *array.shape[cut:])), (math.prod(batch), *array.shape[cut:]))
 
     data = {name: loaded(bound.arrays[f"data.{name}"], len(problem.axes[name])) for name in problem.data}
     params = {name: loaded(solution[name], len(problem.axes[name])) for name in problem.params}

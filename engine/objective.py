@@ -14,12 +14,13 @@ from typing import Any
 from array_api_compat import device
 
 from backends import Backend
+from backends.arrays import FLOATS, dtype_name
 from backends.types import Array, Inputs, array_namespace
 from engine import axes as _axes
 from engine.domains import Domain, Real
 from engine.errors import DeclaredFunctionError, TraceError
 from engine.problem import Problem
-from engine.refused import place, refused
+from engine.refused import of_torch, place, refused
 from engine.sparsity.structure import Structure
 from engine.surroundings import Surroundings
 
@@ -120,6 +121,8 @@ class Objective:
         except TraceError as error:
             raise refused(self.problem.name, role, self.problem.frozen[role].function, error) from error
         except Exception as error:
+            if (known := of_torch(error)) is not None:
+                raise refused(self.problem.name, role, self.problem.frozen[role].function, known) from error
             shapes = ", ".join(f"{name} {tuple(a.shape)}" for name, a in named.items() if hasattr(a, "shape"))
             raise DeclaredFunctionError(
                 f"problem {self.problem.name!r}: {role} raised {type(error).__name__}: {error}; "
@@ -144,6 +147,7 @@ class Objective:
                     f"{f' for block {name!r}' if name else ''}; expected an array or a dict of arrays: "
                     "np.stack([...]) of numbers, np.concatenate([...]) of vectors, or {'name': array, ...}"
                 )
+            self._check_floats("residual", block)
         return {name: in_dtype_of(params, block) for name, block in blocks.items()}
 
     def loss(self, params: Params) -> Array:
@@ -198,11 +202,21 @@ class Objective:
                 f"problem {self.problem.name!r}: loss returned {came}; expected a scalar array for one lane: "
                 "reduce it with sum or mean, or declare it as residual="
             )
+        self._check_floats("loss", value)
         value = in_dtype_of(params, value)
         if not self.is_empty(params):
             return value
         xp = array_namespace(value)
         return xp.where(xp.isfinite(value), value, xp.zeros_like(value))
+
+    def _check_floats(self, role: str, value: Array) -> None:
+        """Raises DeclaredFunctionError where a declared function returned other numbers than floats, which have no derivative."""
+        name = dtype_name(value)
+        if name not in FLOATS and 0 not in value.shape:
+            raise DeclaredFunctionError(
+                f"problem {self.problem.name!r}: {role} returned an array of dtype {name}; expected floats: np.where(condition, 1.0, 0.0) "
+                "of a condition, np.real or np.abs of a complex number"
+            )
 
     def _weighted(self, block: str, value: Any) -> Any:
         return self._weights[block] * value if block in self._weights else value

@@ -29,6 +29,7 @@ from engine.lane import LaneProgram
 from engine.libraries import package
 from engine.problem import Problem
 from engine.progress import announced
+from engine.refused import of_torch
 from engine.solvers import LBFGS, GradientDescent, LevenbergMarquardt, Newton
 from engine.solvers.base import Solver, said
 from engine.solvers.contract import settings
@@ -316,6 +317,10 @@ def _first_able(
                 missing = True
                 warn_once("compiler", f"{error}. Until then problems are solved without compiled code, 10 to 100 times slower")
             continue
+        except RuntimeError as error:
+            if (known := of_torch(error)) is None:
+                raise
+            raise TraceError(f"problem {problem.name!r}: a declared function {known}") from error
         except TraceError as error:
             named = str(error).startswith("problem ")
             raise TraceError(f"{'' if named else f'problem {problem.name!r}: a declared function '}{error}") from error

@@ -211,6 +211,12 @@ class Problem:
                         f"{where}: param {name!r}: its domain reads the datum {datum!r}, which is not declared; "
                         f"expected one of {sorted(self.data)}: declare it in data="
                     )
+            for end, shape in param.domain.bound_shapes:
+                if len(shape) > len(self.axes[name]):
+                    raise DeclarationError(
+                        f"{where}: param {name!r}: {end} of its domain came with shape {shape}; expected a number, or an array with "
+                        f"the axes of the param, ({param.axes})"
+                    )
 
     def _check_losses(self, where: str) -> None:
         given = [kind for kind in ("residual", "loss") if getattr(self, kind) is not None]
@@ -219,6 +225,8 @@ class Problem:
             raise DeclarationError(f"{where}: got {what}; expected exactly one: drop or add one")
         if self.weights is not None and self.residual is None:
             raise DeclarationError(f"{where}: weights came with a loss; expected them with a residual: weigh inside the loss")
+        if not isinstance(self.exact, bool):
+            raise DeclarationError(f"{where}: exact came as {self.exact!r}; expected True or False")
         if self.exact and self.residual is None:
             raise DeclarationError(f"{where}: exact=True came with a loss; expected a residual that vanishes: declare residual=")
         weights = self.weights if isinstance(self.weights, Mapping) else {"": 1.0 if self.weights is None else self.weights}

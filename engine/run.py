@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
+from numbers import Real
 from typing import Any
 
 import backends
@@ -113,7 +114,7 @@ def _inputs(
 def _tolerance(tol: Any, problem: Problem, signature: _bind.Signature) -> float:
     if tol is None:
         return TOL[problem.exact][signature.dtype]
-    if isinstance(tol, bool) or not isinstance(tol, int | float) or not 0 <= tol < math.inf:
+    if isinstance(tol, bool) or not isinstance(tol, Real) or not 0 <= float(tol) < math.inf:
         raise ArgumentError(f"tol came as {tol!r}; expected a number, 0 or more (0 runs exactly max_steps steps)")
     return float(tol)
 
@@ -122,7 +123,7 @@ def _limit(max_steps: Any, plan: _plan.Plan) -> int:
     if max_steps is None:
         return int(said(plan.solver, "MAX_STEPS"))
     if isinstance(max_steps, bool) or not hasattr(max_steps, "__index__") or not 0 <= int(max_steps) < 2**31:
-        raise ArgumentError(f"max_steps came as {max_steps!r}; expected a whole number, 0 or more")
+        raise ArgumentError(f"max_steps came as {max_steps!r}; expected a whole number from 0 to {2**31 - 1}")
     return int(max_steps)
 
 

@@ -83,7 +83,7 @@ def curve_fit(model: Model, *, sigma: Any = None, absolute_sigma: bool = False, 
         if isinstance(spread, str):
             gap = gap / named[spread]
         elif spread is not None:
-            gap = spread @ gap if len(spread.shape) > 1 else spread * gap
+            gap = _whitened(spread, gap)
         return gap * named["mask"] if "mask" in named else gap
 
     @Kept
@@ -205,6 +205,16 @@ def _whitening(sigma: Any) -> Array:
         return found
     except ValueError as error:
         raise DeclarationError("curve_fit: sigma is no covariance; expected a positive definite matrix") from error
+
+
+def _whitened(spread: Array, gap: Array) -> Array:
+    """The gaps over their standard deviations."""
+    if spread.shape and tuple(spread.shape)[-1:] != tuple(gap.shape):
+        raise DeclaredFunctionError(
+            f"sigma came with shape {tuple(spread.shape)}, beside {gap.shape[0]} points; expected one for each, or the name of a datum"
+        )
+    found: Array = spread @ gap if len(spread.shape) > 1 else spread * gap
+    return found
 
 
 def _axes(model: Model, params: int, x: tuple[int, ...], y: tuple[int, ...]) -> str:

@@ -154,7 +154,7 @@ def _norm(x: Tensor, ord: object = None, axis: int | tuple[int, ...] | None = No
 
 
 def _cross(a: Tensor, b: Tensor, axis: int = -1) -> Any:
-    return torch.linalg.cross(a, b, dim=axis)
+    return torch.linalg.cross(*torch.broadcast_tensors(a, b), dim=axis)  # type: ignore[no-untyped-call]
 
 
 def _polyval(coefficients: Sequence[Operand], x: Operand) -> Any:

@@ -14,6 +14,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from backends.refusals import NUMPY, RANDOM, VALUES, WHERE, WRITES
+from backends.torch.backwards import backwards, is_backwards
 from backends.torch.definitions import DEFINITIONS
 from backends.torch.determinant import det
 from backends.torch.numpy_dispatch import Stop, hidden, is_input, lane_dtype
@@ -104,4 +105,6 @@ class Guard(TorchFunctionMode):
         rounded = (kwargs or {}).get("rounding_mode")
         if func in FRACTIONS and rounded is None and not any(map(_is_fraction, leaves(args))):
             args = tree_map(_as_lane, args)
+        if func is _T.__getitem__ and is_backwards(args[1]):
+            return backwards(*args)
         return REPLACED.get(func, func)(*args, **(kwargs or {}))

@@ -53,6 +53,7 @@ class Domain:
 
     closed = False
     names: tuple[str, ...] = ()
+    bound_shapes: tuple[tuple[str, Shape], ...] = ()
 
     def __init_subclass__(cls, **options: object) -> None:
         """Methods by their names before version 0.2 count as written."""

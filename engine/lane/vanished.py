@@ -22,7 +22,8 @@ def at_their_limit(objective: Objective, params: Params) -> Params:
     info = xp.finfo(size.dtype)
     least = float(info.smallest_normal / info.eps) ** 0.5  # its square has lost digits to underflow
     there = objective.project(tree_map(lambda x: xp.where(xp.abs(x) <= least, xp.zeros_like(x), x), params))
-    return select((size < least) & (_size(objective, there) < size), there, params)
+    found: Params = select((size < least) & (_size(objective, there) < size), there, params)
+    return found
 
 
 def _size(objective: Objective, params: Params) -> Array:

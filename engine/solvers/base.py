@@ -11,6 +11,7 @@ import dataclasses
 import sys
 from abc import abstractmethod
 from collections.abc import Callable
+from numbers import Real
 from typing import Any, ClassVar, TypeVar
 
 from backends.tree import tree_map
@@ -104,13 +105,13 @@ def checked(owner: str, name: str, value: object, low: float, high: float, close
 
     Raises TypeError, ValueError naming the setting, what came and what was expected.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, Real):
         raise ArgumentError(f"{owner}: {name} came as {repr(value)[:80]}; expected a number")
     if isinstance(value, int) and abs(value) > sys.float_info.max:
         raise ArgumentError(f"{owner}: {name} came as a whole number beyond all floats; expected {low} <= {name} <= {high}")
-    if not low <= value <= high or (value == high and not closed):
+    if not low <= (number := float(value)) <= high or (number == high and not closed):
         raise ArgumentError(f"{owner}: {name} came as {value!r}; expected {low} <= {name} {'<=' if closed else '<'} {high}")
-    return float(value)
+    return number
 
 
 def whole(owner: str, name: str, value: object, low: int, high: int) -> int:
