@@ -89,7 +89,7 @@ class Domain:
         return g
 
     def oriented(self, start: Array) -> Array:
-        """A start that was declared by a word, before it is projected: a domain of several parts chooses one of them."""
+        """A start that was declared by a word, before it is projected: a domain of several parts chooses one, one with corners none."""
         return start
 
     def project(self, x: Array) -> Array:

@@ -119,7 +119,8 @@ class Box(Closed):
 class Simplex(Closed):
     """x >= 0 with sum 1 along the last axis, faces and corners included: `(..., n)`.
 
-    Coordinates u move x by u - x sum(u), so that the pulled gradient g - x'g is the multiplier of x >= 0.
+    Coordinates u move x by u - x sum(u), so that the pulled gradient g - x'g is the multiplier of x >= 0. Starts that are
+    declared by a word lie inside: exp(z) / sum exp(z) of the numbers z drawn, where projection would end at a corner.
 
     Raises:
         ValueError: a parameter without a last axis of 1 or more.
@@ -149,6 +150,14 @@ class Simplex(Closed):
 
     def typical_scale(self, x: Array) -> Array:
         return flat(x, x.ndim)
+
+    def oriented(self, start: Array) -> Array:
+        if not start.shape:
+            return start
+        xp = array_namespace(start)
+        there = (start >= 0) & (xp.sum(start, axis=-1, keepdims=True) == 1)
+        inside = xp.exp(start)
+        return xp.where(there, start, inside / xp.sum(inside, axis=-1, keepdims=True))
 
     def project(self, x: Array) -> Array:
         """The nearest point: max(x - s, 0) with s = max over k of (sum of the k largest - 1) / k."""
