@@ -120,7 +120,7 @@ class LaneProgram:
         status = state.status
         answer = self.monitor.answer(state)
         if not self.free:
-            answer = at_their_limit(objective, answer)
+            answer = at_their_limit(objective, answer, state.loss)
         answer = declared.canonical(objective, self.shapes, answer)
         loss = objective.loss(answer)
         if said(self.solver, "CERTIFIED"):

@@ -19,7 +19,7 @@ from backends.fused.ir.graph import Node, View
 LEAST = 300
 """Flops below which a test and a jump cost about what they save."""
 
-MIN_SHARE = 0.1
+MIN_SHARE = 0.03
 """Of a function's flops below which there is no branch: its nodes join no loop of the rest."""
 
 INNER = 0.5
