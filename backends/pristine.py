@@ -118,7 +118,7 @@ def note(module: types.ModuleType, stamp: Stamp | None = None) -> None:
 def sources() -> str:
     """The digest of all source files of this project; empty where the loaded code may be other than they say."""
     noted = {known.module.__name__: known for known in _NOTES}
-    for name, module in list(sys.modules.items()):
+    for name, module in sys.modules.copy().items():
         counts = name.partition(".")[0] in PACKAGES and not name.startswith(FRONT)
         if counts and (name not in noted or noted[name].module is not module):
             return ""

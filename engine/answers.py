@@ -6,7 +6,8 @@ Needs `problem`, `plan` and `status` for what stands in the fields.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, KeysView, Mapping
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from backends import arrays as _arrays
@@ -110,7 +111,21 @@ class Answers:
         found = xp.nonzero(~xp.reshape(self.converged, (-1,)) if self.status.ndim == 0 else ~self.converged)
         return found[0] if len(found) == 1 else found
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        """A copy of all arrays, without derivatives: torch copies no tensor that belongs to a graph."""
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "call"}
+        call = replace(self.call, data=_detached(self.call.data), start=_detached(self.call.start))
+        copied = {name: deepcopy(_detached(value), memo) for name, value in own.items()}
+        return type(self)(**copied, call=deepcopy(call, memo))
+
     def counts(self) -> dict[Status, int]:
         """How many lanes have each status, in order of the codes; absent ones are left out."""
         codes = _arrays.to_host(self.status).reshape(-1)
         return {status: count for status in Status if (count := int((codes == int(status)).sum()))}
+
+
+def _detached(value: Any) -> Any:
+    """A value, or values by name, without the derivatives that tensors among them carry."""
+    if isinstance(value, Mapping):
+        return {name: _detached(part) for name, part in value.items()}
+    return value.detach() if getattr(value, "grad_fn", None) is not None else value

@@ -215,3 +215,12 @@ def test_a_damaged_file_is_refused_by_name(words: str, tmp_path: Path) -> None:
     assert str(caught.value).startswith(path) and words in str(caught.value)
     with pytest.raises(FileError, match=r"gone.npz"):
         engine.load(tmp_path / "gone.npz")
+
+
+def test_a_deep_copy_of_answers_that_carry_derivatives_has_their_numbers() -> None:
+    A = (torch.eye(2, dtype=torch.float64) * 2).requires_grad_()
+    for given in (A, 1 * A):
+        found = engine.solve(problems.inverse(), given)
+        copied = copy.deepcopy(found)
+        assert not copied["X"].requires_grad and torch.equal(copied["X"], found["X"].detach())
+        assert copied["X"].data_ptr() != found["X"].data_ptr() and copied.summary() == found.summary()

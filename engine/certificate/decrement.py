@@ -42,8 +42,8 @@ def newton_decrement(objective: Objective, params: Params, first: Array) -> Verd
 
     The decrement g'H^-1 g / 2 is what a Newton step would remove by the quadratic model. It is a share of the loss, as for least
     squares, whatever the start; of what was removed since then, where that is less, since nobody knows what a loss has as a
-    constant, or where the loss goes to 0, so that a share of what is left would be removed for ever. What eps |f| makes of it, or
-    the rounding of the data and the params, counts as nothing.
+    constant (but half of its digits count at least), or where the loss goes to 0, so that a share of what is left would be removed for ever. What rounding of the data and
+    the params makes of it counts as nothing.
 
     A parameter is not determined where a move by its size, 1 at least, changes the loss by nothing beside what was removed
     since the start, where that step still moves it by more than 1e-3 of its size while the loss can tell, or where rounding
@@ -62,9 +62,10 @@ def newton_decrement(objective: Objective, params: Params, first: Array) -> Verd
 
     after = xp.abs(objective.loss(tangent.move(-local.curved)))
     vanishes = after <= VANISHING * ratio(decrement, removed + known) * xp.abs(loss) + silent
-    whole = xp.where(vanishes, removed, xp.minimum(removed, xp.abs(loss)))
-    excess = xp.maximum(xp.sqrt(decrement) - xp.sqrt(silent), 0 * loss)
-    optimality = ratio(excess, xp.sqrt(whole + known))
+    whole = whole_of(loss, xp.where(vanishes, removed, xp.minimum(removed, xp.abs(loss))))
+    root, blind = xp.sqrt(decrement), xp.sqrt(local.noise)
+    below = xp.minimum(root, eps / ROUNDING * xp.sqrt(whole))  # rounding hides it, and that is all that is known
+    optimality = ratio(xp.maximum(root - blind, below), xp.sqrt(whole))
     finite = xp.isfinite(loss + decrement + local.total)
     optimality = xp.where(local.indefinite, optimality + float("inf"), xp.where(finite, optimality, optimality * float("nan")))
 
@@ -73,6 +74,12 @@ def newton_decrement(objective: Objective, params: Params, first: Array) -> Verd
     moves = (xp.abs(local.step) > STILL * size) & (decrement > silent + nothing)
     blurred = (local.blur > STILL * size) & (local.noise > xp.abs(loss))
     return Verdict(optimality, ~xp.any(dead | moves | blurred), true(loss))
+
+
+def whole_of(loss: Array, removed: Array) -> Array:
+    """The amount that a decrement is a share of: what was removed, or of a start beside the minimum half of the digits of the loss."""
+    xp = array_namespace(loss)
+    return xp.maximum(removed, float(xp.finfo(loss.dtype).eps) ** 0.5 * xp.abs(loss))
 
 
 @dataclass(frozen=True)

@@ -71,15 +71,15 @@ def _blocks(objective: Objective, params: Params) -> dict[str, Block]:
         residual, product = objective.linearise(params, turned)
         products.append(product)
     origin = at_zero(objective, params)
-    units = {name: pow2_scale(largest([r, origin[name], *(p[name] for p in products)])) for name, r in residual.items()}
-    sizes = {name: _mean_size([scale_down(p[name], one) for p in products]) for name, one in units.items()}
-    here, there = ({name: _rms(scale_down(a[name], one)) for name, one in units.items()} for a in (residual, origin))
+    scales = {name: pow2_scale(largest([r, origin[name], *(p[name] for p in products)])) for name, r in residual.items()}
+    sizes = {name: _mean_size([scale_down(p[name], one) for p in products]) for name, one in scales.items()}
+    here, there = ({name: _rms(scale_down(a[name], one)) for name, one in scales.items()} for a in (residual, origin))
     known = {name: BESIDE * (here[name] + _rms(size)) for name, size in sizes.items()}
     # Few lanes ask for the data: a lane branch of the kernel skips their products for all others.
-    far = functools.reduce(operator.or_, [there[name] > known[name] for name in units])
-    data = _by_data(objective, params, units, far)
+    far = functools.reduce(operator.or_, [there[name] > known[name] for name in scales])
+    data = _by_data(objective, params, scales, far)
     found = {}
-    for name, one in units.items():
+    for name, one in scales.items():
         xp, most = array_namespace(far), known[name] + BESIDE * data[name]
         counts = xp.where(far & (there[name] > most), ratio(most, there[name]), xp.ones_like(most))
         whole = _rms(sizes[name] + counts * xp.abs(scale_down(origin[name], one)))
@@ -88,12 +88,12 @@ def _blocks(objective: Objective, params: Params) -> dict[str, Block]:
     return found
 
 
-def _by_data(objective: Objective, params: Params, units: dict[str, Array], far: Array) -> dict[str, Array]:
+def _by_data(objective: Objective, params: Params, scales: dict[str, Array], far: Array) -> dict[str, Array]:
     """The root mean square of the terms that data make, by block and in its unit, of lanes that ask; 0 of others."""
     xp = array_namespace(far)
     products = by_data(objective, lambda given: objective.given(**given).residual(params))
     found = {}
-    for name, one in units.items():
+    for name, one in scales.items():
         size = _rms(_mean_size([scale_down(p[name], one) for p in products])) if products else 0 * one
         found[name] = xp.where(far, size, xp.zeros_like(size))
     return found

@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from array_api_compat import device
 
-from backends.arrays import MASKED, is_array, is_masked
+from backends.arrays import MASKED, as_array, is_masked, library_or_none, to_host
 from backends.types import Array, array_namespace
 from engine.domains.base import Domain, Shape, flat
 from engine.errors import ArgumentError
@@ -57,10 +56,10 @@ class Box(Closed):
         for name, bound in (("lo", self.lo), ("hi", self.hi)):
             if is_masked(bound):
                 raise ArgumentError(f"Box: {name}: {MASKED}")
-            if isinstance(bound, str) or (is_array(bound) and type(bound) is not np.ndarray):
+            if isinstance(bound, str) or library_or_none(bound) == "torch":
                 continue
-            number = np.asarray(bound)
-            if number.dtype.kind not in "fiu" or np.isnan(number).any():
+            number = to_host(bound)
+            if number.dtype.kind not in "fiu" or (number != number).any():
                 raise ArgumentError(
                     f"Box: {name} came as {bound!r}; expected a number, an array of numbers or the name of a datum: leave it out for none"
                 )
@@ -69,7 +68,7 @@ class Box(Closed):
     def bound_shapes(self) -> tuple[tuple[str, Shape], ...]:  # type: ignore[override]
         """The shapes of the bounds that are numbers, by name."""
         ends = (("lo", self.lo), ("hi", self.hi))
-        return tuple((name, tuple(np.shape(bound))) for name, bound in ends if not isinstance(bound, str))
+        return tuple((name, tuple(as_array(bound).shape)) for name, bound in ends if not isinstance(bound, str))
 
     @property
     def names(self) -> tuple[str, ...]:  # type: ignore[override]

@@ -42,7 +42,7 @@ def check() -> None:
     torch = loaded_torch()
     if torch is not None and (torch._C._len_torch_function_stack() or torch._C._len_torch_dispatch_stack()):
         raise Unhashable("calls of torch that a mode of the user's sees")
-    held = [vars(module) for name, module in list(sys.modules.items()) if name in MODULES or name.startswith(BENEATH)]
+    held = [vars(module) for name, module in sys.modules.copy().items() if name in MODULES or name.startswith(BENEATH)]
     if torch is not None:
         held.append(dict(vars(torch.Tensor)))
     good: set[str] = set()

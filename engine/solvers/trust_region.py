@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from backends.record import Record
 from backends.types import Array, Scalar, Vector, array_namespace
+from engine.certificate.decrement import whole_of
 from engine.curvature import Model, apply, diagonal, structure_of
 from engine.objective import Objective, Params, at_zero, zero
 from engine.params import select
@@ -207,8 +208,7 @@ def optimality(objective: Objective, params: Params, model: Model, reference: Ar
     xp = array_namespace(loss)
     if objective.problem.residual is None:
         removed = xp.minimum(xp.maximum(reference - loss, 0 * loss), xp.abs(loss))
-        known = float(xp.finfo(loss.dtype).eps) * xp.abs(loss)
-        return xp.sqrt(_ratio(xp.maximum(_decrement(model), 0 * loss), removed + known))
+        return xp.sqrt(_ratio(xp.maximum(_decrement(model), 0 * loss), whole_of(loss, removed)))
     if not objective.problem.exact:
         return xp.sqrt(_ratio(xp.maximum(_decrement(model), 0 * loss), loss))
     return xp.sqrt(_ratio(loss, _terms(objective, params, model, reference)))

@@ -21,6 +21,8 @@ from engine.tangent import Tangent
 MOST = 256
 """Unknowns above which no curvature is formed for a story."""
 
+SILENT = "has no effect on the loss here"
+
 LISTED = 6
 """Numbers of an array that a story shows."""
 
@@ -69,12 +71,14 @@ def _curvature(story: OneLane, solution: Answers) -> list[str]:
         f"  condition:  {found.condition:.2g} of the {_matrix(story.objective)} at the answer, its columns scaled to one length"
     ]
     for columns, words in (
-        (found.silent, "has no effect on the loss here"),
+        (found.silent, SILENT),
         (found.flat, "can move together, or trade against each other, without effect on the loss"),
         (found.falling, "can move so that the loss falls: the answer is a maximum or a saddle"),
     ):
         if columns:
-            lines.append(f"  open:       {_named(tangent, columns)} {words}")
+            named = _named(tangent, columns)
+            several = words is SILENT and (" and " in named or ", " in named)
+            lines.append(f"  open:       {named} {'have' + words[3:] if several else words}")
     return lines
 
 
