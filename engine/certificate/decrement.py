@@ -42,8 +42,8 @@ def newton_decrement(objective: Objective, params: Params, first: Array) -> Verd
 
     The decrement g'H^-1 g / 2 is what a Newton step would remove by the quadratic model. It is a share of the loss, as for least
     squares, whatever the start; of what was removed since then, where that is less, since nobody knows what a loss has as a
-    constant (but half of its digits count at least), or where the loss goes to 0, so that a share of what is left would be removed for ever. What rounding of the data and
-    the params makes of it counts as nothing.
+    constant (but half of its digits count at least), or where the loss goes to 0, so that a share of what is left would be
+    removed for ever. What rounding of the data and the params makes of it counts as nothing.
 
     A parameter is not determined where a move by its size, 1 at least, changes the loss by nothing beside what was removed
     since the start, where that step still moves it by more than 1e-3 of its size while the loss can tell, or where rounding
