@@ -382,13 +382,12 @@ def test_a_name_outside_that_is_written_is_refused_where_it_changes(backend: str
 
         return residual
 
-    solve = lambda residual: engine.solve(
-        Problem("own", {"y": "3"}, {"c": Param("", start=1.0)}, residual=residual), np.ones(3), backend=backend
-    )
-    for residual, name in (
+    cases: list[tuple[Callable[..., Any], str]] = [
         (lambda c, y: counted() * c - y, "COUNT"),
         (counting(), "calls"),
         (lambda c, y: c * tabled() - y, "TABLE"),
-    ):
+    ]
+    for residual, name in cases:
+        problem = Problem("own", {"y": "3"}, {"c": Param("", start=1.0)}, residual=residual)
         with pytest.raises(TraceError, match=f"residual .*changes '{name}', a name outside of it: .* write instead: "):
-            solve(residual)
+            engine.solve(problem, np.ones(3), backend=backend)

@@ -44,7 +44,7 @@ def test_params_that_the_data_leaves_open_are_named() -> None:
         assert "  open:       a and b can move together" in story
         assert line(story, "condition").startswith("inf") and "fix or bound" in line(story, "what helps")
     one = Problem(name="one", data={"y": ""}, params={"v": "3"}, residual=lambda v, y: v[1] - y)
-    assert "v[0] and v[2] has no effect" in engine.solve(one, {"y": 1.0}, backend="numpy").explain(0)
+    assert "v[0] and v[2] have no effect" in engine.solve(one, {"y": 1.0}, backend="numpy").explain(0)
 
 
 def test_a_dead_start_is_named_in_the_story_and_in_the_summary() -> None:

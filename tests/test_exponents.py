@@ -12,7 +12,7 @@ from engine import Param, Problem
 
 Array = Any
 
-EQUATIONS = {
+EQUATIONS: dict[str, tuple[Any, Any]] = {
     "solubility": (lambda p, K: 10.0 ** (-2 * p) - K, lambda K: -np.log10(K) / 2),
     "Fermi level": (lambda p, n: 2.8e19 * np.exp(-p / 0.02585) - n * 1e20, lambda n: 0.02585 * np.log(0.28 / n)),
 }

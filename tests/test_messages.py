@@ -81,7 +81,9 @@ def test_a_mistake_is_told_in_one_sentence(case: str) -> None:
 
 
 def test_numbers_of_numpy_are_numbers() -> None:
-    found = engine.solve(own(), Y, tol=np.float32(1e-3), solver=GradientDescent(np.float32(0.25)))
+    tol, rate = (np.float32(x) for x in (1e-3, 0.25))
+    settings: dict[str, Any] = {"tol": tol, "solver": GradientDescent(rate)}  # type: ignore[arg-type]
+    found = engine.solve(own(), Y, **settings)
     assert found.converged and found["c"].round(2) == 3
 
 

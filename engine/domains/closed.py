@@ -5,6 +5,7 @@ Coordinates are the entries themselves. A change of variables would stall at the
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -77,7 +78,10 @@ class Box(Closed):
 
     def bind(self, data: Mapping[str, Array]) -> Box:
         lo, hi = (data[bound] if isinstance(bound, str) else bound for bound in (self.lo, self.hi))
-        return Box(lo, hi)
+        found = copy.copy(self)  # not checked again: a NaN among a lane's data is a status of that lane
+        object.__setattr__(found, "lo", lo)
+        object.__setattr__(found, "hi", hi)
+        return found
 
     def project(self, x: Array) -> Array:
         xp = array_namespace(x)
