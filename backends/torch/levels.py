@@ -11,6 +11,8 @@ from torch._functorch import eager_transforms
 from torch._functorch.pyfunctorch import retrieve_all_functorch_interpreters
 from torch.autograd import forward_ad
 
+from backends.alone import ALONE
+
 
 def is_wrapped(tensor: Tensor) -> bool:
     """Whether a transform of torch.func is at work on a tensor."""
@@ -43,12 +45,15 @@ def _has_tangent(tensor: Tensor) -> bool:
 @contextmanager
 def within_dual_numbers() -> Iterator[None]:
     """A context in which torch.func takes forward derivatives of plain tensors, also where dual numbers are at work outside."""
-    outer = forward_ad._current_level >= 0 and not eager_transforms.JVP_NESTING
-    eager_transforms.JVP_NESTING += outer
-    try:
-        yield
-    finally:
-        eager_transforms.JVP_NESTING -= outer
+    with ALONE:  # the level may be that of another thread's trace, which counts its own
+        if forward_ad._current_level >= 0 and not eager_transforms.JVP_NESTING:
+            eager_transforms.JVP_NESTING += 1
+            try:
+                yield
+            finally:
+                eager_transforms.JVP_NESTING -= 1
+            return
+    yield
 
 
 def raise_twice(tensor: Tensor, words: str) -> Tensor:

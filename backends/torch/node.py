@@ -13,13 +13,20 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from backends.alone import ALONE
+
 Pullback = Callable[[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor | None], Sequence[bool]], Sequence[Tensor | None]]
 """Inputs, results, the results' cotangents (None: zero), and whose cotangents are needed -> the inputs' cotangents."""
 
 
 def is_autograd_alone() -> bool:
     """Whether no transform is at work: no level of torch.func, no dual numbers."""
-    return not torch._C._are_functorch_transforms_active() and forward_ad._current_level < 0
+    if torch._C._are_functorch_transforms_active():
+        return False
+    if forward_ad._current_level < 0:
+        return True
+    with ALONE:  # the level may be that of another thread's trace
+        return bool(forward_ad._current_level < 0)
 
 
 def is_differentiated(cotangents: Sequence[Tensor | None]) -> bool:
