@@ -22,6 +22,7 @@ from torch._ops import OpOverload
 from torch.func import functionalize
 from torch.fx import Graph, GraphModule, Node, graph_module
 
+from backends.alone import ALONE
 from backends.torch import zero_tangents
 from backends.torch.no_dynamo import Mode, no_dynamo
 
@@ -82,13 +83,18 @@ class RecordedGraph:
 
     def module(self) -> GraphModule:
         """The graph as a module."""
-        if self._module is None:
-            root = torch.nn.Module()
-            for name, constant in self.constants.items():
-                root.register_buffer(name, constant)
-            self._module = GraphModule(root, self.graph)
-            _forget_text(self._module)
-        return self._module
+        found = self._module
+        if found is not None:
+            return found
+        with ALONE:  # of two threads that run it first, one writes its code
+            if self._module is None:
+                root = torch.nn.Module()
+                for name, constant in self.constants.items():
+                    root.register_buffer(name, constant)
+                made = GraphModule(root, self.graph)
+                _forget_text(made)
+                self._module = made
+            return self._module
 
 
 class Call:
