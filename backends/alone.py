@@ -32,6 +32,16 @@ def lent() -> Iterator[None]:
             ALONE._acquire_restore(held)  # type: ignore[attr-defined]
 
 
+def is_forward() -> bool:
+    """Whether a forward derivative is being taken around the caller; of another thread's the end is waited for."""
+    from torch.autograd import forward_ad
+
+    if forward_ad._current_level < 0:
+        return False
+    with ALONE:
+        return bool(forward_ad._current_level >= 0)
+
+
 def loaded_torch() -> Any:
     """torch where it is loaded, else None; of a thread that is loading it the end is waited for.
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from backends.alone import ALONE
+from backends.alone import is_forward
 from backends.types import Array
 
 FLOATS = ("float32", "float64")
@@ -147,14 +147,8 @@ def is_tracked(array: Any) -> bool:
     if is_plain(array) or library(array) != "torch":
         return False
     import torch
-    from torch.autograd import forward_ad
 
-    if array.requires_grad or torch._C._functorch.is_functorch_wrapped_tensor(array):
-        return True
-    if forward_ad._current_level < 0:
-        return False
-    with ALONE:  # the level may be that of another thread's trace
-        return forward_ad._current_level >= 0
+    return bool(array.requires_grad or torch._C._functorch.is_functorch_wrapped_tensor(array) or is_forward())
 
 
 def is_perturbed(value: object) -> bool:

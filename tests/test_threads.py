@@ -38,7 +38,7 @@ def slope(k):
         assert np.allclose(y.grad, np.linalg.pinv(np.stack([t, 1 + 0 * t], 1))[0]), "a derivative"
 
 with ThreadPoolExecutor(8) as pool:
-    for done in [pool.submit(call, k) for k in range(4) for call in (inverse, fit)]:
+    for done in [pool.submit(call, k) for k in range(4) for call in (inverse, fit, slope)]:
         done.result()
 inverse(0), inverse(1), slope(0)  # and nothing is left behind
 """

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from backends.alone import ALONE
 from backends.base import Anatomy, Backend, Executable, Program
 from backends.derived import from_the_front
 from backends.torch import numpy_dispatch
@@ -35,7 +36,7 @@ def _load_forward_mode() -> None:
 
 @cache
 def _forward_mode() -> None:
-    with warnings.catch_warnings():
+    with ALONE, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.func.jvp(torch.sin, (torch.zeros(()),), (torch.ones(()),))
 

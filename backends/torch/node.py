@@ -11,9 +11,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
-from backends.alone import ALONE
+from backends.alone import is_forward
 
 Pullback = Callable[[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor | None], Sequence[bool]], Sequence[Tensor | None]]
 """Inputs, results, the results' cotangents (None: zero), and whose cotangents are needed -> the inputs' cotangents."""
@@ -21,12 +20,7 @@ Pullback = Callable[[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor | None]
 
 def is_autograd_alone() -> bool:
     """Whether no transform is at work: no level of torch.func, no dual numbers."""
-    if torch._C._are_functorch_transforms_active():
-        return False
-    if forward_ad._current_level < 0:
-        return True
-    with ALONE:  # the level may be that of another thread's trace
-        return bool(forward_ad._current_level < 0)
+    return not torch._C._are_functorch_transforms_active() and not is_forward()
 
 
 def is_differentiated(cotangents: Sequence[Tensor | None]) -> bool:

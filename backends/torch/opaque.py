@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
 from backends.alone import lent
 
@@ -139,11 +138,6 @@ def in_graph(f: Callable[..., Any]) -> Callable[..., Any]:
     """A function that torch.compile runs as it stands while it traces, and whose operations go into the graph."""
     found: Callable[..., Any] = torch._dynamo.nonstrict_trace(f)
     return found
-
-
-def is_forward() -> bool:
-    """Whether a forward derivative is being taken, in whatever thread."""
-    return bool(forward_ad._current_level >= 0)
 
 
 def outside(f: Callable[[], T]) -> T:

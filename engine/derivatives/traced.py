@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from backends import arrays as _arrays
+from backends.alone import is_forward
 from backends.torch import BACKEND, opaque
 from backends.tree import leaves, unflatten
 from backends.types import Array
@@ -38,7 +39,7 @@ def solve_traced(problem: Problem, data: Any, start: Any, options: tuple[Any, ..
 
 def _in_graph(number: int, data: Any, start: Any, options: tuple[Any, ...], plain: tuple[bool, bool]) -> Any:
     """The figures of all lanes with derivatives, as operations on the tracer's tensors."""
-    if opaque.is_forward():
+    if is_forward():
         raise ArgumentError(
             "solve within torch.compile: came below a forward derivative (jvp, jacfwd, hessian), which torch has once alone; expected "
             "reverse ones there: compile jacrev, or do not compile"
