@@ -128,4 +128,4 @@ def _detached(value: Any) -> Any:
     """A value, or values by name, without the derivatives that tensors among them carry."""
     if isinstance(value, Mapping):
         return {name: _detached(part) for name, part in value.items()}
-    return value.detach() if getattr(value, "grad_fn", None) is not None else value
+    return _arrays.detached(value) if _arrays.is_array(value) else value

@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from backends import arrays as _arrays
+from backends.base import Backend
 from backends.types import Array
 from engine import axes as _axes
 from engine.errors import ArgumentError
@@ -128,6 +129,13 @@ def common_inputs(
         yield name, array, signature.dtype if _arrays.dtype_name(array) in _arrays.FLOATS else None
     for name, value in numbers.items():
         yield name, value, "int32" if name == "max_steps" else signature.dtype
+
+
+def unloaded(backend: Backend, signature: Signature, array: Any) -> Any:
+    """An array of all lanes in the batch shape and in the library of the data."""
+    if len(signature.batch) != 1:
+        array = array.reshape((*signature.batch, *array.shape[1:]))
+    return backend.unload(array, signature.library)
 
 
 def captured_arrays(problem: Problem) -> dict[str, Array]:

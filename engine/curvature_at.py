@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
+from functools import partial
 from typing import Any
 
 import backends
-from backends import arrays as _arrays
 from backends.tree import tree_map
-from backends.types import Array, array_namespace
+from backends.types import Array, Inputs
 from engine import bind as _bind
 from engine.answers import Answers
 from engine.objective import Objective, Params
 from engine.one_lane import EAGER
+from engine.surroundings import Surroundings
 
 
 def hessian(solution: Answers) -> dict[str, dict[str, Array]]:
@@ -20,30 +20,25 @@ def hessian(solution: Answers) -> dict[str, dict[str, Array]]:
     problem, plan = solution.call.declared("hessian"), solution.plan
     backend = backends.get(EAGER.get(plan.backend, plan.backend))
     bound = _bind.bind(problem, solution.call.data, solution.call.start, solution.call.options["seed"])
-    batch, device = bound.signature.batch, bound.signature.device
+    signature, around = bound.signature, Surroundings(backend)
 
-    def loaded(array: Any, rank: int) -> Any:
-        """All lanes on one axis; an array that they share as it is."""
-        array = backend.load(array, plan.dtype if _arrays.dtype_name(array) in _arrays.FLOATS else None, device)
-        cut = array.ndim - rank
-        if not cut:
-            return array
-        xp = array_namespace(array)
-        return xp.reshape(xp.broadcast_to(array, (*batch, *array.shape[cut:])), (math.prod(batch), *array.shape[cut:]))
+    def lanes(array: Any, rank: int) -> Any:
+        return backend.load_lanes(array, signature.batch, rank, signature.dtype, signature.device)
 
-    data = {name: loaded(bound.arrays[f"data.{name}"], len(problem.axes[name])) for name in problem.data}
-    params = {name: loaded(solution[name], len(problem.axes[name])) for name in problem.params}
-    captured = {role: [loaded(a, a.ndim) for a in frozen.arrays()] for role, frozen in problem.frozen.items()}
+    own = {f"data.{name}" for name in problem.data} - signature.shared
+    inputs = {name: lanes(bound.arrays[name], len(signature.lane[name])) for name in own}
+    common: dict[str, tuple[Any, str | None]] = {
+        name: (bound.arrays[name], signature.dtype) for name in signature.shared if name.startswith("data.")
+    }
+    captured = _bind.common_inputs(signature, _bind.captured_arrays(problem), {})
+    common |= {name: (array, dtype) for name, array, dtype in captured}
+    inputs |= {name: backend.load_shared(array, dtype, signature.device) for name, (array, dtype) in common.items()}
+    params = {name: lanes(solution[name], len(problem.axes[name])) for name in problem.params}
 
-    def one(params: Params, data: dict[str, Array]) -> Any:
-        objective = Objective(problem, backend, data, captured)
-        return backend.hessian(objective.loss)(params)
+    def of_lane(params: Params, inputs: Inputs) -> Any:
+        return backend.hessian(Objective.of_inputs(problem, backend, inputs, None, around).loss)(params)
 
-    if batch:
-        axes = {name: 0 if array.ndim > len(problem.axes[name]) else None for name, array in data.items()}
-        found = backend.vmap(one, in_axes=(dict.fromkeys(params, 0), axes))(params, data)
-    else:
-        found = one(params, data)
-    shaped = tree_map(lambda a: a.reshape((*batch, *a.shape[len(batch[:1]) :])), found)
-    result: dict[str, dict[str, Array]] = tree_map(lambda a: backend.unload(a, bound.signature.library), shaped)
+    axes = {name: 0 if name in own else None for name in inputs}
+    found = backend.vmap(of_lane, in_axes=(dict.fromkeys(params, 0), axes))(params, inputs)
+    result: dict[str, dict[str, Array]] = tree_map(partial(_bind.unloaded, backend, signature), found)
     return result

@@ -14,7 +14,7 @@ from typing import Any
 import backends
 from backends import arrays as _arrays
 from backends import contract
-from backends.base import Backend, Run
+from backends.base import Run
 from backends.stopwatch import started
 from backends.tree import tree_map
 from backends.types import Array
@@ -69,7 +69,7 @@ def run(asked: Asked, bound: _bind.Bound, captured: dict[str, Array]) -> Solutio
     contract.check_outcome(plan.backend, outcome, signature.lanes)
     spent["compile"] += spent["import"] + spent["trace"] + outcome.compile_s
     spent["run"] = time.perf_counter() - began - outcome.compile_s
-    unload = partial(_unloaded, backends.get(plan.backend), signature)
+    unload = partial(_bind.unloaded, backends.get(plan.backend), signature)
     home = len(signature.batch) == 1 and _arrays.library(outcome.results["status"]) == signature.library
     found = outcome.results if home else tree_map(unload, outcome.results)
     if outcome.kernel:
@@ -85,13 +85,6 @@ def run(asked: Asked, bound: _bind.Bound, captured: dict[str, Array]) -> Solutio
             problem, asked.data, signature.batch, asked.start, options, tol, max_steps, tuple(problem.derived), asked.solve
         ),
     )
-
-
-def _unloaded(backend: Backend, signature: _bind.Signature, array: Any) -> Any:
-    """An array of all lanes in the batch shape and in the library of the data."""
-    if len(signature.batch) != 1:
-        array = array.reshape((*signature.batch, *array.shape[1:]))
-    return backend.unload(array, signature.library)
 
 
 def _inputs(

@@ -38,8 +38,8 @@ def curve_fit(model: Model, *, sigma: Any = None, absolute_sigma: bool = False, 
     Data `x`, `(..., n)`, or `(..., k, n)` for a model of k variables, `y` `(..., n)`, and if given `mask` `(..., n)`:
     points where it is 0 do not count, and may hold NaN. One `x` at its own rank is shared by all lanes; x has one axis
     more than y, or leading axes that do not fit those of y, when it has k variables; where both readings fit the shapes, the
-    one counts by which the model gives a number for each point. Params are the model's arguments after the first, scalars that start at 1, or with bounds where SciPy does;
-    `solve(start=...)` overrides. Loss mean(((model - y) / sigma)^2) over all n points.
+    one counts by which the model gives a number for each point. Params are the model's arguments after the first, scalars that
+    start at 1, or with bounds where SciPy does; `solve(start=...)` overrides. Loss mean(((model - y) / sigma)^2) over all n points.
 
     The solution's `covariance()`, `(..., p, p)`, in the units of the params, is (J'J)^-1 of the residuals over sigma,
     times their sum of squares over n - p unless `absolute_sigma`; inf where J has not full rank or no point is left

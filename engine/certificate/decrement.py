@@ -62,7 +62,7 @@ def newton_decrement(objective: Objective, params: Params, first: Array) -> Verd
 
     after = xp.abs(objective.loss(tangent.move(-local.curved)))
     vanishes = after <= VANISHING * ratio(decrement, removed + known) * xp.abs(loss) + silent
-    whole = whole_of(loss, xp.where(vanishes, removed, xp.minimum(removed, xp.abs(loss))))
+    whole = xp.where(vanishes, xp.maximum(removed, whole_of(loss, first)), whole_of(loss, first))
     root, blind = xp.sqrt(decrement), xp.sqrt(local.noise)
     below = xp.minimum(root, eps / ROUNDING * xp.sqrt(whole))  # rounding hides it, and that is all that is known
     optimality = ratio(xp.maximum(root - blind, below), xp.sqrt(whole))
@@ -76,10 +76,11 @@ def newton_decrement(objective: Objective, params: Params, first: Array) -> Verd
     return Verdict(optimality, ~xp.any(dead | moves | blurred), true(loss))
 
 
-def whole_of(loss: Array, removed: Array) -> Array:
-    """The amount that a decrement is a share of: what was removed, or of a start beside the minimum half of the digits of the loss."""
+def whole_of(loss: Array, first: Array) -> Array:
+    """The amount that a decrement is a share of: the loss, or what was removed since the start; half of the loss's digits at least."""
     xp = array_namespace(loss)
-    return xp.maximum(removed, float(xp.finfo(loss.dtype).eps) ** 0.5 * xp.abs(loss))
+    size, removed = xp.abs(loss), xp.maximum(first - loss, 0 * loss)
+    return xp.maximum(xp.minimum(removed, size), float(xp.finfo(loss.dtype).eps) ** 0.5 * size)
 
 
 @dataclass(frozen=True)

@@ -57,10 +57,7 @@ class Block:
 
 def _worst(blocks: dict[str, Block]) -> Array:
     errors = [block.error for block in blocks.values()]
-    worst = errors[0]
-    for error in errors[1:]:
-        worst = array_namespace(worst).maximum(worst, error)
-    return worst
+    return functools.reduce(array_namespace(errors[0]).maximum, errors)
 
 
 def _blocks(objective: Objective, params: Params) -> dict[str, Block]:

@@ -207,8 +207,7 @@ def optimality(objective: Objective, params: Params, model: Model, reference: Ar
     loss = model.loss
     xp = array_namespace(loss)
     if objective.problem.residual is None:
-        removed = xp.minimum(xp.maximum(reference - loss, 0 * loss), xp.abs(loss))
-        return xp.sqrt(_ratio(xp.maximum(_decrement(model), 0 * loss), whole_of(loss, removed)))
+        return xp.sqrt(_ratio(xp.maximum(_decrement(model), 0 * loss), whole_of(loss, reference)))
     if not objective.problem.exact:
         return xp.sqrt(_ratio(xp.maximum(_decrement(model), 0 * loss), loss))
     return xp.sqrt(_ratio(loss, _terms(objective, params, model, reference)))

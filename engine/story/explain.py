@@ -21,8 +21,6 @@ from engine.tangent import Tangent
 MOST = 256
 """Unknowns above which no curvature is formed for a story."""
 
-SILENT = "has no effect on the loss here"
-
 LISTED = 6
 """Numbers of an array that a story shows."""
 
@@ -70,15 +68,14 @@ def _curvature(story: OneLane, solution: Answers) -> list[str]:
     lines = [
         f"  condition:  {found.condition:.2g} of the {_matrix(story.objective)} at the answer, its columns scaled to one length"
     ]
-    for columns, words in (
-        (found.silent, SILENT),
-        (found.flat, "can move together, or trade against each other, without effect on the loss"),
-        (found.falling, "can move so that the loss falls: the answer is a maximum or a saddle"),
+    silent = _named(tangent, found.silent)
+    for names, words in (
+        (silent, f"{'have' if ' and ' in silent else 'has'} no effect on the loss here"),
+        (_named(tangent, found.flat), "can move together, or trade against each other, without effect on the loss"),
+        (_named(tangent, found.falling), "can move so that the loss falls: the answer is a maximum or a saddle"),
     ):
-        if columns:
-            named = _named(tangent, columns)
-            several = words is SILENT and (" and " in named or ", " in named)
-            lines.append(f"  open:       {named} {'have' + words[3:] if several else words}")
+        if names:
+            lines.append(f"  open:       {names} {words}")
     return lines
 
 
