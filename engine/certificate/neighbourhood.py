@@ -160,7 +160,7 @@ def _hidden(columns: Array, vector: Array, squares: Array, grid: Array) -> Array
 
     Where one datum has the longest entries of several columns, as the only pixel under a spike, its rounding hides the small
     entries that tell them apart. Elimination with complete pivots leaves these, row by row, and each is compared with the
-    terms that it is the difference of. What the rounding of all terms, or of a parameter's own size, makes of the residual
+    terms that it is the difference of. What the rounding of the terms, or of a parameter's own size, makes of the residual
     counts as nothing.
 
     Source:
@@ -168,7 +168,8 @@ def _hidden(columns: Array, vector: Array, squares: Array, grid: Array) -> Array
         Stability of Numerical Algorithms, section 3.1 (running error analysis).
     """
     # Complete pivoting by masks instead of exchanges: all rounds are alike, and a compiler makes them a loop. `terms` is a running
-    # error bound: the sum of the sizes whose difference an entry is; an entry below FAINT of their rounding is taken for 0.
+    # error bound: the sum of the sizes whose difference an entry is; an entry below FAINT of their rounding is taken for 0. In the
+    # row of a pivot the difference is 0 whatever its rounding: an error of the share is a multiple of the pivot's own column.
     xp = array_namespace(vector)
     size, eps = columns.shape[0], _eps(vector)
 
@@ -177,19 +178,20 @@ def _hidden(columns: Array, vector: Array, squares: Array, grid: Array) -> Array
         own, others = pick @ left, open_ * (1 - pick)
         _, row = first_largest(xp.abs(own))
         share = others * ratio(left @ row, xp.sum(own * row))
-        terms = terms + xp.abs(share)[:, None] * xp.abs(own)
-        left = (left - share[:, None] * own) * (1 - others[:, None] * row)
+        kept = 1 - others[:, None] * row
+        terms = (terms + xp.abs(share)[:, None] * xp.abs(own)) * kept
+        left = (left - share[:, None] * own) * kept
         return xp.where(xp.abs(left) > FAINT * eps * terms, left, xp.zeros_like(left)), terms, others
 
     left, terms, _ = fori_loop(round_, size, columns, xp.abs(columns), columns[:, 0] * 0 + 1)
     most = xp.max(xp.abs(left), axis=1)
     unit = xp.where(most > 0, most, xp.ones_like(most))[:, None]
     left = left / unit
-    square, moves = xp.sum(left * left, axis=1), left @ xp.matrix_transpose(columns) * grid
-    rounding = xp.sqrt(square * xp.sum(squares) + xp.sum(moves * moves, axis=1)) + (terms / unit) @ xp.abs(vector)
+    square, moves = left * left, left @ xp.matrix_transpose(columns) * grid
+    rounding = xp.sqrt(square @ squares + xp.sum(moves * moves, axis=1)) + (terms / unit) @ xp.abs(vector)
     along = xp.abs(left @ vector) - ROUNDING * eps * rounding
     along = xp.where((most <= BELOW * eps) & (along > 0), along, xp.zeros_like(along))
-    return largest(ratio(along * along, square), vector[0])
+    return largest(ratio(along * along, xp.sum(square, axis=1)), vector[0])
 
 
 def _rounding(squares: Array) -> Array:
