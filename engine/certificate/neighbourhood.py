@@ -168,28 +168,28 @@ def _hidden(columns: Array, vector: Array, squares: Array, grid: Array) -> Array
         Stability of Numerical Algorithms, section 3.1 (running error analysis).
     """
     # Complete pivoting by masks instead of exchanges: all rounds are alike, and a compiler makes them a loop. `terms` is a running
-    # error bound: the sum of the sizes whose difference an entry is; an entry below FAINT of their rounding is taken for 0. In the
-    # row of a pivot the difference is 0 whatever its rounding: an error of the share is a multiple of the pivot's own column.
+    # error bound: the sum of the sizes whose difference an entry is; an entry below FAINT of their rounding is taken for noise. In
+    # the row of a pivot the difference is 0 whatever its rounding: an error of the share is a multiple of the pivot's own column.
     xp = array_namespace(vector)
     size, eps = columns.shape[0], _eps(vector)
 
     def round_(left: Array, terms: Array, open_: Array) -> tuple[Array, ...]:
-        _, pick = first_largest(xp.max(xp.abs(left), axis=1) * open_)
+        firm = xp.where(xp.abs(left) > FAINT * eps * terms, left, xp.zeros_like(left))
+        _, pick = first_largest(xp.max(xp.abs(firm), axis=1) * open_)
+        _, row = first_largest(xp.abs(pick @ firm))
         own, others = pick @ left, open_ * (1 - pick)
-        _, row = first_largest(xp.abs(own))
-        share = others * ratio(left @ row, xp.sum(own * row))
-        kept = 1 - others[:, None] * row
-        terms = (terms + xp.abs(share)[:, None] * xp.abs(own)) * kept
-        left = (left - share[:, None] * own) * kept
-        return xp.where(xp.abs(left) > FAINT * eps * terms, left, xp.zeros_like(left)), terms, others
+        share, kept = others * ratio(left @ row, xp.sum(own * row)), 1 - others[:, None] * row
+        return (left - share[:, None] * own) * kept, (terms + xp.abs(share)[:, None] * (pick @ terms)) * kept, others
 
     left, terms, _ = fori_loop(round_, size, columns, xp.abs(columns), columns[:, 0] * 0 + 1)
+    noise = xp.where(xp.abs(left) > FAINT * eps * terms, xp.zeros_like(left), left)
+    left = left - noise
     most = xp.max(xp.abs(left), axis=1)
     unit = xp.where(most > 0, most, xp.ones_like(most))[:, None]
-    left = left / unit
+    left, unsure = left / unit, (ROUNDING * eps * terms + xp.abs(noise)) / unit
     square, moves = left * left, left @ xp.matrix_transpose(columns) * grid
-    rounding = xp.sqrt(square @ squares + xp.sum(moves * moves, axis=1)) + (terms / unit) @ xp.abs(vector)
-    along = xp.abs(left @ vector) - ROUNDING * eps * rounding
+    rounding = ROUNDING * eps * xp.sqrt(square @ squares + xp.sum(moves * moves, axis=1)) + unsure @ xp.abs(vector)
+    along = xp.abs(left @ vector) - rounding
     along = xp.where((most <= BELOW * eps) & (along > 0), along, xp.zeros_like(along))
     return largest(ratio(along * along, xp.sum(square, axis=1)), vector[0])
 
