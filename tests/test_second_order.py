@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace
+from hypothesis import given
+from hypothesis import strategies as st
 
 import engine
 import problems
@@ -113,3 +115,18 @@ def test_a_constant_in_forward_mode_has_a_zero_tangent_that_can_be_read() -> Non
     found = engine.solve(floor, {"x": x, "y": 2 * np.exp(-1.5 * x) + 0.5}, backend="fused")
     assert found.converged
     np.testing.assert_allclose([found[name] for name in "abc"], [2, 1.5, 0.5], rtol=1e-9)
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=12), st.integers(0, 2**32 - 1), st.sampled_from(["f4", "f8"]))
+def test_the_projection_on_a_simplex_keeps_faces_and_small_entries(entries: list[float], seed: int, dtype: str) -> None:
+    """Steps along a face end on it, and what is on the simplex to rounding keeps all digits of each entry."""
+    rng, domain = np.random.default_rng(seed), Simplex()
+    x = np.array([*entries, 1.0, 1e-30])
+    x = (x / x.sum()).astype(dtype)
+    face = np.where(rng.random(len(x)) < 0.5, x, 0).astype(dtype)
+    face[0] += 1 - face.sum(dtype=float)
+    u = (0.1 * rng.standard_normal(len(x)) * (face > 0)).astype(dtype)
+    assert (np.asarray(domain.move(face, u))[face == 0] == 0).all()
+    np.testing.assert_allclose(np.asarray(domain.project(x)), x, rtol=32 * float(np.finfo(dtype).eps))
+    moved = np.asarray(domain.project(x + 3 * rng.standard_normal(len(x)).astype(dtype)))
+    assert (moved >= 0).all() and abs(moved.sum(dtype=float) - 1) < 32 * np.finfo(dtype).eps

@@ -108,5 +108,5 @@ def test_the_weights_of_an_optimal_design_are_found_from_any_word(start: str) ->
     found = engine.solve(problem, X)
     information = np.einsum("lmp,lm,lmq->lpq", X, found["w"], X)
     variance = np.einsum("lmp,lpq,lmq->lm", X, np.linalg.pinv(information), X)
-    assert found.converged.mean() > 0.85, found.summary()
+    assert found.converged.all(), found.summary()
     np.testing.assert_allclose(variance.max(axis=1)[found.converged], 3, rtol=1e-4)  # of p parameters at most p

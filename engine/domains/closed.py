@@ -163,12 +163,19 @@ class Simplex(Closed):
         return xp.where(there, start, inside / xp.sum(inside, axis=-1, keepdims=True))
 
     def project(self, x: Array) -> Array:
-        """The nearest point: max(x - s, 0) with s = max over k of (sum of the k largest - 1) / k."""
+        """The nearest point: max(x - s, 0) with s = max over k of (sum of the k largest - 1) / k.
+
+        What is 0, or meets s, to rounding is 0: an entry of 1e-17 would be taken off its face, and steps would end there.
+        """
         xp = array_namespace(x)
-        x = x - xp.max(x, axis=-1, keepdims=True)
-        larger = xp.astype(x[..., None, :] >= x[..., :, None], x.dtype)
-        shift = (xp.sum(larger * x[..., None, :], axis=-1) - 1) / xp.sum(larger, axis=-1)
-        found = xp.maximum(x - xp.max(shift, axis=-1, keepdims=True), xp.zeros_like(x))
+        top, rounding = xp.max(x, axis=-1, keepdims=True), x.shape[-1] * float(xp.finfo(x.dtype).eps)
+        below = x - top
+        larger = xp.astype(below[..., None, :] >= below[..., :, None], x.dtype)
+        shifts = (xp.sum(larger * below[..., None, :], axis=-1) - 1) / xp.sum(larger, axis=-1)
+        shift = xp.max(shifts, axis=-1, keepdims=True)
+        found = xp.where(below - shift > rounding, below - shift, xp.zeros_like(x))
+        there = xp.abs(top + shift) <= rounding  # the sum of what is positive is 1: small entries keep their digits
+        found = xp.where(there, xp.maximum(x, xp.zeros_like(x)), found)
         return found / xp.sum(found, axis=-1, keepdims=True)
 
     def inactive_mask(self, x: Array, g: Array) -> Array:
