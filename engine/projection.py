@@ -88,3 +88,34 @@ def project(columns: Array, vector: Array, squares: Array, grid: Array) -> Proje
     start = (columns, turns, vector, 0 * grid, 0 * grid, 0 * grid, squares, grid * grid, whole)
     _, turns, _, depths, solution, shares, *_ = fori_loop(round_, min(size, rows), *start)
     return Projection(shares, depths, turns, solution)
+
+
+def conjugate(matrix: Array) -> tuple[Array, Array]:
+    """Directions T, by rows, with T A T' diagonal, and that diagonal: `(n, n)` -> `(n, n)`, `(n,)`.
+
+    A is symmetric. Diagonal entries are eliminated one a round, the largest in size first, so that a flat direction comes last. A
+    negative one among them has a direction of negative curvature.
+
+    Source:
+        Forsgren, Gill and Murray, Computing modified Newton directions using a partial Cholesky factorization, SIAM Journal on
+        Scientific Computing 16 (1995).
+
+    Example:
+        >>> import numpy as np
+        >>> conjugate(np.array([[1.0, 2.0], [2.0, 1.0]]))[1].tolist()
+        [1.0, -3.0]
+    """
+    xp, size = array_namespace(matrix), matrix.shape[-1]
+
+    def round_(left: Array, turns: Array, values: Array, open_: Array, bottom: Array) -> tuple[Array, ...]:
+        diagonal = xp.linalg.diagonal(left)
+        _, pick = first_largest(xp.where(open_ > 0, xp.abs(diagonal), bottom))
+        value, others = xp.sum(diagonal * pick), open_ * (1 - pick)
+        share = others * (left @ pick) / xp.where(value == 0, value + 1, value)
+        left = left - share[:, None] * (pick @ left)
+        return left * others[:, None] * others, turns - share[:, None] * (pick @ turns), values + value * pick, others, bottom
+
+    nothing = xp.linalg.diagonal(matrix) * 0
+    start = (matrix, eye(size, matrix), nothing, nothing + 1, nothing - 1)
+    _, turns, values, *_ = fori_loop(round_, size, *start)
+    return turns, values

@@ -14,7 +14,7 @@ from backends.types import Array, array_namespace
 from engine import jacobian
 from engine.certificate.rounding import squared_terms
 from engine.certificate.verdict import largest, ratio
-from engine.projection import ROUNDING, Projection, project
+from engine.projection import ROUNDING, Projection, conjugate, project
 from engine.smalllinalg import first_largest
 from engine.tangent import Tangent
 
@@ -23,6 +23,9 @@ SMALL = 0.1
 
 REACH = 0.1
 """Standard errors that the neighbourhood reaches to, along each direction."""
+
+MISSED = 0.1
+"""Share of its data above which a residual is no rounding, whatever other residuals are the difference of."""
 
 FAINT = 1e3
 """Times its rounding that a residual must change with a parameter that has an effect."""
@@ -48,13 +51,14 @@ class Columns:
 class Terms:
     """The size of residual and columns, and of what rounding makes of them.
 
-    squares   `(rows,)`, of the size of the terms of each residual
+    squares   `(rows,)`, of the size of the terms of each residual; `data`, of those that the data makes
     lengths   `(size,)`, of the columns, 1 of one that is 0
     dead      `(size,)`, which columns are 0, or have lost their digits to underflow
     idle      `(size,)`, which parameters have no effect beyond rounding though their columns are not 0
     """
 
     squares: Array
+    data: Array
     lengths: Array
     dead: Array
     idle: Array
@@ -62,8 +66,10 @@ class Terms:
     def where(self, asked: Array) -> Terms:
         """The terms of lanes that ask; of others nothing."""
         xp = array_namespace(asked)
-        squares, dead, idle = (xp.where(asked, a, xp.zeros_like(a)) for a in (self.squares, self.dead, self.idle))
-        return Terms(squares, xp.where(asked, self.lengths, xp.ones_like(self.lengths)), dead, idle)
+        squares, data, dead, idle = (
+            xp.where(asked, a, xp.zeros_like(a)) for a in (self.squares, self.data, self.dead, self.idle)
+        )
+        return Terms(squares, data, xp.where(asked, self.lengths, xp.ones_like(self.lengths)), dead, idle)
 
 
 @dataclass(frozen=True)
@@ -76,12 +82,12 @@ class Finding:
 
 def terms_of(tangent: Tangent, columns: Columns, thorough: bool) -> Terms:
     """The terms; with `thorough` the parameters are tried for an effect."""
-    xp, squares = array_namespace(columns.rows), squared_terms(tangent, columns.rows)
+    xp, (squares, data) = array_namespace(columns.rows), squared_terms(tangent, columns.rows)
     lengths = xp.sqrt(xp.sum(columns.rows * columns.rows, axis=1))
     dead = lengths * tangent.column_scales() < _least(lengths)
     lengths = xp.where(lengths > 0, lengths, xp.ones_like(lengths))
     idle = _idle(tangent, columns.vector, lengths, FAINT * _rounding(squares)) if thorough else xp.zeros_like(dead)
-    return Terms(squares, lengths, dead, idle)
+    return Terms(squares, data, lengths, dead, idle)
 
 
 def examine(tangent: Tangent, columns: Columns, curvature: Array | None, terms: Terms) -> Finding:
@@ -100,9 +106,10 @@ def examine(tangent: Tangent, columns: Columns, curvature: Array | None, terms: 
     excess = xp.sum(span.shares * span.shares)
     if curvature is not None:
         excess, falls = _curved(span, curvature, lengths)
-        excess = xp.maximum(excess, _lower(tangent, span, vector, lengths, _rounding(squares), falls))
+        excess = xp.maximum(excess, _alone(unit, vector, squares, grid, curvature, lengths))
+        excess = xp.maximum(excess, _lower(tangent, span, falls, unit, vector, curvature, lengths, squares))
         if vector.shape[0]:
-            excess = xp.maximum(excess, _hidden(unit, vector, squares, grid))
+            excess = xp.maximum(excess, _hidden(unit, vector, _shared(vector, terms), grid))
     rounded = xp.all(vector**2 <= (ROUNDING * _eps(lengths)) ** 2 * squares)
     return Finding(xp.where(rounded, xp.zeros_like(excess), excess), ~columns.any_free(terms.dead | terms.idle))
 
@@ -139,20 +146,49 @@ def _curved(span: Projection, curvature: Array, lengths: Array) -> tuple[Array, 
     return xp.sum(removed), falls
 
 
-def _lower(tangent: Tangent, span: Projection, vector: Array, lengths: Array, rounding: Array, falls: Array) -> Array:
+def _alone(unit: Array, vector: Array, squares: Array, grid: Array, curvature: Array, lengths: Array) -> Array:
+    """The most that a Newton step of one parameter alone would remove, beyond rounding.
+
+    Of columns that are nearly parallel, one stands for all in an orthogonal basis: where it is the one that bends, it promises
+    nothing, though another parameter, which does not, would remove as much as its column says.
+    """
+    xp = array_namespace(lengths)
+    dots, share = unit @ xp.matrix_transpose(unit), xp.abs(unit @ vector)
+    rounding = (unit * unit) @ squares + (dots * dots) @ (grid * grid) + xp.sum(vector * vector)
+    beyond = xp.maximum(share - ROUNDING * _eps(lengths) * xp.sqrt(rounding), 0 * share)
+    bend = xp.linalg.diagonal(curvature) / (lengths * lengths)
+    bend = xp.where(bend > 0, bend, 0 * bend)  # and of NaN, 0
+    return largest(beyond * beyond / (1 + bend), lengths)
+
+
+def _lower(
+    tangent: Tangent, span: Projection, falls: Array, unit: Array, vector: Array, curvature: Array, lengths: Array, squares: Array
+) -> Array:
     """By how much the squared length of the residual is less nearby.
 
-    Where the loss falls along a direction by its second derivative, a step of a tenth of a standard error tells whether it
-    does by its value.
+    Where the loss falls along a direction by its second derivative, a step tells whether it does by its value: along J's
+    orthogonal directions by a tenth of a standard error; along conjugate ones of the Hessian, where columns may cancel, so far
+    that none of these changes the residual by more than that.
     """
     xp = array_namespace(vector)
     whole = xp.sum(vector * vector)
     reach = REACH * xp.sqrt(whole / vector.shape[0])
     deep = _deep(span)
-    along = span.directions * (reach / xp.where(deep, span.depths, xp.ones_like(span.depths)))[:, None] / lengths
-    ahead = jacobian.displaced(tangent, along)
-    lower = whole - xp.sum(ahead * ahead, axis=1) - 2 * rounding * xp.sqrt(whole)
-    return largest(xp.where(falls & xp.isfinite(lower), lower, xp.zeros_like(lower)), whole)
+    far = span.directions * (reach / xp.where(deep, span.depths, xp.ones_like(span.depths)))[:, None]
+    bend = curvature / (lengths[:, None] * lengths)
+    near, values = conjugate(unit @ xp.matrix_transpose(unit) + xp.where(xp.isfinite(bend), bend, xp.zeros_like(bend)))
+    near = near * (reach / xp.max(xp.abs(near), axis=1))[:, None]
+    ahead = jacobian.displaced(tangent, xp.concat([far, near]) / lengths)
+    lower = whole - xp.sum(ahead * ahead, axis=1) - 2 * _rounding(squares) * xp.sqrt(whole)
+    falls = xp.concat([falls, values < 0]) & xp.isfinite(lower)
+    return largest(xp.where(falls, lower, xp.zeros_like(lower)), whole)
+
+
+def _shared(vector: Array, terms: Terms) -> Array:
+    """The squared terms of each residual, of all together where a residual may be rounding: not one as large as its data."""
+    xp = array_namespace(vector)
+    own = (vector * vector > MISSED * MISSED * terms.data) & (terms.data > 0)
+    return xp.where(own, terms.squares, xp.sum(terms.squares))
 
 
 def _hidden(columns: Array, vector: Array, squares: Array, grid: Array) -> Array:

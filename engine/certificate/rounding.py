@@ -13,8 +13,8 @@ PATTERNS = 2
 """Sign patterns over the data; the second one turns every other datum, so that two data do not cancel in both."""
 
 
-def squared_terms(tangent: Tangent, transposed: Array) -> Array:
-    """The squared terms of each entry of the residual, `(rows,)`: its derivatives, each times what it is a derivative by.
+def squared_terms(tangent: Tangent, transposed: Array) -> tuple[Array, Array]:
+    """The squared terms of each entry of the residual, `(rows,)`, and those of the data alone: derivatives times what they are by.
 
     sum_j (J_ij p_j)^2 + sum_k (dr_i/dd_k d_k)^2 for the parameters p and the data d: a relative change of eps of
     everything that the residual is computed from changes it by eps times its root. The sum over a datum's entries is
@@ -25,14 +25,16 @@ def squared_terms(tangent: Tangent, transposed: Array) -> Array:
         Higham, Accuracy and Stability of Numerical Algorithms, section 3.1 (running error analysis).
     """
     xp, typical_scale = array_namespace(transposed), tangent.typical_scale()
-    square = (typical_scale * typical_scale) @ (transposed * transposed)
+    own = (typical_scale * typical_scale) @ (transposed * transposed)
+    data = 0 * own
     for blocks in by_data(tangent.objective, lambda given: tangent.objective.given(**given).residual(tangent.params)):
         product = rows(tangent.objective, scaled_down(tangent.objective, blocks))[0]
-        square = square + xp.where(xp.isfinite(product), product * product / PATTERNS, xp.zeros_like(product))
+        data = data + xp.where(xp.isfinite(product), product * product / PATTERNS, xp.zeros_like(product))
+    square = own + data
     if not square.shape[0]:
-        return square
+        return square, data
     eps = float(xp.finfo(square.dtype).eps)
-    return square + eps * eps * xp.max(square)
+    return square + eps * eps * xp.max(square), data
 
 
 def by_data(objective: Objective, function: Callable[[dict[str, Any]], Any]) -> list[Any]:

@@ -143,13 +143,14 @@ class Simplex(Closed):
         return super().size(shape)
 
     def from_coordinates(self, x: Array, u: Array) -> Array:
+        # sum_j x_j u_i - x_i u_j: near a corner, u_i - x_i sum(u) would be the difference of numbers near 1
         xp = array_namespace(x)
         u = xp.reshape(u, tuple(x.shape))
-        return u - x * xp.sum(u, axis=-1, keepdims=True)
+        return xp.sum(u[..., :, None] * x[..., None, :] - x[..., :, None] * u[..., None, :], axis=-1)
 
     def to_coordinates(self, x: Array, g: Array) -> Array:
         xp = array_namespace(x)
-        return flat(g - xp.sum(x * g, axis=-1, keepdims=True), x.ndim)
+        return flat(xp.sum(x[..., None, :] * (g[..., :, None] - g[..., None, :]), axis=-1), x.ndim)
 
     def typical_scale(self, x: Array) -> Array:
         return flat(x, x.ndim)
