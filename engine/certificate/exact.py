@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from backends.types import Array, array_namespace
 from engine.certificate.rounding import by_data
-from engine.certificate.verdict import Verdict, norm, ratio, true
+from engine.certificate.verdict import STILL, Verdict, norm, ratio, true
 from engine.objective import Objective, Params, at_zero, mean_square
 from engine.pow2 import largest, pow2_scale, scale_down
 from engine.tangent import rademacher
@@ -20,25 +20,31 @@ BESIDE = 10.0
 """Times the terms here that the residual at zero params counts at most."""
 
 DIGITS = 0.01
-"""rms(r) above this share of rms(r at zero params) means that digits are lost, whatever the backward error."""
+"""Share of rms(r at zero params), and of |J p|, above which rms(r), or its rounding, means that digits are lost."""
 
 
 def backward_verdict(objective: Objective, params: Params) -> Verdict:
-    """The backward error, and whether rms(r) <= 0.01 rms(r at zero params), or the latter is zero."""
+    """The backward error, and whether the answer keeps its digits.
+
+    It does where rms(r) <= 0.01 rms(r at zero params), and where in some block both rms(r) and what rounding makes of it are no
+    more than 0.01 of |J p|: on a plateau params move far before the residual tells. Where r is 0 at zero params, that says nothing.
+    """
     blocks = _blocks(objective, params)
     parts = [{name: block.residual for name, block in blocks.items()}, {name: block.origin for name, block in blocks.items()}]
     one = pow2_scale(largest([a for part in parts for a in part.values()]))
     here, origin = (norm([scale_down(a, one) for a in objective.scaled(part).values()]) for part in parts)
-    return Verdict(_worst(blocks), true(here), (here <= DIGITS * origin) | (origin == 0))
+    firm = functools.reduce(operator.or_, [block.firm for block in blocks.values()])
+    return Verdict(_worst(blocks), true(here), ((here <= DIGITS * origin) & firm) | (origin == 0))
 
 
 def backward_error(objective: Objective, params: Params) -> Array:
-    """max over blocks of rms(r_k) / rms(s_k), s = |J p| entry by entry + |r at zero params|.
+    """max over blocks of rms(r_k) / rms(s_k), s = |J p| entry by entry + |r at zero params|; of a row alone where that is much wrong.
 
     |J p| is the root mean square of J (sigma p) over a few fixed sign patterns sigma, so that terms of a sum
     do not cancel in it. Where that overflows, nothing is known of the terms: they count as large as r. What the residual is at
     zero params counts by no more than ten times its terms here, by the params, the data and itself: far from there, as of an unknown
-    in an exponent, it tells nothing.
+    in an exponent, it tells nothing. An entry of a vector that is off by more than 1e-3 of what it is at zero params and of its
+    own terms, each parameter as large as its largest entry, is judged alone: an equation of small numbers beside others of large ones.
 
     Source:
         Higham, Accuracy and Stability of Numerical Algorithms, section 7.1 (normwise backward error).
@@ -48,10 +54,16 @@ def backward_error(objective: Objective, params: Params) -> Array:
 
 @dataclass(frozen=True)
 class Block:
-    """A block of the residual, what it is at zero params as far as that counts, and its backward error."""
+    """A block of the residual.
+
+    residual   `(...)`, and `origin`: what it is at zero params, as far as that counts
+    firm       whether the residual and its rounding are small beside |J p|
+    error      its backward error
+    """
 
     residual: Array
     origin: Array
+    firm: Array
     error: Array
 
 
@@ -61,27 +73,69 @@ def _worst(blocks: dict[str, Block]) -> Array:
 
 
 def _blocks(objective: Objective, params: Params) -> dict[str, Block]:
-    # Signs for the entries of p make E[(J sigma p)_i^2] = sum_j (J_ij p_j)^2: the squared terms of r_i, by a few products.
-    products = []
-    for k in range(DIRECTIONS):
-        turned = {name: x * rademacher(x, f"{name}.{k}") for name, x in params.items()}
-        residual, product = objective.linearise(params, turned)
-        products.append(product)
+    residual, products = _products(objective, params, params)
     origin = at_zero(objective, params)
     scales = {name: pow2_scale(largest([r, origin[name], *(p[name] for p in products)])) for name, r in residual.items()}
     sizes = {name: _mean_size([scale_down(p[name], one) for p in products]) for name, one in scales.items()}
     here, there = ({name: _rms(scale_down(a[name], one)) for name, one in scales.items()} for a in (residual, origin))
-    known = {name: BESIDE * (here[name] + _rms(size)) for name, size in sizes.items()}
-    # Few lanes ask for the data: a lane branch of the kernel skips their products for all others.
+    own = {name: _rms(size) for name, size in sizes.items()}
+    known = {name: BESIDE * (here[name] + size) for name, size in own.items()}
+    # Few lanes ask for the data, or for rows: lane branches of the kernel skip their products for all others.
     far = functools.reduce(operator.or_, [there[name] > known[name] for name in scales])
     data = _by_data(objective, params, scales, far)
+    small = {
+        name: _wrong(scale_down(residual[name], one), scale_down(origin[name], one), sizes[name])
+        for name, one in scales.items()
+        if residual[name].ndim == 1  # entries of a matrix are one equation
+    }
+    rows = _by_row(objective, params, residual, small)
     found = {}
     for name, one in scales.items():
         xp, most = array_namespace(far), known[name] + BESIDE * data[name]
         counts = xp.where(far & (there[name] > most), ratio(most, there[name]), xp.ones_like(most))
         whole = _rms(sizes[name] + counts * xp.abs(scale_down(origin[name], one)))
         error = ratio(here[name], xp.where(xp.isfinite(whole), whole, here[name]))
-        found[name] = Block(residual[name], counts * origin[name], error)
+        unsure = xp.maximum(here[name], float(xp.finfo(one.dtype).eps) * (own[name] + counts * there[name]))
+        found[name] = Block(
+            residual[name], counts * origin[name], unsure <= DIGITS * own[name], xp.maximum(error, rows.get(name, 0 * error))
+        )
+    return found
+
+
+def _products(objective: Objective, params: Params, sizes: Params) -> tuple[dict[str, Array], list[dict[str, Array]]]:
+    """The residual, and its derivatives along the sizes with a few fixed patterns of signs."""
+    # Signs for the entries of p make E[(J sigma p)_i^2] = sum_j (J_ij p_j)^2: the squared terms of r_i, by a few products.
+    products = []
+    for k in range(DIRECTIONS):
+        turned = {name: x * rademacher(x, f"{name}.{k}") for name, x in sizes.items()}
+        residual, product = objective.linearise(params, turned)
+        products.append(product)
+    return residual, products
+
+
+def _wrong(residual: Array, origin: Array, terms: Array) -> Array:
+    """Entries that are much of their own terms, and of what they are at zero params: `origin`, where it is not 0."""
+    xp = array_namespace(residual)
+    return (origin != 0) & (xp.abs(residual) > STILL * xp.maximum(terms, xp.abs(origin)))
+
+
+def _by_row(objective: Objective, params: Params, residual: dict[str, Array], small: dict[str, Array]) -> dict[str, Array]:
+    """By block, the backward error of its worst wrong row, each parameter as large as its largest entry; 0 where none is wrong.
+
+    An entry that is small beside others of its parameter may be off by rounding of those: rows that it alone is in prove nothing.
+    """
+    if not small:
+        return {}
+    asked = functools.reduce(operator.or_, [array_namespace(rows).any(rows) for rows in small.values()])
+    most = {name: array_namespace(x).ones_like(x) * largest([x]) for name, x in params.items()}
+    _, products = _products(objective, params, most)
+    found = {}
+    for name, rows in small.items():
+        r, terms = residual[name], _mean_size([p[name] for p in products])
+        xp = array_namespace(r)
+        wrong = rows & (xp.abs(r) > STILL * terms)
+        error = largest([xp.where(wrong, ratio(xp.abs(r), terms), xp.zeros_like(r))])
+        found[name] = xp.where(asked, error, xp.zeros_like(error))
     return found
 
 
