@@ -9,16 +9,19 @@ Source:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from backends import fori_loop
+from backends.record import Record
 from backends.types import Array, array_namespace
+from engine.certificate.nearby import values_nearby
 from engine.certificate.rounding import by_data
 from engine.certificate.verdict import STILL, Verdict, ratio, true
 from engine.curvature import hessian as hessian_at
 from engine.domains.base import constant
 from engine.objective import Objective, Params, zero
+from engine.params import select
 from engine.projection import ROUNDING
 from engine.smalllinalg import first_largest
 from engine.sparsity.structure import Structure
@@ -40,40 +43,47 @@ TURN = 0.375
 def newton_decrement(objective: Objective, params: Params, first: Array) -> Verdict:
     """(g'H^-1 g / 2 / min(f_start - f, |f|))^(1/2) on the free set, beyond rounding; infinite where H is indefinite.
 
-    The decrement g'H^-1 g / 2 is what a Newton step would remove by the quadratic model. It is a share of the loss, as for least
-    squares, whatever the start; of what was removed since then, where that is less, since nobody knows what a loss has as a
-    constant (but half of its digits count at least), or where the loss goes to 0, so that a share of what is left would be
-    removed for ever. What rounding of the data and the params makes of it counts as nothing.
+    The decrement g'H^-1 g / 2 is what a Newton step would remove by the quadratic model, or what a step nearby does remove where
+    that is more. It is a share of the loss, as for least squares, whatever the start; of what was removed since then, where that is
+    less, since nobody knows what a loss has as a constant (but half of its digits count at least), or where the loss goes to 0, so
+    that a share of what is left would be removed for ever. What rounding of the data and the params makes of it counts as nothing.
+    A coordinate that a step would take to a face close by counts with the slope of the way there.
 
     A parameter is not determined where a move by its size, 1 at least, changes the loss by nothing beside what was removed
-    since the start, where that step still moves it by more than 1e-3 of its size while the loss can tell, or where rounding
-    would, and changes all that is left of the loss by it.
+    since the start, or by no more than the loss is known to, where that step still moves it by more than 1e-3 of its size and
+    its own part of the decrement is one that the loss can tell, or where rounding would, and changes all that is left of the loss by it.
 
     Args:
         first: the loss at the start.
     """
     tangent = Tangent(objective.dense(), params)
     local = _local(tangent)
-    loss, decrement, size = local.loss, local.decrement, tangent.typical_scale()
+    loss, size = local.loss, tangent.typical_scale()
     xp = array_namespace(loss)
     eps = ROUNDING * float(xp.finfo(loss.dtype).eps)
     removed, known = xp.maximum(first - loss, 0 * loss), eps * xp.abs(loss)
-    nothing, silent = eps * eps * removed, xp.maximum(known, local.noise)
+    nearby = values_nearby(tangent, loss, local.gradient, local.free, known)
+    if tangent.closed:
+        local = local.on_faces(nearby.room)
+    nothing, silent, decrement = eps * eps * removed, xp.maximum(known, local.noise), local.decrement
 
     after = xp.abs(objective.loss(tangent.move(-local.curved)))
     vanishes = after <= VANISHING * ratio(decrement, removed + known) * xp.abs(loss) + silent
     whole = xp.where(vanishes, xp.maximum(removed, whole_of(loss, first)), whole_of(loss, first))
     root, blind = xp.sqrt(decrement), xp.sqrt(local.noise)
     below = xp.minimum(root, eps / ROUNDING * xp.sqrt(whole))  # rounding hides it, and that is all that is known
-    optimality = ratio(xp.maximum(root - blind, below), xp.sqrt(whole))
+    optimality = ratio(xp.maximum(xp.maximum(root - blind, below), xp.sqrt(nearby.lower)), xp.sqrt(whole))
     finite = xp.isfinite(loss + decrement + local.total)
     optimality = xp.where(local.indefinite, optimality + float("inf"), xp.where(finite, optimality, optimality * float("nan")))
 
     far = xp.maximum(size, xp.ones_like(size))
     dead = local.free & (far * (xp.abs(local.gradient) + far * local.feels) <= nothing)
-    moves = (xp.abs(local.step) > STILL * size) & (decrement > silent + nothing)
+    # of a simplex as its entries move: its coordinates are one more than its dimensions
+    step = tangent.effective_step(tangent.move(-local.step), -local.step)
+    heard = (decrement > silent + nothing) & (xp.abs(step * local.gradient) > silent + nothing)
+    moves = (xp.abs(step) > STILL * size) & heard & local.free
     blurred = (local.blur > STILL * size) & (local.noise > xp.abs(loss))
-    return Verdict(optimality, ~xp.any(dead | moves | blurred), true(loss))
+    return Verdict(optimality, ~xp.any(dead | (nearby.idle & local.free) | moves | blurred), true(loss))
 
 
 def whole_of(loss: Array, first: Array) -> Array:
@@ -83,10 +93,11 @@ def whole_of(loss: Array, first: Array) -> Array:
     return xp.maximum(xp.minimum(removed, size), float(xp.finfo(loss.dtype).eps) ** 0.5 * size)
 
 
-@dataclass(frozen=True)
-class _Local:
+@dataclass(frozen=True, eq=False)
+class _Local(Record):
     """The quadratic model at some params, with halves of gradient and Hessian as the loss's, on the free set.
 
+    hessian      `(size, size)`, and `rounded`: changes of the gradient `(k, size)` that are rounding of data and params
     feels        `(size,)`, the largest entry of each row of the Hessian; `total` is the sum of all, and `free` says which are free
     step         `(size,)`, H^-1 g, with rounding in place of flat curvature; `curved` without flat directions
     decrement    g'H^-1 g
@@ -96,9 +107,12 @@ class _Local:
 
     loss: Array
     gradient: Array
+    hessian: Array
+    rounded: Array
     feels: Array
     total: Array
     free: Array
+    level: Array
     step: Array
     curved: Array
     decrement: Array
@@ -106,25 +120,49 @@ class _Local:
     noise: Array
     indefinite: Array
 
+    def on_faces(self, room: Array) -> _Local:
+        """The model with coordinates on a face that the Newton step would take beyond it, where it is within 1e-3 of their size.
+
+        What the way to the face removes, by the gradient, is added to the decrement.
+        """
+        xp = array_namespace(room)
+        near = self.free & (room < xp.abs(self.step)) & (room <= STILL)
+        found = _solved(replace(self, free=self.free & ~near))
+        way = 2 * xp.sum(xp.where(near, xp.abs(self.gradient) * room, xp.zeros_like(room)))
+        there = xp.where(near, xp.where(self.gradient > 0, room, -room), found.curved)
+        found = replace(found, decrement=found.decrement + way, curved=there)
+        chosen: _Local = select(xp.any(near), found, self)
+        return chosen
+
 
 def _local(tangent: Tangent) -> _Local:
     model = hessian_at(tangent, Structure.dense(tangent.size))
     loss, gradient, hessian = model.loss, model.gradient, model.blocks["0"][0]
-    xp, size, rounded = array_namespace(loss), tangent.typical_scale(), _rounded(tangent, hessian)
+    xp, size = array_namespace(loss), tangent.typical_scale()
+    eps = float(xp.finfo(loss.dtype).eps)
+    rounded = xp.stack([ROUNDING * eps * part for part in _rounded(tangent, hessian)])
     mask = tangent.inactive_mask(gradient)
-    if mask is not None:
-        gradient, rounded, hessian = gradient * mask, [part * mask for part in rounded], hessian * mask[:, None] * mask
     free = xp.ones_like(size) > 0 if mask is None else mask > 0
+    none, nothing, keep = gradient * 0, loss * 0, xp.where(free, xp.ones_like(size), xp.zeros_like(size))
+    level = FLAT * eps + _turning(gradient * keep, xp.abs(xp.linalg.diagonal(hessian)) * keep, size)
+    return _solved(
+        _Local(loss, gradient, hessian, rounded, none, nothing, free, level, none, none, nothing, none, nothing, nothing > 0)
+    )
+
+
+def _solved(local: _Local) -> _Local:
+    """The model with its step, decrement and rounding on the free set."""
+    xp = array_namespace(local.loss)
+    keep = xp.where(local.free, xp.ones_like(local.gradient), xp.zeros_like(local.gradient))
+    gradient, rounded, hessian = local.gradient * keep, local.rounded * keep, local.hessian * keep[:, None] * keep
     feels, diagonal = xp.max(xp.abs(hessian), axis=1), xp.abs(xp.linalg.diagonal(hessian))
     scale = 1 / xp.sqrt(xp.where(diagonal > 0, diagonal, xp.where(feels > 0, feels, xp.ones_like(feels))))
-    eps = float(xp.finfo(loss.dtype).eps)
-    level = FLAT * eps + _turning(gradient, diagonal, size)
-    slopes = xp.stack([gradient, gradient, *(ROUNDING * eps * part for part in rounded)])
-    steps, decrements, least = eliminate(hessian * scale[:, None] * scale, slopes * scale, level)
-    steps, blur = steps * scale, xp.max(xp.abs(steps[2:]), axis=0) * scale
-    noise = xp.sum(decrements[2:])
-    return _Local(
-        loss, gradient, feels, xp.sum(hessian), free, steps[0], steps[1], decrements[0], blur, noise, least < -1
+    slopes = xp.concat([gradient[None], gradient[None], rounded])
+    steps, decrements, least = eliminate(hessian * scale[:, None] * scale, slopes * scale, local.level)
+    steps = steps * scale
+    return replace(
+        local, feels=feels, total=xp.sum(hessian), step=steps[0], curved=steps[1], decrement=decrements[0],
+        blur=xp.max(xp.abs(steps[2:]), axis=0), noise=xp.sum(decrements[2:]), indefinite=least < -1,
     )  # fmt: skip
 
 
