@@ -7,6 +7,8 @@ offset      least squares: the relative offset of Bates and Watts
 decrement   a plain loss: the Newton decrement, with a semidefinite Hessian
 estimate    problems too large for dense derivatives: cosines of columns, the relative gradient
 
+What they rest on: `quadratic` and `nearby` for plain losses, `neighbourhood` and `hidden` for fits in doubt, `rounding` for all.
+
 Nothing here reads what a solver found out, neither its model nor the sparsity of its curvature.
 """
 

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 
 from array_api_compat import device
 
-from backends import fori_loop
 from backends.types import Array, array_namespace
 from engine import jacobian
+from engine.certificate.hidden import FAINT, hidden_share, shared_terms
 from engine.certificate.rounding import squared_terms
 from engine.certificate.verdict import largest, ratio
 from engine.projection import ROUNDING, Projection, conjugate, project
-from engine.smalllinalg import first_largest
 from engine.tangent import Tangent
 
 SMALL = 0.1
@@ -23,15 +22,6 @@ SMALL = 0.1
 
 REACH = 0.1
 """Standard errors that the neighbourhood reaches to, along each direction."""
-
-MISSED = 0.1
-"""Share of its data above which a residual is no rounding, whatever other residuals are the difference of."""
-
-FAINT = 1e3
-"""Times its rounding that a residual must change with a parameter that has an effect."""
-
-BELOW = 512.0
-"""Units in the last place of its length within which the orthogonalisation cannot tell what is left of a column."""
 
 
 @dataclass(frozen=True)
@@ -105,11 +95,11 @@ def examine(tangent: Tangent, columns: Columns, curvature: Array | None, terms: 
     span = project(unit, vector, squares, grid)
     excess = xp.sum(span.shares * span.shares)
     if curvature is not None:
-        excess, falls = _curved(span, curvature, lengths)
+        excess = _curved(span, curvature, lengths)
         excess = xp.maximum(excess, _alone(unit, vector, squares, grid, curvature, lengths))
-        excess = xp.maximum(excess, _lower(tangent, span, falls, unit, vector, curvature, lengths, squares))
+        excess = xp.maximum(excess, _lower(tangent, unit, vector, curvature, lengths, squares))
         if vector.shape[0]:
-            excess = xp.maximum(excess, _hidden(unit, vector, _shared(vector, terms), grid))
+            excess = xp.maximum(excess, hidden_share(unit, vector, shared_terms(vector, squares, terms.data), grid))
     rounded = xp.all(vector**2 <= (ROUNDING * _eps(lengths)) ** 2 * squares)
     return Finding(xp.where(rounded, xp.zeros_like(excess), excess), ~columns.any_free(terms.dead | terms.idle))
 
@@ -127,12 +117,12 @@ def _idle(tangent: Tangent, vector: Array, lengths: Array, least: Array) -> Arra
     return (lengths * tangent.typical_scale() <= least) & (effect < least / 2)
 
 
-def _curved(span: Projection, curvature: Array, lengths: Array) -> tuple[Array, Array]:
-    """The reduction by Newton steps along each of J's orthogonal directions, and the directions along which the loss is no minimum.
+def _curved(span: Projection, curvature: Array, lengths: Array) -> Array:
+    """The reduction by Newton steps along each of J's orthogonal directions.
 
     A Gauss-Newton step promises share^2 of the squared length of the residual. The residual is no plane: with its second
     derivative along the direction the promise is share^2 / (1 + r'r''), less along nearly collinear columns, where the
-    step is long, and more along a valley; where 1 + r'r'' is negative the loss falls on both sides.
+    step is long, and more along a valley; where 1 + r'r'' is negative the loss falls on both sides, and it counts as 1.
     """
     # The second-order model of |r|^2 along a direction q of depth d: share^2 d^2 / (d^2 + q'(sum_i r_i r_i'')q): the effective
     # residual curvature of Hamilton, Watts and Bates, Accounting for intrinsic nonlinearity in nonlinear regression parameter
@@ -143,7 +133,8 @@ def _curved(span: Projection, curvature: Array, lengths: Array) -> tuple[Array, 
     bend = xp.where(xp.isfinite(bend), bend, xp.zeros_like(bend))
     falls = bend < -squares
     removed = span.shares * span.shares * ratio(squares, xp.where(falls, squares, squares + bend))
-    return xp.sum(removed), falls
+    found: Array = xp.sum(removed)
+    return found
 
 
 def _alone(unit: Array, vector: Array, squares: Array, grid: Array, curvature: Array, lengths: Array) -> Array:
@@ -161,84 +152,28 @@ def _alone(unit: Array, vector: Array, squares: Array, grid: Array, curvature: A
     return largest(beyond * beyond / (1 + bend), lengths)
 
 
-def _lower(
-    tangent: Tangent, span: Projection, falls: Array, unit: Array, vector: Array, curvature: Array, lengths: Array, squares: Array
-) -> Array:
+def _lower(tangent: Tangent, unit: Array, vector: Array, curvature: Array, lengths: Array, squares: Array) -> Array:
     """By how much the squared length of the residual is less nearby.
 
-    Where the loss falls along a direction by its second derivative, a step tells whether it does by its value: along J's
-    orthogonal directions by a tenth of a standard error; along conjugate ones of the Hessian, where columns may cancel, so far
-    that none of these changes the residual by more than that.
+    Where the loss falls along a direction by its second derivative, a step tells whether it does by its value: along conjugate
+    directions of the Hessian, which find negative curvature wherever there is some, so far that no column changes the residual by
+    more than a tenth of a standard error.
     """
     xp = array_namespace(vector)
     whole = xp.sum(vector * vector)
     reach = REACH * xp.sqrt(whole / vector.shape[0])
-    deep = _deep(span)
-    far = span.directions * (reach / xp.where(deep, span.depths, xp.ones_like(span.depths)))[:, None]
     bend = curvature / (lengths[:, None] * lengths)
-    near, values = conjugate(unit @ xp.matrix_transpose(unit) + xp.where(xp.isfinite(bend), bend, xp.zeros_like(bend)))
-    near = near * (reach / xp.max(xp.abs(near), axis=1))[:, None]
-    ahead = jacobian.displaced(tangent, xp.concat([far, near]) / lengths)
+    along, values = conjugate(unit @ xp.matrix_transpose(unit) + xp.where(xp.isfinite(bend), bend, xp.zeros_like(bend)))
+    along = along * (reach / xp.max(xp.abs(along), axis=1))[:, None]
+    ahead = jacobian.displaced(tangent, along / lengths)
     lower = whole - xp.sum(ahead * ahead, axis=1) - 2 * _rounding(squares) * xp.sqrt(whole)
-    falls = xp.concat([falls, values < 0]) & xp.isfinite(lower)
-    return largest(xp.where(falls, lower, xp.zeros_like(lower)), whole)
-
-
-def _shared(vector: Array, terms: Terms) -> Array:
-    """The squared terms of each residual, of all together where a residual may be rounding: not one as large as its data."""
-    xp = array_namespace(vector)
-    own = (vector * vector > MISSED * MISSED * terms.data) & (terms.data > 0)
-    return xp.where(own, terms.squares, xp.sum(terms.squares))
-
-
-def _hidden(columns: Array, vector: Array, squares: Array, grid: Array) -> Array:
-    """The squared length of the residual along what is left of a column far below its rounding, where that is no rounding.
-
-    Where one datum has the longest entries of several columns, as the only pixel under a spike, its rounding hides the small
-    entries that tell them apart. Elimination with complete pivots leaves these, row by row, and each is compared with the
-    terms that it is the difference of. What the rounding of the terms, or of a parameter's own size, makes of the residual
-    counts as nothing.
-
-    Source:
-        Peters and Wilkinson, The least squares problem and pseudo-inverses, Computer Journal 13 (1970); Higham, Accuracy and
-        Stability of Numerical Algorithms, section 3.1 (running error analysis).
-    """
-    # Complete pivoting by masks instead of exchanges: all rounds are alike, and a compiler makes them a loop. `terms` is a running
-    # error bound: the sum of the sizes whose difference an entry is; an entry below FAINT of their rounding is taken for noise. In
-    # the row of a pivot the difference is 0 whatever its rounding: an error of the share is a multiple of the pivot's own column.
-    xp = array_namespace(vector)
-    size, eps = columns.shape[0], _eps(vector)
-
-    def round_(left: Array, terms: Array, open_: Array) -> tuple[Array, ...]:
-        firm = xp.where(xp.abs(left) > FAINT * eps * terms, left, xp.zeros_like(left))
-        _, pick = first_largest(xp.max(xp.abs(firm), axis=1) * open_)
-        _, row = first_largest(xp.abs(pick @ firm))
-        own, others = pick @ left, open_ * (1 - pick)
-        share, kept = others * ratio(left @ row, xp.sum(own * row)), 1 - others[:, None] * row
-        return (left - share[:, None] * own) * kept, (terms + xp.abs(share)[:, None] * (pick @ terms)) * kept, others
-
-    left, terms, _ = fori_loop(round_, size, columns, xp.abs(columns), columns[:, 0] * 0 + 1)
-    noise = xp.where(xp.abs(left) > FAINT * eps * terms, xp.zeros_like(left), left)
-    left = left - noise
-    most = xp.max(xp.abs(left), axis=1)
-    unit = xp.where(most > 0, most, xp.ones_like(most))[:, None]
-    left, unsure = left / unit, (ROUNDING * eps * terms + xp.abs(noise)) / unit
-    square, moves = left * left, left @ xp.matrix_transpose(columns) * grid
-    rounding = ROUNDING * eps * xp.sqrt(square @ squares + xp.sum(moves * moves, axis=1)) + unsure @ xp.abs(vector)
-    along = xp.abs(left @ vector) - rounding
-    along = xp.where((most <= BELOW * eps) & (along > 0), along, xp.zeros_like(along))
-    return largest(ratio(along * along, xp.sum(square, axis=1)), vector[0])
+    return largest(xp.where((values < 0) & xp.isfinite(lower), lower, xp.zeros_like(lower)), whole)
 
 
 def _rounding(squares: Array) -> Array:
     """The rounding of all terms, in the residual's length."""
     found: Array = ROUNDING * _eps(squares) * array_namespace(squares).sqrt(array_namespace(squares).sum(squares))
     return found
-
-
-def _deep(span: Projection) -> Array:
-    """Which columns have depth beyond rounding."""
-    return span.depths > ROUNDING * _eps(span.depths)
 
 
 def _eps(like: Array) -> float:

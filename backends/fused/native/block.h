@@ -19,9 +19,10 @@ typedef lw::Vec<Int, W> I;
 typedef lw::Vec<T, W> V;
 typedef Int __attribute__((may_alias)) Lane;
 
-// Arrays of the lanes, which `cuda/block.cuh` has otherwise: element 0 of an array begins at place K of another one.
+// Arrays of the lanes, which `cuda/block.cuh` has otherwise: element 0 of an array begins at place K of another one. A stretch of a
+// long function has the names of all buffers, and may not use them.
 #define LW_AT(A, ARRAY, K) ((A *)(ARRAY + K))
-#define LW_BUFFER(A, NAME, K) A *const NAME = (A *)(w + K)
+#define LW_BUFFER(A, NAME, K) [[maybe_unused]] A *const NAME = (A *)(w + K)
 #define LW_TABLE static const
 #define LW_FILLS
 #define LW_INF __builtin_inf()
