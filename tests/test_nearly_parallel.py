@@ -62,3 +62,17 @@ def test_conjugate_directions_find_negative_curvature_beside_flat_directions() -
         directions, found = (np.asarray(a) for a in conjugate(matrix))
         np.testing.assert_allclose(directions @ matrix @ directions.T, np.diag(found), atol=1e-12)
         assert (found < -1e-12).any() == (min(values) < 0)
+
+
+def test_a_datum_whose_curvature_is_not_finite_hides_no_minimum() -> None:
+    """(1 - x^a)^b at x = 1, below b = 1: the second derivatives there are NaN, and its residual is the same for all params."""
+
+    def capacity(x: Any, a: Any, b: Any, c: Any) -> Any:
+        return (1 - x**a) ** b * c
+
+    rng, x = np.random.default_rng(4), np.linspace(0, 1, 31)
+    params = np.stack([rng.uniform(0.5, 2, 50), rng.uniform(0.8, 2, 50), rng.uniform(1, 5, 50)], axis=1)
+    y = np.stack([capacity(x, *lane) for lane in params]) * (1 + 0.01 * rng.standard_normal((50, 31)))
+    problem = problems.curve_fit(capacity, bounds=([0.1, 0.1, 0.1], [3, 3, 50]))
+    found = engine.solve(problem, {"x": x, "y": y}, start={"a": 1.2, "b": 1.3, "c": y.max(axis=1)})
+    assert found.converged.mean() > 0.95

@@ -148,7 +148,7 @@ def _alone(unit: Array, vector: Array, squares: Array, grid: Array, curvature: A
     rounding = (unit * unit) @ squares + (dots * dots) @ (grid * grid) + xp.sum(vector * vector)
     beyond = xp.maximum(share - ROUNDING * _eps(lengths) * xp.sqrt(rounding), 0 * share)
     bend = xp.linalg.diagonal(curvature) / (lengths * lengths)
-    bend = xp.where(bend > 0, bend, 0 * bend)  # and of NaN, 0
+    bend = xp.where(bend > 0, bend, xp.zeros_like(bend))  # and of NaN, 0
     return largest(beyond * beyond / (1 + bend), lengths)
 
 
