@@ -63,7 +63,7 @@ class QuadraticModel(Record):
     indefinite: Array
 
     def on_faces(self, room: Array) -> QuadraticModel:
-        """The model with coordinates on a face that the Newton step would take beyond it, where it is within 1e-3 of their size.
+        """The model with coordinates on a face that the Newton step would take beyond it, where that is within 1e-3.
 
         What the way to the face removes, by the gradient, is added to the decrement.
         """
