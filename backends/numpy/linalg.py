@@ -47,11 +47,22 @@ def safe_norm(function: Callable[..., Any], x: np.ndarray, *args: object, **kwar
 def solve(a: np.ndarray, b: np.ndarray) -> Any:
     """x with a x = b; b is a vector when 1-d. NaN where a is singular or not finite."""
     a, b = np.asarray(a), np.asarray(b)
-    x = safe(np.linalg.solve, a, b)
-    if _is_long(a) or _is_long(b):
+    return solver(a.astype(b.dtype) if _is_long(b) else a)(b)
+
+
+def solver(a: np.ndarray) -> Callable[[np.ndarray], Any]:
+    """b -> x with a x = b, for several b; of long doubles by one inverse and residuals."""
+    if not _is_long(a):
+        return lambda b: safe(np.linalg.solve, a, b)
+    inverse = safe(np.linalg.inv, a)
+
+    def solved(b: np.ndarray) -> Any:
+        x = inverse @ b
         for _ in range(2):  # each round gains the digits that float64 holds over the condition
-            x = x + safe(np.linalg.solve, a, b - a @ x)
-    return x
+            x = x + inverse @ (b - a @ x)
+        return x
+
+    return solved
 
 
 def inv(a: np.ndarray) -> Any:

@@ -25,9 +25,10 @@ REMEDIES = dict.fromkeys(words("cond eig eigh eigvals eigvalsh lstsq matrix_rank
 
 def solve(a: np.ndarray, b: np.ndarray) -> Any:
     """x with a x = b; dx = a^-1 (db - da x)."""
-    x = linalg.solve(real(a), real(b))
+    solved = linalg.solver(real(a))
+    x = solved(real(b))
     change = imag(b) - (imag(a) @ x if np.any(imag(a)) else 0.0)
-    return join(x, linalg.solve(real(a), np.broadcast_to(change, x.shape)))
+    return join(x, solved(np.broadcast_to(change, x.shape)))
 
 
 def inv(a: np.ndarray) -> Any:

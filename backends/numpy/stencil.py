@@ -46,7 +46,8 @@ def lift(transform: Transform, *arguments: object) -> Tree:
         return transform(*unflatten(arguments, list(flat)))
 
     base = at(_L(0))
-    slopes = _difference(lambda shift: _floats(leaves(at(shift))), _first_step(x, t))
+    finite = [bool(np.isfinite(leaf).all()) for leaf in _floats(leaves(base))]
+    slopes = _difference(lambda shift: _floats(leaves(at(shift))), _first_step(x, t), finite)
     kind = np.result_type(*z)
     return unflatten(base, [_joined(leaf, slope, kind) for leaf, slope in zip(leaves(base), slopes, strict=True)])
 
@@ -61,9 +62,10 @@ def _first_step(x: list[np.ndarray], t: list[np.ndarray]) -> np.floating:
     return _L(_STEP) * _L(2) ** np.floor(np.log2(scale)) if np.isfinite(scale) else _L(_STEP)
 
 
-def _difference(values: Callable[[np.floating], list[np.ndarray]], step: np.floating) -> list[Any]:
-    """The derivative at 0, with the step at which both formulas agree best, array by array."""
+def _difference(values: Callable[[np.floating], list[np.ndarray]], step: np.floating, finite: Sequence[bool]) -> list[Any]:
+    """The derivative at 0, with the step at which both formulas agree best, array by array; no shorter one where it is not finite."""
     best, errors = _try(values, step)
+    errors = [error if known else 0.0 for error, known in zip(errors, finite, strict=True)]
     for _ in range(_TRIES):
         if all(error <= _TOLERANCE for error in errors):
             break
