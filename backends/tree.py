@@ -11,6 +11,9 @@ from typing import Any
 
 from backends.record import Record
 
+KEYED = (dict, Record)
+"""Nodes whose children have names."""
+
 Tree = Any
 """A tree that a function returns: nested as its argument was, or as another function made it."""
 
@@ -21,9 +24,9 @@ def leaves(tree: object) -> list[Any]:
     >>> leaves({"a": 1, "b": (2, [3])})
     [1, 2, 3]
     """
-    if isinstance(tree, dict | Record):
+    if isinstance(tree, KEYED):
         return [leaf for _, value in tree.items() for leaf in leaves(value)]
-    if isinstance(tree, tuple | list):
+    if isinstance(tree, (tuple, list)):
         return [leaf for value in tree for leaf in leaves(value)]
     return [tree]
 
@@ -64,9 +67,9 @@ def names(tree: object, prefix: str = "") -> list[str]:
     >>> names({"params": {"X": 0}, "steps": 1})
     ['params.X', 'steps']
     """
-    if isinstance(tree, dict | Record):
+    if isinstance(tree, KEYED):
         items = [(str(key), value) for key, value in tree.items()]
-    elif isinstance(tree, tuple | list):
+    elif isinstance(tree, (tuple, list)):
         items = [(str(key), value) for key, value in enumerate(tree)]
     else:
         return [prefix]

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from backends.errors import TraceError
+from backends.numpy import real
 from backends.numpy.context import evaluating, words
 from backends.refusals import VALUES, WRITES
 
@@ -22,7 +23,6 @@ _ROUTED = words(
     "all any argmax argmin argsort clip cumprod cumsum diagonal dot max mean min nonzero prod ptp round "
     "searchsorted std sum take trace var"
 )
-
 
 class _Inside(threading.local):
     value = False
@@ -72,7 +72,7 @@ def wrapped(value: object) -> Any:
         return np.asarray(value).view(LaneArray)
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return type(value)(*map(wrapped, value))
-    if isinstance(value, tuple | list):
+    if isinstance(value, (tuple, list)):
         return type(value)(map(wrapped, value))
     return value
 
@@ -93,10 +93,8 @@ class LaneArray(np.ndarray[Any, Any]):
         return _FLOAT64 if found.char == "g" else found
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        from backends.numpy import real
-
-        plain = {name: stripped(value) for name, value in kwargs.items()}
-        return wrapped(real.RULES.get(func, func)(*stripped(args), **plain))
+        plain = {name: stripped(value) for name, value in kwargs.items()} if kwargs else kwargs
+        return wrapped(real.RULES.get(func, func)(*map(stripped, args), **plain))
 
     def __getitem__(self, index: Any) -> Any:
         found = np.ndarray.__getitem__(self, index)
