@@ -33,7 +33,7 @@ HIDDEN = (
 )
 MEANING = "it has no meaning on the arrays of one lane"
 REMEDIES = {
-    "interp": "the piecewise linear function by np.where and operators, or a smooth one",
+    "piecewise": "np.select(conditions, choices), or np.where",
     "unique": "np.where with a condition: a shape may not depend on values",
     "histogram": "sums of np.where with conditions",
     "apply_along_axis": "operators and functions of the whole array, with axis=",

@@ -25,7 +25,9 @@ def of_torch(error: BaseException) -> TraceError | None:
     calls floor_divide: torch has no derivative of it; write instead: functions that have one, or backend='numpy'
     """
     words = str(error)
-    missing = re.search(r"derivative for aten::(\w+) is not implemented|forward AD with aten::(\w+) that does not", words)
+    missing = re.search(
+        r"derivative for (?:aten::|')(\w+).* is not implemented|forward AD with (?:aten::)?(\w+) that does not", words
+    )
     if missing:
         name = missing[1] or missing[2]
         found = TraceError(f"calls {name}", "torch has no derivative of it", "functions that have one, or backend='numpy'")

@@ -171,6 +171,42 @@ SHAPES: dict[str, Function] = {
     "a loop over entries": lambda A, v: sum(a * a for a in v),
 }
 
+SEQUENCES: dict[str, Function] = {
+    "select": lambda A, v: np.select([v < 0.4, v < 0.8], [v, A[0] * v], 0.25),
+    "select of numbers": lambda A, v: np.select([v < 0.4, v < 0.8], [1.0, 2.0], default=v),
+    "interp at params": lambda A, v: np.interp(v, [0.1, 0.4, 0.7], [1.0, 3.0, 2.0]),
+    "interp of params": lambda A, v: np.interp([0.0, 0.2, 0.5, 0.9, 1.0], [0.1, 0.5, 0.9], v),
+    "interp with moving points": lambda A, v: np.interp(A[1], v, np.stack([v[1], v[2], A[0, 0]])),
+    "interp with ends": lambda A, v: np.interp(v, [0.4, 0.6], A[0, :2], left=v[0] * 2, right=-1.0),
+    "digitize": lambda A, v: v * np.digitize(v, [0.4, 0.8]) + np.digitize(A, [0.3, 0.6], right=True),
+    "heaviside": lambda A, v: np.heaviside(v - 0.5, 0.5) * v,
+    "linspace": lambda A, v: np.linspace(v[0], A[0, 0], 4),
+    "linspace without its end": lambda A, v: np.linspace(0.0, v, 3, endpoint=False),
+    "vander": lambda A, v: np.vander(v, 3) @ A[0],
+    "vander, increasing": lambda A, v: np.vander(v, increasing=True),
+    "diff with ends": lambda A, v: np.diff(v, prepend=0.0, append=A[0, :2]),
+    "diff twice along an axis": lambda A, v: np.diff(A, 2, axis=0),
+    "ediff1d": lambda A, v: np.ediff1d(v, to_begin=A[0, 0], to_end=1.0),
+    "gradient": lambda A, v: np.gradient(v, 0.5),
+    "gradient at coordinates": lambda A, v: np.gradient(A[0], v),
+    "gradient of a matrix": lambda A, v: np.gradient(A)[0] * np.gradient(A, axis=1),
+    "pad": lambda A, v: np.pad(v, (1, 2), constant_values=0.5),
+    "pad of a matrix": lambda A, v: np.pad(A, ((1, 0), (2, 1))),
+    "pad by a param": lambda A, v: np.pad(A[0], 1, constant_values=v[0]),
+    "full_like of a param": lambda A, v: np.full_like(A, v[0]) * A,
+    "pad by edges": lambda A, v: np.pad(A, 2, mode="edge"),
+    "convolve": lambda A, v: np.convolve(v, A[0]),
+    "convolve with numbers": lambda A, v: np.convolve([0.25, 0.5], v, mode="valid"),
+    "convolve, same": lambda A, v: np.convolve(A.reshape(-1), v, mode="same"),
+    "median": lambda A, v: np.median(A, axis=0),
+    "median of all": lambda A, v: np.median(A),
+    "quantile": lambda A, v: np.quantile(A, 0.3, axis=1),
+    "percentile": lambda A, v: np.percentile(v, 60),
+    "nansum": lambda A, v: np.nansum(np.where(A > 0.5, A, np.nan), axis=0),
+    "nanmean": lambda A, v: np.nanmean(np.where(v > 0.5, v, np.nan)),
+    "polyval of params": lambda A, v: np.polyval([v[0], 2.0, v[1]], A[0]),
+}
+
 SPECIAL: dict[str, Function] = {
     **{
         name: of_vector(getattr(special, name))
@@ -198,6 +234,7 @@ ALL = {
         "reduction": REDUCED,
         "linear": LINEAR,
         "shape": SHAPES,
+        "sequence": SEQUENCES,
         "special": SPECIAL,
     }.items()
     for name, function in table.items()

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.special
 import torch
 
 import engine
@@ -53,8 +54,12 @@ WRONG: dict[str, tuple[Callable[[], Any], list[str]]] = {
         ["calls floor_divide", "no derivative", "write instead"],
     ),
     "no derivative forward": (
-        returning(lambda c, y: c * np.heaviside(y, 0.5)),
-        ["residual", "calls heaviside", "no derivative", "write instead"],
+        returning(lambda c, y: scipy.special.gammainc(1.0 + y, 1.0 + c * c)),
+        ["residual", "calls igamma", "no derivative", "write instead"],
+    ),
+    "no derivative by a param": (
+        returning(lambda c, y: scipy.special.gammainc(1.0 + c * c, 1.0 + y)),
+        ["calls igamma", "no derivative", "write instead"],
     ),
     "numbers written into an array": (returning(written), ["residual", "r[:1]", "an array that it made", "np.stack"]),
     "a method of NumPy's arrays": (returning(lambda c, y: c - y.astype(float)), ["asks for 'astype'", "write instead"]),

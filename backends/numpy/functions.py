@@ -1,7 +1,7 @@
 """Rules for NumPy functions of perturbed arrays: what passes, what has a rule; the rest is refused by name.
 
 Arguments and results are plain arrays, complex where they carry a derivative. Needs `rules` for ufuncs and
-`matrices` for linear algebra.
+`matrices` for linear algebra, `sequences`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from backends.numpy import matrices, rules
+from backends.numpy import matrices, rules, sequences
 from backends.numpy import real as plain
 from backends.numpy.context import words
 from backends.numpy.dual import Operand, Rule, real
@@ -20,12 +20,12 @@ from backends.numpy.extremes import LARGEST, LEAST, refusal
 _SHAPES = """
     append array_split atleast_1d atleast_2d atleast_3d block broadcast_arrays broadcast_to column_stack compress
     concatenate copy delete diag diagflat diagonal dsplit dstack expand_dims extract flip fliplr flipud hsplit
-    hstack matrix_transpose meshgrid moveaxis pad permute_dims ravel repeat reshape resize roll rollaxis rot90
+    hstack matrix_transpose meshgrid moveaxis permute_dims ravel repeat reshape resize roll rollaxis rot90
     select split squeeze stack swapaxes take take_along_axis tile transpose tril triu unstack vsplit vstack
-    zeros_like ones_like empty_like full_like
+    zeros_like ones_like empty_like
 """
 _SUMS = """
-    average convolve cross cumprod cumsum cumulative_prod cumulative_sum diff dot ediff1d einsum gradient inner
+    average convolve cross cumprod cumsum cumulative_prod cumulative_sum diff dot einsum inner
     kron linspace outer polyval prod sinc sum tensordot trace trapezoid vander
 """
 _BY_REAL_PART = """
@@ -85,7 +85,7 @@ RULES |= {
     np.imag: lambda z: np.zeros_like(z.real),
 }
 RULES |= {f: RULES[g] for f, g in ((np.amax, np.max), (np.amin, np.min))}
-RULES |= matrices.RULES
+RULES |= matrices.RULES | sequences.RULES
 
 
 def apply(function: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -16,6 +16,7 @@ import numpy as np
 from backends.numpy import linalg
 from backends.numpy.context import words
 from backends.numpy.dual import Axis
+from backends.numpy.sequences import interp
 
 Rule = Callable[..., Any]
 
@@ -73,4 +74,4 @@ RULES: dict[Any, Rule] = {np.mean: mean, np.var: var, np.std: std}
 RULES |= {getattr(np, name): _quiet(getattr(np, name)) for name in _WARNING}
 RULES |= {getattr(np.linalg, name): partial(linalg.safe, getattr(np.linalg, name)) for name in linalg.FACTORISATIONS}
 RULES |= {function: partial(linalg.safe_norm, function) for function in (np.linalg.norm, np.linalg.matrix_norm)}
-RULES |= {np.linalg.solve: linalg.solve, np.linalg.inv: linalg.inv}
+RULES |= {np.linalg.solve: linalg.solve, np.linalg.inv: linalg.inv, np.interp: interp}

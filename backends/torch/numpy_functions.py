@@ -14,6 +14,8 @@ import array_api_compat.torch
 import torch
 from torch import Tensor
 
+from backends.torch.sequences import SEQUENCES
+
 Function = Callable[..., Any]
 
 Operand = Tensor | float
@@ -42,7 +44,7 @@ OTHER_NAMES = {
 SAME = frozenset(
     """
     tensordot kron matrix_transpose moveaxis hstack vstack dstack atleast_1d atleast_2d atleast_3d nan_to_num
-    flipud fliplr rot90 vander cov corrcoef count_nonzero isclose sinc broadcast_arrays unstack quantile searchsorted
+    flipud fliplr rot90 cov corrcoef count_nonzero isclose sinc broadcast_arrays unstack searchsorted
     linalg.inv linalg.det linalg.slogdet linalg.pinv linalg.matrix_power linalg.eigh linalg.eigvalsh linalg.svd linalg.svdvals
     linalg.matrix_norm linalg.matrix_rank
     """.split()
@@ -165,10 +167,6 @@ def _polyval(coefficients: Sequence[Operand], x: Operand) -> Any:
     return value
 
 
-def _diff(x: Tensor, n: int = 1, axis: int = -1) -> Any:
-    return torch.diff(x, n, dim=axis)
-
-
 def _take(x: Tensor, at: Any, axis: int | None = None) -> Tensor:
     if axis is None:
         x, axis = x.reshape(-1), 0
@@ -255,7 +253,7 @@ TABLE: dict[str, Function] = {
     "take": _take, "column_stack": lambda arrays: torch.cat([x.reshape(-1, 1) if x.ndim < 2 else x for x in arrays], 1),
     "take_along_axis": lambda x, at, axis=-1: torch.take_along_dim(x, at, dim=axis),
     "sort": lambda x, axis=-1: torch.sort(x, dim=axis).values, "argsort": lambda x, axis=-1: torch.argsort(x, dim=axis),
-    "median": lambda x, axis=None: torch.quantile(x, 0.5, dim=axis), "diff": _diff, "trapezoid": _trapezoid, "cbrt": _cbrt, "sign": _sign,
+    "trapezoid": _trapezoid, "cbrt": _cbrt, "sign": _sign,
     "round": lambda x, decimals=0: torch.round(x, decimals=decimals), "copy": torch.clone, "real": lambda x: x,
     "zeros_like": lambda x: torch.zeros_like(x), "ones_like": lambda x: torch.ones_like(x),
     "full_like": lambda x, value: torch.zeros_like(x) + value, "empty_like": lambda x: torch.zeros_like(x),
@@ -268,4 +266,4 @@ TABLE: dict[str, Function] = {
     "rel_entr": lambda x, y: torch.xlogy(x, x) - torch.xlogy(x, y),
 }  # fmt: skip
 """Functions whose arguments NumPy names or orders otherwise, or that torch has not."""
-TABLE |= {"amax": TABLE["max"], "amin": TABLE["min"], "around": TABLE["round"]}
+TABLE |= SEQUENCES | {"amax": TABLE["max"], "amin": TABLE["min"], "around": TABLE["round"]}

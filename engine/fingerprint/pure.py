@@ -51,17 +51,17 @@ NAMES = frozenset(
     argmin argsort array array_namespace arange as_tensor asarray asin asinh astype atan atan2 atanh atleast_1d atleast_2d average
     betainc bitwise_and bitwise_not bitwise_or bitwise_xor block bmm bool bool_ broadcast_arrays broadcast_shapes broadcast_to cat
     cbrt ceil chain chunk clamp clip clone column_stack combinations comb concat concatenate conj conjugate contiguous copy copysign
-    cos cosh count count_nonzero cross cumprod cumsum cumulative_prod cumulative_sum deg2rad degrees det device diag diag_embed diagflat
-    diagonal diff digamma dist divide dot double dstack dtype e einsum elu endswith eps equal erf erfc erfcinv erfinv exp exp1 exp2
+    convolve cos cosh count count_nonzero cross cumprod cumsum cumulative_prod cumulative_sum deg2rad degrees det device diag diag_embed diagflat
+    diagonal diff digamma digitize dist divide dot double dstack dtype e ediff1d einsum elu endswith eps equal erf erfc erfcinv erfinv exp exp1 exp2
     expand expand_as expand_dims expit expm1 extend cholesky eigh eigvals eigvalsh matrix_rank cond func fliplr flipud result_type trapezoid mse_loss huber_loss pad one_hot
     eye factorial finfo fix flatten flip float float32 float64 float_power floor
-    floor_divide fmod frexp fsum full full_like functional gamma gammainc gammaincc gammaln gather gcd gelu get greater greater_equal
-    heaviside hstack hypot i0 i1 iinfo imag index inf inner insert int int32 int64 intp inv inverse isclose isfinite isinf isnan
+    floor_divide fmod frexp fsum full full_like functional gamma gammainc gammaincc gammaln gather gcd gelu get gradient greater greater_equal
+    heaviside hstack hypot i0 i1 iinfo imag index inf inner insert int int32 int64 interp intp inv inverse isclose isfinite isinf isnan
     isqrt item items join j0 j1 keys kron kv ldexp leaky_relu less less_equal lerp lgamma linalg linspace log log10 log1p
     log2 log_ndtr logaddexp logaddexp2 logical_and logical_not logical_or logical_xor logit log_softmax logsumexp lower lstrip mT
-    math matmul matrix_exp matrix_norm matrix_power matrix_transpose matvec max maximum mean meshgrid min minimum mod moveaxis mul
+    math matmul matrix_exp matrix_norm matrix_power matrix_transpose matvec max maximum mean median meshgrid min minimum mod moveaxis mul
     multi_dot multigammaln multiply mv nan nan_to_num nanmean nansum narrow ndarray ndim ndtr ndtri neg negative newaxis new_ones
-    new_tensor new_zeros nextafter nn norm normalize numel ones ones_like outer partial perm permutations permute
+    new_tensor new_zeros nextafter nn norm normalize numel ones ones_like outer partial percentile perm permutations permute
     permute_dims pi pinv polygamma polynomial polyval pop positive pow power prod product psi ptp qr quantile rad2deg radians ravel
     real reciprocal reduce relu relu6 remainder repeat repeat_interleave replace reshape reverse rint rint roll rot90 round rsqrt
     rstrip searchsorted select selu shape sigmoid sign signbit silu sin sinc sinh size slogdet smallest_normal softmax softplus
@@ -70,6 +70,7 @@ NAMES = frozenset(
     transpose tril triu true_divide trunc type_as unbind unflatten unfold unsqueeze unstack update upper values vander var vdot
     vecdot vector_norm view view_as vstack where xlog1py xlogy xor zeros zeros_like zeta
     accumulate islice starmap takewhile zip_longest wraps rearrange
+    betaln entr erfcx fabs fmax fmin log_expit rel_entr tril_indices triu_indices
     """.split()
 )
 """Names of attributes, imported or read."""
