@@ -58,9 +58,9 @@ def values_nearby(tangent: Tangent, loss: Array, gradient: Array, free: Array, r
     along = -slope * far
     length = xp.sqrt(xp.sum(along * along))
     down = xp.where(gradient > 0, -far, far)
-    steps = xp.eye(tangent.size, dtype=far.dtype, device=device(far)) * xp.where(free, down, xp.zeros_like(down))
-    steps = xp.concat([steps, (along * far / xp.where(length > 0, length, length + 1))[None]])
-    inward = xp.eye(tangent.size, dtype=far.dtype, device=device(far)) * xp.where(free, xp.zeros_like(down), -STILL * down)
+    unit = xp.eye(tangent.size, dtype=far.dtype, device=device(far))
+    alone, inward = unit * xp.where(free, down, xp.zeros_like(down)), unit * xp.where(free, xp.zeros_like(down), -STILL * down)
+    steps = xp.concat([alone, (along * far / xp.where(length > 0, length, length + 1))[None]])
     ulps = [ULPS * eps * size * rademacher(size, f"ulps.{k}") for k in range(PATTERNS)]
     changes = xp.concat([*(reach * steps for reach in REACHES), inward, xp.stack(ulps)])
 
@@ -73,8 +73,9 @@ def values_nearby(tangent: Tangent, loss: Array, gradient: Array, free: Array, r
     known = xp.maximum(rounding, _most(change[-PATTERNS:]))
     change, covered = change[:-PATTERNS], covered[:-PATTERNS]
     lower, promised = -change - HEARD * known, -2 * (covered @ slope)
-    guarded = xp.concat([promised[:-count] * 0, promised[-count:] * 0 + 1]) > 0
-    lower = xp.where(xp.isfinite(lower) & (guarded | (lower <= STRAIGHT * promised)), lower, xp.zeros_like(lower))
+    kept = xp.where(lower <= STRAIGHT * promised, lower, xp.zeros_like(lower))  # of a step inward nothing is promised
+    lower = xp.concat([kept[:-count], lower[-count:]])
+    lower = xp.where(xp.isfinite(lower), lower, xp.zeros_like(lower))
     room = xp.abs(xp.linalg.diagonal(covered[:count]))
     first, second = change[:count], change[count + 1 : 2 * count + 1]
     idle = free & (xp.abs(first) <= HEARD * known) & (xp.abs(second) <= HEARD * known) & (room > far / 2)
