@@ -194,7 +194,7 @@ def _parts(value: object) -> list[Any]:
 
 def _module(module: types.ModuleType) -> list[Any]:
     found: list[Any] = []
-    for name, value in list(vars(module).items()):
+    for name, value in vars(module).copy().items():
         full = f"{module.__name__}.{name}"
         if name[:2] == "__" or not name.isidentifier() or PLANTED.fullmatch(name) or full in STATE:
             continue  # no source holds a name that is no identifier: a test runner puts them beside the assertions that it rewrites
@@ -206,7 +206,7 @@ def _module(module: types.ModuleType) -> list[Any]:
 
 def _class(value: type) -> list[Any]:
     found: list[Any] = list(value.__bases__)
-    for name, member in list(vars(value).items()):
+    for name, member in vars(value).copy().items():
         if name != "_abc_impl" and (name[:2] != "__" or isinstance(member, (types.FunctionType, *WRAPPERS)) or member is None):
             found += (name, member)
     return found

@@ -60,7 +60,7 @@ UNTRACEABLE: dict[str, tuple[Callable[[Any], Any], str]] = {
     "pinv": (lambda x: np.linalg.pinv(x).sum(), r"np\.linalg\.pinv"),
     "lstsq": (lambda x: np.linalg.lstsq(x, x[0])[0].sum(), r"np\.linalg\.lstsq"),
     "spectral norm": (lambda x: np.linalg.norm(x, 2), "ord=2"),
-    "median": (lambda x: np.median(x), r"np\.median"),
+    "nanmedian": (lambda x: np.nanmedian(x), r"np\.nanmedian"),
     "fft": (lambda x: np.abs(np.fft.fft(x)).sum(), r"np\.fft\.\w*fft"),
     "a ufunc without a rule": (lambda x: np.spacing(x).sum(), r"np\.spacing"),
     "float": (lambda x: float(x[0, 0]), "float"),

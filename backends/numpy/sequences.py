@@ -36,6 +36,8 @@ def quantile(z: np.ndarray, q: float, axis: Axis = None, *, keepdims: bool = Fal
     if any(value is not np._NoValue for value in rest.values()) or np.ndim(q) or isinstance(axis, tuple):
         raise refusal("np.quantile with several levels, axes or a method", "one level and one axis")
     z, along = (z.ravel(), 0) if axis is None else (z, axis)
+    if not z.shape[along]:  # of no entries NaN
+        z = np.full([1 if k == along % z.ndim else size for k, size in enumerate(z.shape)], np.nan + 0j)
     ordered = np.take_along_axis(z, np.argsort(z.real, axis=along, kind="stable"), axis=along)
     rank = float(real(np.asarray(q))) * (z.shape[along] - 1)
     below, above = (np.take(ordered, [int(end)], axis=along) for end in (np.floor(rank), np.ceil(rank)))

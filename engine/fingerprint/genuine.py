@@ -44,11 +44,11 @@ def check() -> None:
         raise Unhashable("calls of torch that a mode of the user's sees")
     held = [vars(module) for name, module in sys.modules.copy().items() if name in MODULES or name.startswith(BENEATH)]
     if torch is not None:
-        held.append(dict(vars(torch.Tensor)))
+        held.append(vars(torch.Tensor).copy())
     good: set[str] = set()
     kinds: set[Any] = set()
     for names in held:
-        for name, value in list(names.items()):
+        for name, value in names.copy().items():  # a list of items may run another thread as it is made
             kind = type(value)
             if kind in HOLDERS:
                 value = HOLDERS[kind](value)
