@@ -179,6 +179,7 @@ SEQUENCES: dict[str, Function] = {
     "interp with moving points": lambda A, v: np.interp(A[1], v, np.stack([v[1], v[2], A[0, 0]])),
     "interp with ends": lambda A, v: np.interp(v, [0.4, 0.6], A[0, :2], left=v[0] * 2, right=-1.0),
     "digitize": lambda A, v: v * np.digitize(v, [0.4, 0.8]) + np.digitize(A, [0.3, 0.6], right=True),
+    "digitize by edges that decrease": lambda A, v: v * np.digitize(v, [0.8, 0.4]) + np.digitize(A, [0.6, 0.3], right=True),
     "heaviside": lambda A, v: np.heaviside(v - 0.5, 0.5) * v,
     "linspace": lambda A, v: np.linspace(v[0], A[0, 0], 4),
     "linspace without its end": lambda A, v: np.linspace(0.0, v, 3, endpoint=False),
@@ -201,10 +202,12 @@ SEQUENCES: dict[str, Function] = {
     "median": lambda A, v: np.median(A, axis=0),
     "median of all": lambda A, v: np.median(A),
     "quantile": lambda A, v: np.quantile(A, 0.3, axis=1),
+    "quantile at a param": lambda A, v: np.quantile(A, v[0], axis=1),
     "percentile": lambda A, v: np.percentile(v, 60),
     "nansum": lambda A, v: np.nansum(np.where(A > 0.5, A, np.nan), axis=0),
     "nanmean": lambda A, v: np.nanmean(np.where(v > 0.5, v, np.nan)),
     "polyval of params": lambda A, v: np.polyval([v[0], 2.0, v[1]], A[0]),
+    "polyval of a tuple of params": lambda A, v: np.polyval((v[0], 2.0, v[1]), A[0]),
 }
 
 SPECIAL: dict[str, Function] = {

@@ -61,6 +61,8 @@ UNTRACEABLE: dict[str, tuple[Callable[[Any], Any], str]] = {
     "lstsq": (lambda x: np.linalg.lstsq(x, x[0])[0].sum(), r"np\.linalg\.lstsq"),
     "spectral norm": (lambda x: np.linalg.norm(x, 2), "ord=2"),
     "nanmedian": (lambda x: np.nanmedian(x), r"np\.nanmedian"),
+    "nansum of some": (lambda x: np.nansum(x, where=np.eye(3) > 0), r"np\.nansum with where"),
+    "quantile by a method": (lambda x: np.quantile(x, 0.3, method="lower"), r"np\.quantile with method"),
     "fft": (lambda x: np.abs(np.fft.fft(x)).sum(), r"np\.fft\.\w*fft"),
     "a ufunc without a rule": (lambda x: np.spacing(x).sum(), r"np\.spacing"),
     "float": (lambda x: float(x[0, 0]), "float"),

@@ -43,11 +43,6 @@ def _named(text: str) -> list[Any]:
     return [getattr(np, word) for word in words(text) if hasattr(np, word)]
 
 
-def _sort(z: np.ndarray, axis: int | None = -1, **rest: object) -> Any:
-    z, axis = (z.ravel(), 0) if axis is None else (z, axis)
-    return np.take_along_axis(z, np.argsort(z.real, axis=axis, kind="stable"), axis=axis)
-
-
 def _clip(x: np.ndarray, a_min: Bound = None, a_max: Bound = None, *, min: Bound = None, max: Bound = None) -> Any:
     return rules.clip(x, a_min if min is None else min, a_max if max is None else max)
 
@@ -73,7 +68,6 @@ RULES |= {
     np.max: LARGEST,
     np.min: LEAST,
     np.ptp: lambda z, axis=None, **k: LARGEST(z, axis, **k) - LEAST(z, axis, **k),
-    np.sort: _sort,
     np.clip: _clip,
     np.where: _where,
     np.mean: plain.mean,

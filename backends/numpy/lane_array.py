@@ -94,7 +94,7 @@ class LaneArray(np.ndarray[Any, Any]):
         return _FLOAT64 if found.char == "g" else found
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        for item in (*args, *kwargs.values(), *(item for value in args if isinstance(value, list) for item in value)):
+        for item in (*args, *kwargs.values(), *(item for value in args if isinstance(value, (list, tuple)) for item in value)):
             if type(item) is not LaneArray and hasattr(item, "is_perturbed"):  # NumPy asks some arguments alone, and no list's
                 return item.__array_function__(func, types, args, kwargs)
         plain = {name: stripped(value) for name, value in kwargs.items()} if kwargs else kwargs

@@ -31,30 +31,45 @@ def interp(x: Operand, xp: Any, fp: Any, left: Operand | None = None, right: Ope
     return found if right is None else np.where(at > places[-1], right, found)
 
 
-def quantile(z: np.ndarray, q: float, axis: Axis = None, *, keepdims: bool = False, **rest: object) -> Any:
+def sort(z: np.ndarray, axis: int | None = -1, **rest: object) -> Any:
+    """The entries in the order of their values."""
+    z, axis = (z.ravel(), 0) if axis is None else (z, axis)
+    return np.take_along_axis(z, np.argsort(z.real, axis=axis, kind="stable"), axis=axis)
+
+
+def quantile(z: np.ndarray, q: Operand, axis: Axis = None, *, keepdims: bool = False, **rest: object) -> Any:
     """The entries around a rank, and between them; NaN where an entry is."""
-    if any(value is not np._NoValue for value in rest.values()) or np.ndim(q) or isinstance(axis, tuple):
-        raise refusal("np.quantile with several levels, axes or a method", "one level and one axis")
+    _refuse("np.quantile", rest)
+    if np.ndim(q) or isinstance(axis, tuple):
+        raise refusal("np.quantile with several levels or axes", "one level and one axis")
     z, along = (z.ravel(), 0) if axis is None else (z, axis)
     if not z.shape[along]:  # of no entries NaN
         z = np.full([1 if k == along % z.ndim else size for k, size in enumerate(z.shape)], np.nan + 0j)
-    ordered = np.take_along_axis(z, np.argsort(z.real, axis=along, kind="stable"), axis=along)
-    rank = float(real(np.asarray(q))) * (z.shape[along] - 1)
-    below, above = (np.take(ordered, [int(end)], axis=along) for end in (np.floor(rank), np.ceil(rank)))
-    found = below + (above - below) * (rank - np.floor(rank))
+    ordered, rank = sort(z, along), np.asarray(q) * (z.shape[along] - 1)
+    below, above = (np.take(ordered, [int(end)], axis=along) for end in (np.floor(real(rank)), np.ceil(real(rank))))
+    found = below + (above - below) * (rank - np.floor(real(rank)))
     found = np.where(np.isnan(z.real).any(axis=along, keepdims=True), complex(np.nan, np.nan), found)
     return found if keepdims and axis is not None else np.squeeze(found, axis=along)
 
 
 def nansum(z: np.ndarray, axis: Axis = None, *, keepdims: bool = False, **rest: object) -> Any:
     """The sum of what is there."""
+    _refuse("np.nansum", rest)
     return np.sum(np.where(np.isnan(z.real), 0.0, z), axis=axis, keepdims=keepdims is True)
 
 
 def nanmean(z: np.ndarray, axis: Axis = None, *, keepdims: bool = False, **rest: object) -> Any:
     """The mean of what is there."""
+    _refuse("np.nanmean", rest)
     there = np.sum(~np.isnan(z.real), axis=axis, keepdims=keepdims is True)
     return nansum(z, axis, keepdims=keepdims) / there
+
+
+def _refuse(name: str, rest: dict[str, object]) -> None:
+    """Raises TraceError for arguments that a rule does not know."""
+    given = [key for key, value in rest.items() if value is not np._NoValue]
+    if given:
+        raise refusal(f"{name} with {', '.join(given)}", "leave those arguments out, use where()")
 
 
 def ediff1d(z: np.ndarray, to_end: Any = None, to_begin: Any = None) -> Any:
@@ -77,6 +92,7 @@ RULES: dict[Any, Rule] = {
     **{function: _wide(function) for function in (np.gradient, np.pad, np.full_like)},
     np.interp: interp,
     np.ediff1d: ediff1d,
+    np.sort: sort,
     np.quantile: quantile,
     np.percentile: lambda z, q, axis=None, **rest: quantile(z, q / 100, axis, **rest),
     np.median: lambda z, axis=None, **rest: quantile(z, 0.5, axis, **rest),

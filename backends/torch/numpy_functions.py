@@ -14,12 +14,10 @@ import array_api_compat.torch
 import torch
 from torch import Tensor
 
-from backends.torch.sequences import SEQUENCES
+from backends.torch.sequences import SEQUENCES, Operand
 
 Function = Callable[..., Any]
 
-Operand = Tensor | float
-"""A tensor or a Python number."""
 xp: Any = array_api_compat.torch
 
 OPERATORS: dict[str, Function] = {

@@ -50,9 +50,10 @@ def interp(x: Tensor, xp: Any, fp: Any, left: Operand | None = None, right: Oper
 
 
 def digitize(x: Tensor, bins: Any, right: bool = False) -> Tensor:
-    """How many of some edges, which increase, lie at or below each number; below it where `right`."""
+    """The interval of each number between edges that increase or decrease; it holds its upper edge where `right`, else the lower."""
     edges = beside(bins, x)
-    return (x[..., None] > edges if right else x[..., None] >= edges).sum(-1)
+    above = edges >= x[..., None] if right else edges > x[..., None]
+    return torch.where(edges[0] <= edges[-1], (~above).sum(-1), above.sum(-1))
 
 
 def heaviside(x: Tensor, at_zero: Operand) -> Tensor:
